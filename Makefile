@@ -116,7 +116,7 @@ tsan: packages-check build-tsan/build.ninja
 	-$(MESON_TEST) -C build-tsan --logbase tsan $(tsan_suites)
 	@tools/test-summary build-tsan/meson-logs/tsan.json
 
-# crashing inputs are left in build-fuzz/crashes
+# crashing inputs are left in build-fuzz/tests/fuzz/crashes
 fuzz: packages-lint build-fuzz/build.ninja
 	@rm -f build-fuzz/meson-logs/fuzz.json
 	-FUZZ_SECONDS=$(FUZZ_SECONDS) $(MESON_TEST) -C build-fuzz --suite libfuzzer --logbase fuzz
