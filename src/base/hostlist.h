@@ -3,7 +3,8 @@
  * hostlist.h - "n[1-40,!7],head" to names
  *
  * Comma separated; a part may have one [...] of numbers and ranges, "!7" takes one out again, and
- * leading zeros keep their width ("n[01-10]"). Order is as written, doubles are dropped.
+ * leading zeros keep their width ("n[01-10]"). Order is as written, doubles are dropped. A list that
+ * names nobody in the end is an error: "on no node" is never what was meant.
  */
 #ifndef BASE_HOSTLIST_H
 #define BASE_HOSTLIST_H

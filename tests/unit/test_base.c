@@ -64,6 +64,10 @@ static void hostlists(void **state)
 		{ "", -EINVAL, "" },
 		{ "a,,b", -EINVAL, "" },
 		{ "n[0-99999]", -E2BIG, "" },
+		{ "n[0-65535,0-65535,0-65535,0-65535,0]", -E2BIG, "" },
+		{ "n[1-3],n[!2],n2", 0, "n1 n3 n2" },
+		{ "n[!1]", -EINVAL, "" },
+		{ "n[1-2,!1-2]", -EINVAL, "" },
 		{ "../etc", -EINVAL, "" },
 	};
 
