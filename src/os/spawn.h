@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* spawn.h - start a program with exactly the fds, environment and signals it is meant to have */
+#ifndef OS_SPAWN_H
+#define OS_SPAWN_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define SPAWN_FDS_MAX 3
+
+struct spawn {
+	const char *path;	 /* as execve(2) wants it; no PATH search */
+	const char *const *argv; /* ends with NULL */
+	const char *const *env;	 /* ends with NULL; NULL: empty */
+	int fds[SPAWN_FDS_MAX];	 /* become 0, 1, 2; -1: /dev/null; one may stand twice */
+	int namespaces;		 /* CLONE_NEW... flags; CLONE_NEWPID makes the program pid 1 */
+	int death_signal;	 /* sent to it when its parent dies; 0: none */
+};
+
+/**
+ * spawn_program() - Start it
+ * @s:		What; all fds other than its three are closed in it, all signals are at their default
+ *		and unblocked
+ * @ret_pid:	Set on success only; the caller reaps it
+ * @e:		Reason; also when the program cannot be executed
+ *
+ * Return: 0 or -errno
+ */
+int spawn_program(const struct spawn *s, pid_t *ret_pid, struct err *e) MUST_CHECK;
+
+/**
+ * spawn_find() - Where a program of ours is
+ * @name:	"comosix-runner"
+ * @libexec:	Directory it is installed in
+ * @ret:	Path, @len bytes: beside the running program when it is there (build/bin), else in @libexec
+ * @e:		Reason
+ *
+ * Return: 0, -ENOENT
+ */
+int spawn_find(const char *name, const char *libexec, char *ret, size_t len,
+	       struct err *e) MUST_CHECK;
+
+#endif
