@@ -24,10 +24,12 @@ enum need {
 
 static const char from_desktop[] =
 	"a desktop only hosts work, it may not start any; log in to the head or a server";
-static const char to_desktop[] = "a desktop runs commands of the operator only; show the operator's "
-				 "credential (COMOSIX_OPERATOR=FILE, or as root on the head)";
-static const char system_uid[] = "a uid below 1000 is not honoured from another node; use your own "
-				 "account, or show the operator's credential (COMOSIX_OPERATOR=FILE)";
+static const char to_desktop[] =
+	"a desktop runs commands of the operator only; show the operator's "
+	"credential (COMOSIX_OPERATOR=FILE, or as root on the head)";
+static const char system_uid[] =
+	"a uid below 1000 is not honoured from another node; use your own "
+	"account, or show the operator's credential (COMOSIX_OPERATOR=FILE)";
 static const char other[] = "this may not be asked here";
 
 /* the first row that fits decides */
@@ -68,7 +70,8 @@ static const struct want_row {
 	{ PEER, ANY, CMX__WANT__WANT_OPEN, YES },
 	{ CORE, CORE, CMX__WANT__WANT_RELAY, YES },
 	{ DESKTOP, ANY, CMX__WANT__WANT_RELAY, from_desktop },
-	{ CORE, DESKTOP, CMX__WANT__WANT_RELAY, "a desktop does not relay; ask the head or a server" },
+	{ CORE, DESKTOP, CMX__WANT__WANT_RELAY,
+	  "a desktop does not relay; ask the head or a server" },
 	{ PEER, CORE, CMX__WANT__WANT_ACCEPT, YES },
 };
 

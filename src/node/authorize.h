@@ -28,11 +28,11 @@ enum party {
 enum party party_of_role(const char *role);
 
 struct ask {
-	enum party from;    /* who asks: PARTY_LOCAL, or the role in the peer's certificate */
-	enum party self;    /* this node's role; never PARTY_LOCAL */
+	enum party from; /* who asks: PARTY_LOCAL, or the role in the peer's certificate */
+	enum party self; /* this node's role; never PARTY_LOCAL */
 	Cmx__OpenKind kind;
-	uint32_t uid;	    /* stamped by the home daemon, or SO_PEERCRED's */
-	bool proof;	    /* proof_verify() said 0 */
+	uint32_t uid; /* stamped by the home daemon, or SO_PEERCRED's */
+	bool proof;   /* proof_verify() said 0 */
 };
 
 /**

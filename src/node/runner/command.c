@@ -6,7 +6,8 @@
  * reaches the command and nobody else); the terminal becomes its controlling one; the three fds;
  * then it drops to the user, and only after that looks for its directory and its program, so that
  * no path is tried with more rights than the user has. Pipes and terminal are given to the user, so
- * that he can open /dev/stdout. What fails is written as a struct failure into a pipe that exec closes.
+ * that he can open /dev/stdout. What fails is written as a struct failure into a pipe that exec
+ * closes.
  */
 #include "node/runner/command.h"
 

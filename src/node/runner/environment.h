@@ -17,7 +17,8 @@ bool environment_may_pass(const char *entry);
  * environment_new() - Build it: who the user is, a safe PATH, and those of the wishes that may pass
  * @u:		The user
  * @node:	Name of this node, for COMOSIX_NODE
- * @wishes, @n:	"NAME=value" from the request, hostile; the first ENVIRONMENT_WISHES_MAX are looked at
+ * @wishes, @n:	"NAME=value" from the request, hostile; the first ENVIRONMENT_WISHES_MAX are looked
+ * at
  * @tty:	Without a TERM among the wishes it is "dumb"
  *
  * Return: list that ends with NULL, to be freed by environment_free(); NULL when memory is out

@@ -40,7 +40,8 @@ int family_parse_stat(const char *line, struct family_member *ret)
 	/* proc(5): pid (comm) state ppid, then 17 numbers, then starttime */
 	if (!after || sscanf(line, "%d (", &pid) != 1 ||
 	    sscanf(after,
-		   ") %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		   ") %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+		   "%llu",
 		   &m.state, &parent, &start) != 3 ||
 	    pid <= 0 || parent < 0)
 		return -EINVAL;
@@ -148,7 +149,7 @@ static void shoot(const struct family_member *m, int signo)
 		return; /* gone */
 	(void)snprintf(pid, sizeof(pid), "%d", m->pid);
 	if (read_member(pid, &now) || now.start != m->start)
-		return; /* the number has a new owner */
+		return;						  /* the number has a new owner */
 	(void)syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0); /* gone meanwhile: as wanted */
 }
 

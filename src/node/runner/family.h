@@ -2,9 +2,9 @@
 /*
  * family.h - all that this process has started, however well it hid
  *
- * A process that made itself a subreaper (prctl(2)) becomes the parent of each descendant that loses
- * its own, so no double fork and no new session leaves the family. When it has no child left, there
- * is no descendant left.
+ * A process that made itself a subreaper (prctl(2)) becomes the parent of each descendant that
+ * loses its own, so no double fork and no new session leaves the family. When it has no child left,
+ * there is no descendant left.
  */
 #ifndef NODE_RUNNER_FAMILY_H
 #define NODE_RUNNER_FAMILY_H

@@ -7,15 +7,16 @@
  *	stream -> [in: one frame] -> [to_command: window] -> command's input
  *	stream <- [out: OUT_HIGH] <- command's output
  *
- * A command that does not read fills to_command, and the stream is read no further: so a client sends
- * no more than SESSION_STDIN_WINDOW without a PONG, which is sent when all input before its PING was
- * taken by the command. A client that keeps to it can always get a SIGNAL through. A client that does
- * not read fills out, and the command's output is read no further: the command waits.
+ * A command that does not read fills to_command, and the stream is read no further: so a client
+ *sends no more than SESSION_STDIN_WINDOW without a PONG, which is sent when all input before its
+ *PING was taken by the command. A client that keeps to it can always get a SIGNAL through. A client
+ *that does not read fills out, and the command's output is read no further: the command waits.
  *
  * The end has an order: the command is reaped; what it left behind gets SIGTERM, after the grace
  * SIGKILL, and nobody is left when waitpid() says ECHILD (family.h); only then is the rest of its
- * output read, which cannot grow any more; then EXIT. So EXIT is the last frame, and when a client has
- * it nothing of the command runs. When the stream ends first, the same end comes without its words.
+ * output read, which cannot grow any more; then EXIT. So EXIT is the last frame, and when a client
+ *has it nothing of the command runs. When the stream ends first, the same end comes without its
+ *words.
  */
 #include "node/runner/session.h"
 
@@ -36,13 +37,13 @@
 #include "os/user.h"
 #include "wire/message.h"
 
-#define IN_STEP	   65536
-#define IN_MAX	   (FRAME_HEADER + FRAME_PAYLOAD_MAX + IN_STEP)
-#define OUT_STEP   32768
-#define OUT_HIGH   131072 /* above it nothing more is read from the command */
-#define OUT_MAX	   (OUT_HIGH + 4 * (FRAME_HEADER + OUT_STEP))
-#define PINGS_MAX  64 /* unanswered */
-#define POLL_MS	   50 /* between two shots at a family that does not end */
+#define IN_STEP	       65536
+#define IN_MAX	       (FRAME_HEADER + FRAME_PAYLOAD_MAX + IN_STEP)
+#define OUT_STEP       32768
+#define OUT_HIGH       131072 /* above it nothing more is read from the command */
+#define OUT_MAX	       (OUT_HIGH + 4 * (FRAME_HEADER + OUT_STEP))
+#define PINGS_MAX      64 /* unanswered */
+#define POLL_MS	       50 /* between two shots at a family that does not end */
 #define STATUS_REFUSED 5
 #define STATUS_ERROR   1
 #define EOF_CHAR       4 /* ^D, what a person would type */
@@ -75,10 +76,12 @@ struct session {
 	struct loop *loop;
 	enum state state;
 	int fd_in, fd_out; /* borrowed */
-	struct ev_ref ev_in, ev_out, ev_child_in, ev_child_out, ev_child_err, timer, sigchld, sigterm;
+	struct ev_ref ev_in, ev_out, ev_child_in, ev_child_out, ev_child_err, timer, sigchld,
+		sigterm;
 	struct buf in, out, to_command;
-	struct command cmd; /* valid from RUNNING on */
-	bool input_ended;   /* the client has no more */
+	struct command cmd;   /* valid from RUNNING on */
+	bool tty_idle;	      /* the command has closed its terminal */
+	bool input_ended;     /* the client has no more */
 	uint64_t input_taken; /* bytes of STDIN that the command took, or that were thrown away */
 	uint64_t input_seen;  /* bytes of STDIN received */
 	uint64_t pings[PINGS_MAX]; /* input_seen at each unanswered PING; a ring */
@@ -176,11 +179,13 @@ static bool read_output(struct session *s, int *fd, struct ev_ref *ev, enum fram
 	}
 	if (n < 0 && errno == EAGAIN)
 		return false;
-	/* end of file; a terminal says EIO when its last user has closed it */
 	loop_remove(s->loop, ev);
-	fd_close(fd);
+	/* EIO: nobody has the terminal open. Closed here, it would hang up a command that is just
+	 * leaving */
 	if (s->cmd.tty)
-		drop_input(s);
+		s->tty_idle = true;
+	else
+		fd_close(fd);
 	return false;
 }
 
@@ -438,8 +443,8 @@ static void take_open(struct session *s, const struct frame *f)
 
 static void take_signal(struct session *s, const struct frame *f)
 {
-	AUTO_MESSAGE Cmx__Signal *m =
-		message_get(&cmx__signal__descriptor, f->payload, f->len, NULL);
+	AUTO_MESSAGE Cmx__Signal *m = message_get(&cmx__signal__descriptor, f->payload, f->len,
+						  NULL);
 
 	for (size_t i = 0; m && i < ARRAY_LEN(signals_allowed); i++)
 		if (m->number == (uint32_t)signals_allowed[i]) {
@@ -452,8 +457,8 @@ static void take_signal(struct session *s, const struct frame *f)
 
 static void take_winsize(struct session *s, const struct frame *f)
 {
-	AUTO_MESSAGE Cmx__Winsize *m =
-		message_get(&cmx__winsize__descriptor, f->payload, f->len, NULL);
+	AUTO_MESSAGE Cmx__Winsize *m = message_get(&cmx__winsize__descriptor, f->payload, f->len,
+						   NULL);
 
 	if (!m)
 		hang_up(s, "a broken WINSIZE");
@@ -567,8 +572,8 @@ static void on_stream_out(void *owner, uint32_t events)
 /* ---- what follows from any event ---- */
 
 /*
- * Only what can be served is watched: an end of file or a hang-up is told again and again, asked for
- * or not, and would keep a runner busy that has no room to read it.
+ * Only what can be served is watched: an end of file or a hang-up is told again and again, asked
+ * for or not, and would keep a runner busy that has no room to read it.
  */
 static void watch(struct session *s, int fd, uint32_t events, loop_fd_fn *fn, struct ev_ref *ev)
 {
@@ -595,7 +600,7 @@ static void set_interest(struct session *s)
 	loop_set_fd(s->loop, s->ev_in, EPOLLRDHUP | (room_in(s) ? EPOLLIN : 0));
 	loop_set_fd(s->loop, s->ev_out, s->out.len ? EPOLLOUT : 0);
 	watch(s, s->cmd.in, s->to_command.len ? EPOLLOUT : 0, on_child_in, &s->ev_child_in);
-	watch(s, s->cmd.out, output, on_output, &s->ev_child_out);
+	watch(s, s->cmd.out, s->tty_idle ? 0 : output, on_output, &s->ev_child_out);
 	watch(s, s->cmd.err, output, on_error_output, &s->ev_child_err);
 }
 

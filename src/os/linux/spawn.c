@@ -109,7 +109,8 @@ int spawn_program(const struct spawn *s, pid_t *ret_pid, struct err *e)
 		n = read(from, &r, sizeof(r));
 	while (n < 0 && errno == EINTR);
 	if (n == sizeof(r)) {
-		(void)waitpid(pid, NULL, 0); /* it is about to exit, nothing else can be said of it */
+		(void)waitpid(pid, NULL,
+			      0); /* it is about to exit, nothing else can be said of it */
 		return err_set(e, r, "start '%s': %s", s->path, strerror(-r));
 	}
 	*ret_pid = pid;
