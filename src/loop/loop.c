@@ -13,8 +13,8 @@
 #include "os/clock.h"
 #include "os/fd.h"
 
-#define EVENTS_PER_TURN 64
-#define SLOTS_MAX	(1U << 20)
+#define EVENTS_PER_TURN	 64
+#define SLOTS_MAX	 (1U << 20)
 #define SIGNALS_PER_READ 8
 
 enum slot_type {
