@@ -35,7 +35,7 @@ dirs			= build build-asan build-tsan build-clang build-fuzz
 asan_suites	= --suite unit --suite sim --suite fuzz
 tsan_suites	= --suite unit
 benches		= $(sort $(basename $(notdir $(shell find bench -maxdepth 1 -type f -perm -u+x 2>/dev/null))))
-sources		= $(shell git ls-files 'src/*.[ch]' 'tests/*.[ch]')
+sources		= $(shell find src tests -name '*.[ch]')
 
 .DEFAULT_GOAL := all
 .PHONY: all help demo check check-full bench asan tsan clang fuzz tidy format format-check install \
@@ -123,7 +123,7 @@ fuzz: packages-lint build-fuzz/build.ninja
 	@tools/test-summary build-fuzz/meson-logs/fuzz.json
 
 tidy: clang
-	@git ls-files 'src/*.c' | xargs -P$(JOBS) -n4 clang-tidy -quiet -p build-clang
+	@find src -name '*.c' | xargs -P$(JOBS) -n4 clang-tidy -quiet -p build-clang
 
 format: packages-lint
 	clang-format -i $(sources)

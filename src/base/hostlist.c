@@ -11,8 +11,8 @@
 
 /*
  * The list while it is made. Names are found again through a hash table of their places, so that
- * 65536 of them cost no more than 65536 steps. A name taken out leaves a NULL in its place, which is
- * closed up at the end. Work is bounded too: "n[0-65535,0-65535,...]" names few but asks much.
+ * 65536 of them cost no more than 65536 steps. A name taken out leaves a NULL in its place, which
+ * is closed up at the end. Work is bounded too: "n[0-65535,0-65535,...]" names few but asks much.
  */
 struct build {
 	char **names; /* owned; NULL: taken out */
@@ -143,8 +143,7 @@ static bool take_number(const char **s, uint32_t *ret, int *ret_width)
 }
 
 /* the inside of [...] */
-static int expand(struct build *b, const char *pre, const char *s, const char *post,
-		  struct err *e)
+static int expand(struct build *b, const char *pre, const char *s, const char *post, struct err *e)
 {
 	for (;;) {
 		bool out = *s == '!';

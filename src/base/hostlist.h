@@ -3,15 +3,15 @@
  * hostlist.h - "n[1-40,!7],head" to names
  *
  * Comma separated; a part may have one [...] of numbers and ranges, "!7" takes one out again, and
- * leading zeros keep their width ("n[01-10]"). Order is as written, doubles are dropped. A list that
- * names nobody in the end is an error: "on no node" is never what was meant.
+ * leading zeros keep their width ("n[01-10]"). Order is as written, doubles are dropped. A list
+ * that names nobody in the end is an error: "on no node" is never what was meant.
  */
 #ifndef BASE_HOSTLIST_H
 #define BASE_HOSTLIST_H
 
 #include "base/err.h"
 
-#define HOSTLIST_MAX	 65536 /* names; more is -E2BIG */
+#define HOSTLIST_MAX	  65536 /* names; more is -E2BIG */
 #define HOSTLIST_NAME_MAX 63
 
 struct hostlist {

@@ -131,7 +131,8 @@ int parse_hex(const char *s, uint8_t *ret, size_t n)
 		if (hex_digit(s[i]) < 0)
 			return -EINVAL;
 	for (size_t i = 0; i < n; i++)
-		ret[i] = (uint8_t)(hex_digit(s[2 * i]) << 4 | hex_digit(s[2 * i + 1]));
+		ret[i] = (uint8_t)((unsigned int)hex_digit(s[2 * i]) << 4 |
+				   (unsigned int)hex_digit(s[2 * i + 1]));
 	return 0;
 }
 

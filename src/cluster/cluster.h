@@ -11,7 +11,7 @@
  *
  *	cluster_new();
  *	cluster_peer_added() for each entry of the head's directory, again when one changes;
- *	every CLUSTER load_ms (500 ms):	cluster_set_load()
+ *	every load_ms (500 ms):		cluster_set_load()
  *	datagram opened and decoded:	cluster_receive()
  *	cluster_deadline() is reached:	cluster_tick()	(it is never more than 250 ms away)
  *
@@ -200,7 +200,7 @@ struct cluster_view {
 	enum cluster_role role;
 	enum cluster_state state;
 	struct cluster_addr addr;
-	uint32_t incarnation;
+	uint32_t incarnation, seq; /* which word of it we have */
 	bool listed, direct, self;
 	bool has_load, has_profile;
 	bool flapping;	      /* came and went too often of late; gets no work */

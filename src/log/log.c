@@ -21,7 +21,7 @@ void log_open(const char *program, enum log_level most)
 	self.journal = getenv("JOURNAL_STREAM") != NULL;
 }
 
-static void write_line(enum log_level level, const char *fmt, va_list ap)
+static void PRINTF(2, 0) write_line(enum log_level level, const char *fmt, va_list ap)
 {
 	/* sd-daemon(3) prefixes: err 3, warning 4, info 6, debug 7 */
 	static const struct {

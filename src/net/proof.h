@@ -2,10 +2,10 @@
 /*
  * proof.h - the operator's word for one request, and its check by the node that is asked
  *
- * docs/PROTOCOL.md section 3. A proof is a statement {cluster, kind, nodes, SHA-256 of the request's
- * body, caller's uid, time, nonce} signed with the operator's key, and the operator's certificate.
- * It does not depend on the way it came: a server that passes it on can neither change it nor use it
- * a second time.
+ * docs/PROTOCOL.md section 3. A proof is a statement {cluster, kind, nodes, SHA-256 of the
+ * request's body, caller's uid, time, nonce} signed with the operator's key, and the operator's
+ * certificate. It does not depend on the way it came: a server that passes it on can neither change
+ * it nor use it a second time.
  */
 #ifndef NET_PROOF_H
 #define NET_PROOF_H
@@ -17,13 +17,13 @@
 #include "base/err.h"
 #include "wire/control.pb-c.h"
 
-#define PROOF_FILE_DEFAULT   "/etc/comosix/operator.pem" /* or $COMOSIX_OPERATOR */
-#define PROOF_WINDOW_S	     60 /* how far its time may be from the node's */
-#define PROOF_NONCE_LEN	     16
-#define PROOF_NODES_MAX	     4096
-#define PROOF_STATEMENT_MAX  131072 /* bytes */
-#define PROOF_CERT_MAX	     8192
-#define PROOF_OPERATOR_MAX   63
+#define PROOF_FILE_DEFAULT  "/etc/comosix/operator.pem" /* or $COMOSIX_OPERATOR */
+#define PROOF_WINDOW_S	    60 /* how far its time may be from the node's */
+#define PROOF_NONCE_LEN	    16
+#define PROOF_NODES_MAX	    4096
+#define PROOF_STATEMENT_MAX 131072 /* bytes */
+#define PROOF_CERT_MAX	    8192
+#define PROOF_OPERATOR_MAX  63
 
 /* ---- the side that asks ---- */
 
@@ -62,17 +62,16 @@ struct proof_request {
  *
  * Return: 0 or -errno
  */
-int proof_sign(const struct credential *c, const struct proof_request *rq,
-	       const char *const *nodes, size_t n_nodes, int64_t now_s, Cmx__Proof **ret,
-	       struct err *e) MUST_CHECK;
+int proof_sign(const struct credential *c, const struct proof_request *rq, const char *const *nodes,
+	       size_t n_nodes, int64_t now_s, Cmx__Proof **ret, struct err *e) MUST_CHECK;
 
 /* ---- the side that is asked ---- */
 
 /*
- * Nonces taken within the window. Bounded: when it is full a proof is refused, and only the operator
- * can fill it, for a nonce is kept after the signature has been checked. A proof that is older than
- * the cache, or older than what was forgotten, is refused: a restart or a clock set back lets nothing
- * be used twice. Owner: the daemon, one for its life.
+ * Nonces taken within the window. Bounded: when it is full a proof is refused, and only the
+ * operator can fill it, for a nonce is kept after the signature has been checked. A proof that is
+ * older than the cache, or older than what was forgotten, is refused: a restart or a clock set back
+ * lets nothing be used twice. Owner: the daemon, one for its life.
  */
 struct nonce_cache;
 

@@ -28,20 +28,19 @@ enum party {
 enum party party_of_role(const char *role);
 
 struct ask {
-	enum party from;    /* who asks: PARTY_LOCAL, or the role in the peer's certificate */
-	enum party self;    /* this node's role; never PARTY_LOCAL */
+	enum party from; /* who asks: PARTY_LOCAL, or the role in the peer's certificate */
+	enum party self; /* this node's role; never PARTY_LOCAL */
 	Cmx__OpenKind kind;
-	bool for_here;	    /* PARTY_LOCAL: it is for this node, and not to be passed on to another */
-	uint32_t uid;	    /* stamped by the home daemon, or SO_PEERCRED's */
-	bool proof;	    /* proof_verify() said 0 */
+	uint32_t uid; /* stamped by the home daemon, or SO_PEERCRED's */
+	bool proof;   /* proof_verify() said 0 */
 };
 
 /**
  * authorize_open() - May this stream be opened?
  * @a:		Who asks for what
  *
- * A request from a command for another node is asked about twice: at home (from PARTY_LOCAL,
- * for_here false) and at the node it is for (from PARTY_HEAD or PARTY_SERVER).
+ * A request from a command for another node is asked about twice: at home (from PARTY_LOCAL) and at
+ * the node it is for (from PARTY_HEAD or PARTY_SERVER). For its own node once, from PARTY_LOCAL.
  *
  * Return: NULL: yes. Else the refusal, a line for a person that says what to do; goes out as
  * Error {5, text}

@@ -21,34 +21,34 @@
 
 #include "base/err.h"
 
-#define BOX_PROGRAM	"comosix-box"
-#define BOX_UID_BASE	64200 /* default of the private range: uid = base + slot, gid = base */
-#define BOX_SLOTS_MAX	256
-#define BOX_CACHE	"/cache"   /* $COMOSIX_CACHE inside */
-#define BOX_SCRATCH	"/scratch" /* $COMOSIX_SCRATCH, $TMPDIR, $HOME inside */
+#define BOX_PROGRAM   "comosix-box"
+#define BOX_UID_BASE  64200 /* default of the private range: uid = base + slot, gid = base */
+#define BOX_SLOTS_MAX 256
+#define BOX_CACHE     "/cache"	 /* $COMOSIX_CACHE inside */
+#define BOX_SCRATCH   "/scratch" /* $COMOSIX_SCRATCH, $TMPDIR, $HOME inside */
 
 struct box_spec {
-	const char *box_program;  /* from spawn_find(BOX_PROGRAM, COMOSIX_LIBEXECDIR, ...) */
-	const char *program;	  /* absolute path; its directory is to be seen inside, read-only */
-	const char *const *argv;  /* ends with NULL */
-	const char *const *env;	  /* ends with NULL, may be NULL; added to the few the box sets */
-	int stream;		  /* becomes fd 0 and 1; stays the caller's */
-	int log;		  /* becomes fd 2; -1: /dev/null */
-	const char *cache;	  /* directory that exists; NULL: none. Made root:base 1770 */
-	uint64_t scratch_bytes;	  /* 0: 256 MiB; memory, counted in memory_bytes */
-	uint32_t uid_base;	  /* 0: BOX_UID_BASE */
-	uint32_t slot;		  /* < BOX_SLOTS_MAX; no two boxes at a time may have the same */
-	uint32_t cpu_shares;	  /* of the cgroup, 1024 is normal; 0: 102 */
-	uint64_t memory_bytes;	  /* 0: no limit but the scratch's */
-	uint32_t processes;	  /* 0: 64 */
-	bool idle;		  /* SCHED_IDLE: only what nobody else wants */
+	const char *box_program; /* from spawn_find(BOX_PROGRAM, COMOSIX_LIBEXECDIR, ...) */
+	const char *program;	 /* absolute path; its directory is to be seen inside, read-only */
+	const char *const *argv; /* ends with NULL */
+	const char *const *env;	 /* ends with NULL, may be NULL; added to the few the box sets */
+	int stream;		 /* becomes fd 0 and 1; stays the caller's */
+	int log;		 /* becomes fd 2; -1: /dev/null */
+	const char *cache;	 /* directory that exists; NULL: none. Made root:base 1770 */
+	uint64_t scratch_bytes;	 /* 0: 256 MiB; memory, counted in memory_bytes */
+	uint32_t uid_base;	 /* 0: BOX_UID_BASE */
+	uint32_t slot;		 /* < BOX_SLOTS_MAX; no two boxes at a time may have the same */
+	uint32_t cpu_shares;	 /* of the cgroup, 1024 is normal; 0: 102 */
+	uint64_t memory_bytes;	 /* 0: no limit but the scratch's */
+	uint32_t processes;	 /* 0: 64 */
+	bool idle;		 /* SCHED_IDLE: only what nobody else wants */
 };
 
 /* Owner: the caller, from box_spawn() to box_done() */
 struct box {
-	pid_t pid;	/* pid 1 of the box, as the host sees it; the caller reaps it */
+	pid_t pid; /* pid 1 of the box, as the host sees it; the caller reaps it */
 	uint32_t slot;
-	bool cgroups;	/* made and to be removed */
+	bool cgroups; /* made and to be removed */
 };
 
 /**

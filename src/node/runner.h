@@ -4,9 +4,9 @@
  *
  * The daemon checks who asks (authorize_open()), makes a socketpair, starts the runner on one end,
  * writes the OPEN frame into the other end and from then on passes bytes on, both ways, unread. All
- * answers are the runner's: first OPEN_OK or ERROR, then STDOUT, STDERR, PONG, at last EXIT. It runs
- * on as root (the command does not) to be able to end all that the command started; closing the
- * stream is the way to end it. Never kill it: what it should have ended would be left.
+ * answers are the runner's: first OPEN_OK or ERROR, then STDOUT, STDERR, PONG, at last EXIT. It
+ * runs on as root (the command does not) to be able to end all that the command started; closing
+ * the stream is the way to end it. Never kill it: what it should have ended would be left.
  */
 #ifndef NODE_RUNNER_H
 #define NODE_RUNNER_H

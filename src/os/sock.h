@@ -30,7 +30,15 @@ int sock_tcp_connect(const struct sock_addr *a, int *ret_fd, struct err *e) MUST
 
 int sock_udp_bind(const struct sock_addr *a, int *ret_fd, struct err *e) MUST_CHECK;
 
-/** sock_unix_listen() - Listen on a path with this mode; a stale socket file is replaced */
+/**
+ * sock_unix_listen() - Listen on a path
+ * @path:	A socket file there that nobody serves is replaced; anything else stands: -EADDRINUSE
+ * @mode:	Permissions, exact
+ * @ret_fd:	Set on success only
+ * @e:		Reason
+ *
+ * Return: 0 or -errno
+ */
 int sock_unix_listen(const char *path, mode_t mode, int *ret_fd, struct err *e) MUST_CHECK;
 int sock_unix_connect(const char *path, int *ret_fd, struct err *e) MUST_CHECK;
 

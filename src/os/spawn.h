@@ -20,8 +20,8 @@ struct spawn {
 
 /**
  * spawn_program() - Start it
- * @s:		What; all fds other than its three are closed in it, all signals are at their default
- *		and unblocked
+ * @s:		What; all fds other than its three are closed in it, all signals are at their
+ *default and unblocked
  * @ret_pid:	Set on success only; the caller reaps it
  * @e:		Reason; also when the program cannot be executed
  *
@@ -33,12 +33,13 @@ int spawn_program(const struct spawn *s, pid_t *ret_pid, struct err *e) MUST_CHE
  * spawn_find() - Where a program of ours is
  * @name:	"comosix-runner"
  * @libexec:	Directory it is installed in
- * @ret:	Path, @len bytes: beside the running program when it is there (build/bin), else in @libexec
+ * @ret:	Path, @len bytes: beside the running program when it is there (build/bin), else in
+ * @libexec
  * @e:		Reason
  *
  * Return: 0, -ENOENT
  */
-int spawn_find(const char *name, const char *libexec, char *ret, size_t len,
-	       struct err *e) MUST_CHECK;
+int spawn_find(const char *name, const char *libexec, char *ret, size_t len, struct err *e)
+	MUST_CHECK;
 
 #endif

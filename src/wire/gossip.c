@@ -84,8 +84,9 @@ size_t gossip_size(const struct gossip_msg *m)
 		before = e->id;
 	}
 	return number_size(GOSSIP_VERSION) + number_size(m->kind) + number_size(m->number) +
-	       number_size(m->subject) + blob_size(ids) + blob_size(abouts) + blob_size(seqs) +
-	       blob_size(ages) + blob_size((size_t)m->n_entries * LOAD_BYTES) + blob_size(profiles);
+	       number_size(m->subject) + number_size(m->desktops) + blob_size(ids) +
+	       blob_size(abouts) + blob_size(seqs) + blob_size(ages) +
+	       blob_size((size_t)m->n_entries * LOAD_BYTES) + blob_size(profiles);
 }
 
 static void put_u16(uint8_t *p, uint16_t v)
@@ -200,6 +201,7 @@ int gossip_encode(const struct gossip_msg *m, struct buf *to, struct err *e)
 	out.kind = m->kind;
 	out.number = m->number;
 	out.subject = m->subject;
+	out.desktops = m->desktops;
 	out.n_id_step = out.n_about = out.n_seq = out.n_age = m->n_entries;
 	out.id_step = ids;
 	out.about = abouts;
@@ -244,6 +246,7 @@ static const char *rows_from(const Cmx__Gossip *in, struct gossip_msg *ret)
 	ret->kind = in->kind <= UINT8_MAX ? (uint8_t)in->kind : 0;
 	ret->number = in->number;
 	ret->subject = in->subject;
+	ret->desktops = in->desktops;
 	ret->n_entries = (uint32_t)in->n_id_step;
 	for (size_t i = 0; i < in->n_id_step; i++) {
 		struct gossip_entry *e = &ret->entries[i];

@@ -84,9 +84,10 @@ struct gossip_entry {
 };
 
 struct gossip_msg {
-	uint8_t kind;	  /* enum gossip_kind */
-	uint32_t number;  /* of the ping; 0 in a WORD */
-	uint32_t subject; /* of PING_REQ, NACK and an ACK sent on; else 0 */
+	uint8_t kind;	   /* enum gossip_kind */
+	uint32_t number;   /* of the ping; 0 in a WORD */
+	uint32_t subject;  /* of PING_REQ, NACK and an ACK sent on; else 0 */
+	uint32_t desktops; /* that the sender, a core member, counts; else 0 */
 	uint32_t n_entries;
 	struct gossip_entry entries[GOSSIP_ENTRIES_MAX]; /* ascending ids, each once */
 };

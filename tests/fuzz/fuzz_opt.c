@@ -41,8 +41,9 @@ static int split(char *text, char **argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct opt_command cmd = { .name = "fuzz", .summary = "-", .specs = specs,
-				   .n_specs = ARRAY_LEN(specs) };
+	struct opt_command cmd = {
+		.name = "fuzz", .summary = "-", .specs = specs, .n_specs = ARRAY_LEN(specs)
+	};
 	char *argv[WORDS_MAX + 1] = { (char *)"fuzz" };
 	char *before[WORDS_MAX + 1];
 	struct target t = { .number = 1 };

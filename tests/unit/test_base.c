@@ -111,8 +111,9 @@ static void options(void **state)
 		{ "count", 'n', OPT_U32, offsetof(struct target, n), "N", "how many" },
 		{ "name", 0, OPT_STRING, offsetof(struct target, name), "NAME", "who" },
 	};
-	struct opt_command cmd = { .name = "x", .summary = "y", .specs = specs,
-				   .n_specs = ARRAY_LEN(specs) };
+	struct opt_command cmd = {
+		.name = "x", .summary = "y", .specs = specs, .n_specs = ARRAY_LEN(specs)
+	};
 	const char *argv[] = { "x", "w1", "-n", "3", "w2", "--name=me", "-l", "--", "-w3", NULL };
 	int first;
 

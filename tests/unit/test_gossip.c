@@ -24,6 +24,7 @@ static void random_msg(struct rng *r, uint32_t n, struct gossip_msg *m)
 		.kind = (uint8_t)(GOSSIP_WORD + rng_below(r, 5)),
 		.number = any(r, UINT32_MAX),
 		.subject = any(r, UINT32_MAX),
+		.desktops = any(r, UINT32_MAX),
 		.n_entries = n,
 	};
 	for (uint32_t i = 0; i < n; i++) {
@@ -54,6 +55,7 @@ static void assert_same(const struct gossip_msg *a, const struct gossip_msg *b)
 	assert_int_equal(a->kind, b->kind);
 	assert_int_equal(a->number, b->number);
 	assert_int_equal(a->subject, b->subject);
+	assert_int_equal(a->desktops, b->desktops);
 	assert_int_equal(a->n_entries, b->n_entries);
 	for (uint32_t i = 0; i < a->n_entries; i++) {
 		const struct gossip_entry *x = &a->entries[i], *y = &b->entries[i];

@@ -37,8 +37,10 @@ int file_read(const char *path, struct buf *to, struct err *e)
 		step = step < READ_STEP ? step : READ_STEP;
 		if (step) {
 			r = buf_room(to, step, &p);
-			if (r < 0)
+			if (r < 0) {
+				to->len = before;
 				return err_set(e, r, "read '%s': %s", path, strerror(-r));
+			}
 		} else {
 			p = &over;
 		}
@@ -103,6 +105,7 @@ int dir_make(const char *path, mode_t mode, struct err *e)
 {
 	char copy[PATH_MAX];
 	int n = snprintf(copy, sizeof(copy), "%s", path);
+	struct stat st;
 
 	if (n <= 0 || (size_t)n >= sizeof(copy))
 		return err_set(e, -ENAMETOOLONG, "mkdir '%s': bad name", path);
@@ -116,8 +119,14 @@ int dir_make(const char *path, mode_t mode, struct err *e)
 			return err_set(e, -errno, "mkdir '%s': %s", copy, strerror(errno));
 		*p = c;
 		if (!c)
-			return 0;
+			break;
 	}
+	/* EEXIST is said of a file, too */
+	if (stat(copy, &st) < 0)
+		return err_set(e, -errno, "stat '%s': %s", copy, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, -ENOTDIR, "'%s' is in the way: it is no directory", copy);
+	return 0;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *f)

@@ -139,6 +139,27 @@ static int unix_addr(const char *path, struct sockaddr_un *ret, struct err *e)
 	return 0;
 }
 
+/* make room for a socket: only a socket file that nobody serves any more may go */
+static int remove_stale(const char *path, const struct sockaddr_un *un, struct err *e)
+{
+	AUTO_CLOSE int probe = -1;
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : err_set(e, -errno, "stat '%s': %s", path, strerror(errno));
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(e, -EADDRINUSE, "'%s' is in the way and is no socket; move it", path);
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_TYPE_FLAGS, 0);
+	if (probe < 0)
+		return err_set(e, -errno, "socket: %s", strerror(errno));
+	if (connect(probe, (const struct sockaddr *)un, sizeof(*un)) == 0 || errno != ECONNREFUSED)
+		return err_set(e, -EADDRINUSE, "'%s' is served already; stop that program first",
+			       path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_set(e, -errno, "unlink '%s': %s", path, strerror(errno));
+	return 0;
+}
+
 int sock_unix_listen(const char *path, mode_t mode, int *ret_fd, struct err *e)
 {
 	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_TYPE_FLAGS, 0);
@@ -149,8 +170,9 @@ int sock_unix_listen(const char *path, mode_t mode, int *ret_fd, struct err *e)
 		return r;
 	if (fd < 0)
 		return err_set(e, -errno, "socket: %s", strerror(errno));
-	if (unlink(path) < 0 && errno != ENOENT)
-		return err_set(e, -errno, "unlink '%s': %s", path, strerror(errno));
+	r = remove_stale(path, &un, e);
+	if (r < 0)
+		return r;
 	if (bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
 		return err_set(e, -errno, "bind '%s': %s", path, strerror(errno));
 	if (chmod(path, mode) < 0 || listen(fd, LISTEN_BACKLOG) < 0) {

@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# install.sh - what `make install` puts down is what packaging/installed-files lists, no more, no less
+set -u
+
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+prefix=$COMOSIX_PREFIX
+list=$COMOSIX_SOURCE/packaging/installed-files
+
+# --no-rebuild: another test runs from this build directory at the same time
+if ! meson install -C "$COMOSIX_BUILD" --no-rebuild --quiet --destdir "$root" >"$root.log" 2>&1; then
+	cat "$root.log"
+	rm -f "$root.log"
+	echo 'not ok - meson install: see above'
+	exit 1
+fi
+rm -f "$root.log"
+(cd "$root" && find . -type f -o -type l | sed 's|^\.||' | sed "s|^$prefix/|PREFIX/|" | sort) >"$root/is"
+grep -v -E '^(#|$)' "$list" | sort >"$root/wanted"
+sed -i '/^\/is$/d; /^\/wanted$/d' "$root/is"
+if diff "$root/wanted" "$root/is" >"$root/diff"; then
+	echo 'ok - installed files'
+	exit 0
+fi
+sed -n 's/^> /installed, but not listed: /p; s/^< /listed, but not installed: /p' "$root/diff"
+echo 'not ok - installed files: put them into packaging/installed-files, or install them'
+exit 1
