@@ -36,6 +36,9 @@ void loop_free(struct loop *l);
 int loop_run(struct loop *l) MUST_CHECK;
 void loop_stop(struct loop *l, int result);
 
+/** loop_turn() - Wait once and serve what came; Return: 0 or -errno */
+int loop_turn(struct loop *l) MUST_CHECK;
+
 /** loop_now() - CLOCK_BOOTTIME in ms at the start of this turn */
 uint64_t loop_now(const struct loop *l);
 
