@@ -213,7 +213,7 @@ struct cluster_view {
 /** cluster_count() - Members in the table, ourselves included */
 uint32_t cluster_count(const struct cluster *c);
 
-/** cluster_view_at() - The i-th of them, i < cluster_count(); the order changes with removals */
+/** cluster_view_at() - The i-th of them; 0 is ourselves; the order changes with removals */
 void cluster_view_at(const struct cluster *c, uint64_t now_ms, uint32_t i,
 		     struct cluster_view *ret);
 

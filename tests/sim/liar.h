@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* liar.h - the desktop that lies */
+#ifndef TESTS_SIM_LIAR_H
+#define TESTS_SIM_LIAR_H
+
+#include "scenario.h"
+
+void liar_begin(struct run *r);
+void liar_move(struct run *r, uint32_t number);
+
+/** liar_believed() - How many views say what only a liar has said */
+uint64_t liar_believed(struct sim *s);
+
+#endif
