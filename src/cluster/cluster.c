@@ -271,8 +271,7 @@ void cluster_set_profile(struct cluster *c, uint64_t now_ms, const struct load_p
 	(void)note_time(c, now_ms);
 	self->profile = *p;
 	self->has_profile = true;
-	/* goes with every packet for a while */
-	self->rumor = UINT8_MAX;
+	self->profile_news = UINT8_MAX;
 }
 
 void cluster_leave(struct cluster *c, uint64_t now_ms)

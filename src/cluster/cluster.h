@@ -67,8 +67,9 @@ const char *cluster_role_name(enum cluster_role r);
 	X(report_ms, 700, 100, 10000, "how often a node reports to each of its watchers")          \
 	X(desktops_per_core, 100, 1, 10000, "above this many, reports get rarer")                  \
 	X(watchers, 3, 1, 8, "core members that each node reports to")                             \
-	X(gossip_ms, 200, 50, 10000, "least time between two packets of entries")                  \
-	X(core_gossip_ms, 400, 50, 10000, "core members hear from this one at least this often")   \
+	X(gossip_ms, 150, 50, 10000, "least time between two packets of entries")                  \
+	X(core_gossip_ms, 400, 50, 10000,                                                          \
+	  "between two packets to core members, when there are about ten")                         \
 	X(silence_ms, 350, 50, 10000, "after a report is due, before the first ping")              \
 	X(ping_ms, 200, 20, 10000, "for an answer, before others are asked to ping")               \
 	X(indirect_ms, 400, 50, 10000, "for an answer through others, before suspicion")           \

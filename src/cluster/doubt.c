@@ -40,10 +40,14 @@
 #define RETRIES_MAX    8
 #define RETRY_SHARE    16 /* one more try at a time for each so many absent members */
 
-static void count_probe(struct cluster *c, uint64_t now_ms, struct member *m, struct doubt *d)
+static void ask(struct cluster *c, uint64_t now_ms, struct member *m, struct doubt *d)
 {
+	bool sent;
+
 	d->number = ++c->number;
-	spread_control(c, now_ms, m, GOSSIP_PING, d->number, 0, NULL);
+	sent = spread_control(c, now_ms, m, GOSSIP_PING, d->number, 0, NULL);
+	d->sent = d->sent || sent;
+	d->held = d->held || (!sent && m->direct);
 }
 
 static struct doubt *doubt_open(struct cluster *c, uint64_t now_ms, struct member *m)
@@ -65,7 +69,7 @@ static struct doubt *doubt_open(struct cluster *c, uint64_t now_ms, struct membe
 	c->stats.probes++;
 	/* who cannot be pinged is asked for at once */
 	if (m->direct) {
-		count_probe(c, now_ms, m, d);
+		ask(c, now_ms, m, d);
 		d->due += c->cfg.tune.ping_ms;
 	}
 	return d;
@@ -141,8 +145,10 @@ static void ask_helpers(struct cluster *c, uint64_t now_ms, struct member *m, st
 
 		if (to == cluster_self(c) || to->state != CLUSTER_ALIVE || !to->direct)
 			continue;
-		spread_control(c, now_ms, to, GOSSIP_PING_REQ, d->number, m->id, NULL);
-		d->asked++;
+		if (spread_control(c, now_ms, to, GOSSIP_PING_REQ, d->number, m->id, NULL))
+			d->asked++;
+		else
+			d->held = true;
 	}
 }
 
@@ -187,7 +193,7 @@ static void accuse(struct cluster *c, uint64_t now_ms, struct member *m, struct 
 		d->due = now_ms + (dead_after - silence);
 	if (m->state == CLUSTER_ALIVE)
 		state_set(c, now_ms, m, CLUSTER_SUSPECT, true);
-	count_probe(c, now_ms, m, d);
+	ask(c, now_ms, m, d);
 	tell_watchers(c, now_ms, m);
 }
 
@@ -197,10 +203,17 @@ static void step(struct cluster *c, uint64_t now_ms, struct member *m, struct do
 	case DOUBT_PING:
 		d->stage = DOUBT_INDIRECT;
 		d->due = now_ms + c->cfg.tune.indirect_ms;
-		count_probe(c, now_ms, m, d);
+		ask(c, now_ms, m, d);
 		ask_helpers(c, now_ms, m, d);
 		return;
 	case DOUBT_INDIRECT:
+		/* whom we could not ask for want of bandwidth we cannot accuse */
+		if (d->held && !d->sent && d->asked == 0) {
+			d->held = false;
+			d->stage = DOUBT_PING;
+			d->due = now_ms + c->cfg.tune.ping_ms;
+			return;
+		}
 		/* helpers that do not even say no: is it us? */
 		if (d->asked > 0 && d->answered == 0)
 			state_health_worse(c, 1);

@@ -14,6 +14,7 @@ struct member {
 	uint8_t role;	      /* enum cluster_role; an unlisted one is a desktop: no power */
 	uint8_t state;	      /* enum cluster_state; set by state_set() only */
 	uint8_t rumor;	      /* packets in which it still goes first */
+	uint8_t profile_news; /* packets in which its profile still goes along */
 	uint8_t flaps;	      /* suspicions and deaths of late; loses one each FLAP_DECAY_MS */
 	uint8_t raise_credit; /* incarnations a desktop may still raise at once */
 	uint8_t talk_credit;  /* packets a desktop may still send at once */

@@ -36,6 +36,7 @@
 #define RAISE_MS	 5000 /* and one more each */
 #define NOTIFIERS	 3    /* core members that should tell a subject the same */
 #define UNLISTED_MS	 1000
+#define PROFILE_NEWS	 8 /* packets in which a new profile goes along */
 
 static enum cluster_state state_of(const struct gossip_entry *e)
 {
@@ -90,6 +91,16 @@ static void about_self(struct cluster *c, uint64_t now_ms, struct member *from,
 
 /* ---- about others ---- */
 
+static void take_profile(struct member *m, const struct gossip_entry *e)
+{
+	if (!e->has_profile)
+		return;
+	if (!m->has_profile || memcmp(&m->profile, &e->profile, sizeof(m->profile)) != 0)
+		m->profile_news = PROFILE_NEWS;
+	m->profile = e->profile;
+	m->has_profile = true;
+}
+
 static void take_word(struct cluster *c, uint64_t now_ms, struct member *m,
 		      const struct gossip_entry *e)
 {
@@ -99,10 +110,7 @@ static void take_word(struct cluster *c, uint64_t now_ms, struct member *m,
 	m->load = e->load;
 	m->load_at = at;
 	m->has_load = true;
-	if (e->has_profile) {
-		m->profile = e->profile;
-		m->has_profile = true;
-	}
+	take_profile(m, e);
 	if (at > m->heard_at)
 		m->heard_at = at;
 }
@@ -180,10 +188,8 @@ static void about_living(struct cluster *c, uint64_t now_ms, struct member *m,
 
 	if (newer)
 		take_word(c, now_ms, m, e);
-	else if (e->seq == m->seq && e->has_profile && !m->has_profile) {
-		m->profile = e->profile;
-		m->has_profile = true;
-	}
+	else if (e->seq == m->seq)
+		take_profile(m, e);
 	if (newer && m->state == CLUSTER_SUSPECT && e->state == GOSSIP_ALIVE &&
 	    (m->id == from || m->load_at + SUSPECT_SLACK_MS > m->since) &&
 	    !doubt_holds(c, now_ms, m))

@@ -18,7 +18,11 @@
  * "alive", so that it can contradict; rumours (changed states) up to a third; and when not all
  * the rest fits, half of the room for the members where work would go next, the rest for the
  * freshest. Passing on the freshest is what keeps the average age small: what is old here was
- * heard elsewhere meanwhile (Amar, Barak et al., "Randomized gossip algorithms", 2009).
+ * heard elsewhere meanwhile (Amar, Barak et al., "Randomized gossip algorithms", 2009). That
+ * holds among core members. A desktop hears nothing elsewhere, so it gets any of the rest.
+ *
+ * Of deaths and returns two core members are told at once, by each one that learns of them: a
+ * small packet each, and all know within a few round trips.
  */
 #include "cluster/spread.h"
 
@@ -26,9 +30,11 @@
 #include "cluster/watch.h"
 
 #define BASE_BYTES	48   /* of a message around its entries, at most */
-#define ENTRY_BYTES	13   /* of a usual entry */
+#define ENTRY_BYTES	11   /* of a usual entry */
 #define REPORT_RUMORS	6    /* that a core member adds to a report */
-#define PROFILE_EVERY	8    /* a profile goes with each 8th mention of a member */
+#define PROFILE_EVERY	16   /* a profile goes with each so many-th mention of a member */
+#define NEWS_TO		2    /* core members that are told of a death or a return at once */
+#define CORE_ROUNDS	4    /* core_gossip_ms is meant for as many: 8 to 15 core members */
 #define NOTICE_MS	1000 /* between two notices to one member */
 #define FEED_SILENCE_MS 3000 /* a desktop that reported to us this long ago is fed no more */
 
@@ -64,13 +70,16 @@ static uint8_t wire_state(const struct member *m)
 	return GOSSIP_ALIVE;
 }
 
-static bool profile_goes(const struct cluster *c, const struct member *m)
+/* a new profile is news among core members; a desktop can wait for its turn */
+static bool profile_goes(const struct cluster *c, const struct member *to, const struct member *m)
 {
-	return m->has_profile && (m->rumor > 0 || (c->packet + m->id) % PROFILE_EVERY == 0);
+	bool news = m->profile_news > 0 && member_is_core(to);
+
+	return m->has_profile && (news || (c->packet + m->id) % PROFILE_EVERY == 0);
 }
 
-static void entry_of(const struct cluster *c, uint64_t now_ms, const struct member *m,
-		     struct gossip_entry *ret)
+static void entry_of(const struct cluster *c, uint64_t now_ms, const struct member *to,
+		     const struct member *m, struct gossip_entry *ret)
 {
 	uint64_t age = now_ms > m->load_at ? now_ms - m->load_at : 0;
 
@@ -82,7 +91,7 @@ static void entry_of(const struct cluster *c, uint64_t now_ms, const struct memb
 		.state = wire_state(m),
 		.witness = m->state == CLUSTER_SUSPECT && m->doubt &&
 			   c->doubts[m->doubt - 1].stage == DOUBT_SUSPECT,
-		.has_profile = profile_goes(c, m),
+		.has_profile = profile_goes(c, to, m),
 		.load = m->load,
 	};
 	if (ret->has_profile)
@@ -97,7 +106,7 @@ static bool fill_add(struct fill *f, struct member *m)
 
 	if (m->mark == f->c->packet || !sayable(m))
 		return true;
-	entry_of(f->c, f->now_ms, m, &e);
+	entry_of(f->c, f->now_ms, f->to, m, &e);
 	bytes = gossip_entry_size(&e);
 	if (f->n == GOSSIP_ENTRIES_MAX || f->bytes + bytes > GOSSIP_BYTES_MAX)
 		return false;
@@ -139,7 +148,7 @@ static bool fill_send(struct fill *f, enum gossip_kind kind, uint32_t number, ui
 	m->desktops = bulk && !member_is_core(f->to) ? c->n_desktops : 0;
 	m->n_entries = f->n;
 	for (uint32_t i = 0; i < f->n; i++)
-		entry_of(c, f->now_ms, &v[f->at[i]], &m->entries[i]);
+		entry_of(c, f->now_ms, f->to, &v[f->at[i]], &m->entries[i]);
 
 	bytes = gossip_size(m) + c->cfg.tune.overhead_bytes;
 	budget_fill(&c->budget, f->now_ms);
@@ -153,17 +162,17 @@ static bool fill_send(struct fill *f, enum gossip_kind kind, uint32_t number, ui
 	return true;
 }
 
-void spread_control(struct cluster *c, uint64_t now_ms, struct member *to, enum gossip_kind kind,
+bool spread_control(struct cluster *c, uint64_t now_ms, struct member *to, enum gossip_kind kind,
 		    uint32_t number, uint32_t subject, struct member *about)
 {
 	struct fill f;
 
 	if (!to->direct)
-		return;
+		return false;
 	fill_begin(&f, c, now_ms, to);
 	if (about)
-		(void)fill_add(&f, about);		   /* there is room */
-	(void)fill_send(&f, kind, number, subject, false); /* the sender of a ping sees to losses */
+		(void)fill_add(&f, about); /* there is room */
+	return fill_send(&f, kind, number, subject, false);
 }
 
 void spread_notice(struct cluster *c, uint64_t now_ms, struct member *m,
@@ -179,7 +188,7 @@ void spread_notice(struct cluster *c, uint64_t now_ms, struct member *m,
 	if (said)
 		msg->entries[0] = *said;
 	else
-		entry_of(c, now_ms, m, &msg->entries[0]);
+		entry_of(c, now_ms, m, m, &msg->entries[0]);
 	msg->entries[0].witness = false; /* the accuser may be somebody else */
 	bytes = gossip_size(msg) + c->cfg.tune.overhead_bytes;
 	budget_fill(&c->budget, now_ms);
@@ -200,6 +209,8 @@ static void rumors_told(struct fill *f)
 
 		if (m->rumor > 0)
 			m->rumor--;
+		if (m->profile_news > 0 && member_is_core(f->to))
+			m->profile_news--;
 	}
 }
 
@@ -250,6 +261,17 @@ static void freshest_first(const struct cluster *c, uint32_t *a, uint32_t len, u
 	}
 }
 
+/* put any n of scratch[0..len) in front */
+static void any_first(struct cluster *c, uint32_t len, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t j = i + rng_below(&c->rng, len - i), t = c->scratch[i];
+
+		c->scratch[i] = c->scratch[j];
+		c->scratch[j] = t;
+	}
+}
+
 static void add_best(struct fill *f)
 {
 	struct cluster *c = f->c;
@@ -267,7 +289,7 @@ static void add_best(struct fill *f)
 static void add_rest(struct fill *f)
 {
 	struct cluster *c = f->c;
-	uint32_t n = 0, room;
+	uint32_t n = 0, room, start = 0;
 
 	for (uint32_t i = 1; i < c->members.n; i++) {
 		const struct member *m = &c->members.v[i];
@@ -276,22 +298,27 @@ static void add_rest(struct fill *f)
 			c->scratch[n++] = i;
 	}
 	room = (uint32_t)((GOSSIP_BYTES_MAX - f->bytes) / ENTRY_BYTES) + 1;
-	if (n > room)
+	if (n > room && member_is_core(f->to))
 		freshest_first(c, c->scratch, n, room);
+	else if (n > room)
+		any_first(c, n, room);
+	else if (n > 0)
+		start = rng_below(&c->rng, n); /* should some not fit, then not always the same */
 	for (uint32_t i = 0; i < n; i++)
-		if (!fill_add(f, &c->members.v[c->scratch[i]]))
+		if (!fill_add(f, &c->members.v[c->scratch[(start + i) % n]]))
 			return;
 }
 
 static void send_bulk(struct cluster *c, uint64_t now_ms, struct member *to)
 {
-	bool all_fit = (size_t)c->members.n * ENTRY_BYTES <= GOSSIP_BYTES_MAX;
+	bool all_fit = BASE_BYTES + (size_t)c->members.n * ENTRY_BYTES <= GOSSIP_BYTES_MAX;
 	struct fill f;
 
 	if (!all_fit)
 		best_refresh(c, now_ms); /* uses marks, so before the packet is begun */
 	fill_begin(&f, c, now_ms, to);
-	add_rumors(&f, GOSSIP_BYTES_MAX / 3, GOSSIP_ENTRIES_MAX);
+	add_rumors(&f, member_is_core(to) ? GOSSIP_BYTES_MAX / 3 : GOSSIP_BYTES_MAX,
+		   GOSSIP_ENTRIES_MAX);
 	if (!all_fit)
 		add_best(&f);
 	add_rest(&f);
@@ -329,6 +356,26 @@ static struct member *hungriest_desktop(struct cluster *c, uint64_t now_ms)
 	return found;
 }
 
+/* the more core members there are, the more rounds a word takes to reach all: speak more often */
+static uint64_t core_gossip_ms(const struct cluster *c)
+{
+	uint32_t rounds = 0;
+
+	for (uint32_t n = c->n_core + 1; n > 0; n >>= 1)
+		rounds++;
+	return (uint64_t)c->cfg.tune.core_gossip_ms * CORE_ROUNDS / rounds;
+}
+
+/* keeps the mean interval although turns come when the budget allows; saves up for one at most */
+static void core_told(struct cluster *c, uint64_t now_ms)
+{
+	uint64_t every = core_gossip_ms(c);
+
+	c->core_gossip_at += every;
+	if (c->core_gossip_at + every < now_ms)
+		c->core_gossip_at = now_ms - every;
+}
+
 static void bulk_due(struct cluster *c, uint64_t now_ms)
 {
 	struct member *to = NULL;
@@ -339,7 +386,7 @@ static void bulk_due(struct cluster *c, uint64_t now_ms)
 	if (!to) {
 		to = random_core(c);
 		if (to)
-			c->core_gossip_at = now_ms + c->cfg.tune.core_gossip_ms;
+			core_told(c, now_ms);
 	}
 	if (!to)
 		to = hungriest_desktop(c, now_ms);
@@ -382,16 +429,33 @@ static void reports_due(struct cluster *c, uint64_t now_ms)
 	}
 }
 
+static void news_due(struct cluster *c, uint64_t now_ms)
+{
+	for (uint32_t i = 0; i < c->n_news; i++) {
+		struct member *m = member_find(&c->members, c->news[i]);
+
+		for (int j = 0; m && j < NEWS_TO; j++) {
+			struct member *to = random_core(c);
+
+			/* a wave of news, as after a partition, travels in bulk packets */
+			if (to && to != m && budget_wait_ms(&c->budget, 0) == 0)
+				spread_control(c, now_ms, to, GOSSIP_WORD, 0, 0, m);
+		}
+	}
+	c->n_news = 0;
+}
+
 void spread_due(struct cluster *c, uint64_t now_ms)
 {
 	uint64_t packet = GOSSIP_BYTES_MAX + c->cfg.tune.overhead_bytes, wait;
 
 	if (cluster_self(c)->state == CLUSTER_LEFT)
 		return;
+	budget_fill(&c->budget, now_ms);
 	reports_due(c, now_ms);
+	news_due(c, now_ms);
 	if (!cluster_is_core(c) || now_ms < c->gossip_at)
 		return;
-	budget_fill(&c->budget, now_ms);
 	if (budget_wait_ms(&c->budget, packet) == 0) {
 		bulk_due(c, now_ms);
 		c->gossip_at = now_ms + c->cfg.tune.gossip_ms;
@@ -405,6 +469,8 @@ uint64_t spread_deadline(const struct cluster *c)
 {
 	uint64_t at = cluster_is_core(c) ? c->gossip_at : UINT64_MAX;
 
+	if (c->n_news > 0)
+		return c->last_ms;
 	for (uint32_t i = 0; i < c->n_reports; i++)
 		if (c->report_at[i] < at)
 			at = c->report_at[i];

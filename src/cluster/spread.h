@@ -11,8 +11,12 @@ void spread_due(struct cluster *c, uint64_t now_ms);
 /** spread_deadline() - When that will be */
 uint64_t spread_deadline(const struct cluster *c);
 
-/** spread_control() - Send a small message: ourselves and, when not NULL, what we hold of @about */
-void spread_control(struct cluster *c, uint64_t now_ms, struct member *to, enum gossip_kind kind,
+/**
+ * spread_control() - Send a small message: ourselves and, when not NULL, what we hold of @about
+ *
+ * Return: false when it was not sent: no way there, or no bandwidth left
+ */
+bool spread_control(struct cluster *c, uint64_t now_ms, struct member *to, enum gossip_kind kind,
 		    uint32_t number, uint32_t subject, struct member *about);
 
 /**

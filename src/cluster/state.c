@@ -38,6 +38,11 @@ static const bool may_watch[CLUSTER_N_STATES] = {
 	[CLUSTER_SUSPECT] = true,
 };
 
+static const bool is_gone[CLUSTER_N_STATES] = {
+	[CLUSTER_DEAD] = true,
+	[CLUSTER_LEFT] = true,
+};
+
 static const char *const state_names[CLUSTER_N_STATES] = {
 #define X(name, text) [CLUSTER_##name] = text,
 	CLUSTER_STATES(X)
@@ -110,6 +115,8 @@ static void change(struct cluster *c, uint64_t now_ms, struct member *m, enum cl
 	/* who may watch, and so everybody's watchers, changed */
 	if (member_is_core(m) && may_watch[ch.from] != may_watch[to])
 		c->dirty = true;
+	if (cluster_is_core(c) && is_gone[ch.from] != is_gone[to] && c->n_news < NEWS_MAX)
+		c->news[c->n_news++] = m->id;
 	c->ops->changed(c->ctx, &ch);
 }
 

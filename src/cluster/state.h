@@ -16,6 +16,7 @@
 #define WITNESSES_MAX 4
 #define HEALTH_MAX    8
 #define ERRANDS_MAX   32
+#define NEWS_MAX      8
 
 /* the driver calls tick this often at least, so a longer gap means that we were not running */
 #define TICK_MAX_MS 250
@@ -38,6 +39,7 @@ struct doubt {
 	uint32_t id;
 	uint32_t number; /* of the pings sent because of it */
 	enum doubt_stage stage;
+	bool sent, held;	 /* a question left us; one could not for want of bandwidth */
 	uint8_t asked, answered; /* helpers, and how many said ACK or NACK */
 	uint8_t n_witnesses;
 	uint32_t witnesses[WITNESSES_MAX]; /* core members that accuse it too */
@@ -89,7 +91,9 @@ struct cluster {
 	struct budget budget;
 	uint64_t gossip_at, core_gossip_at;
 	uint64_t report_at[WATCHERS_MAX];
-	uint32_t n_reports; /* entries of report_at in use */
+	uint32_t n_reports;	 /* entries of report_at in use */
+	uint32_t news[NEWS_MAX]; /* ids that died or came back; state.c adds them */
+	uint32_t n_news;
 	uint32_t packet;    /* number of the packet that is being filled */
 	uint32_t *scratch;  /* owned; as many as members */
 	uint32_t cap_lists; /* of core, watch and scratch */

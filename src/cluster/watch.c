@@ -23,6 +23,7 @@
 
 #define SURVEY_MS	  30000 /* for what changes by time alone */
 #define INDIRECT_LIMIT_MS 5000	/* silence of a watched member that cannot report to us */
+#define REPORTED_MS	  10000 /* a direct word this recent: it reports to us */
 #define HEALTH_STEP_MS	  150	/* each point of bad health makes us wait this much longer */
 
 static uint64_t pair_number(uint32_t subject, uint32_t watcher)
@@ -43,7 +44,8 @@ static bool may_watch(const struct cluster *c, uint64_t now_ms, const struct mem
 	case CLUSTER_SUSPECT:
 		return true;
 	case CLUSTER_UNHEARD:
-		return now_ms - m->since < UNHEARD_MS;
+		/* a desktop hears of core members slowly, and finds out who is deaf by itself */
+		return !cluster_is_core(c) || now_ms - m->since < UNHEARD_MS;
 	case CLUSTER_DEAD:
 	case CLUSTER_LEFT:
 	case CLUSTER_REVOKED:
@@ -95,6 +97,13 @@ static bool we_rank(const struct cluster *c, const struct member *m)
 		before += id != m->id && pair_number(m->id, id) > ours;
 	}
 	return before < c->cfg.tune.watchers;
+}
+
+/* a relayed node that is, or was until just now, connected to us */
+static bool reports_by_relay(const struct cluster *c, const struct member *m)
+{
+	return m->relayed &&
+	       (m->direct || (m->direct_at > 0 && c->last_ms - m->direct_at <= REPORTED_MS));
 }
 
 static void find_own_watchers(struct cluster *c, uint64_t now_ms)
@@ -167,14 +176,14 @@ int watch_survey(struct cluster *c, uint64_t now_ms)
 			c->core[c->n_core++] = i;
 		c->n_desktops += !member_is_core(m) && member_is_up(m);
 		/* the next one to become too old for a watcher */
-		if (member_is_core(m) && m->state == CLUSTER_UNHEARD &&
+		if (core && member_is_core(m) && m->state == CLUSTER_UNHEARD &&
 		    now_ms - m->since < UNHEARD_MS && m->since + UNHEARD_MS < c->survey_at)
 			c->survey_at = m->since + UNHEARD_MS;
 	}
 	for (uint32_t i = 1; core && i < c->members.n; i++) {
 		struct member *m = &c->members.v[i];
 		bool watched = m->state != CLUSTER_REVOKED &&
-			       ((m->relayed && m->direct) || we_rank(c, m));
+			       (reports_by_relay(c, m) || we_rank(c, m));
 
 		if (watched && !m->watched)
 			m->watch_since = now_ms;
@@ -207,7 +216,8 @@ uint64_t watch_limit_ms(const struct cluster *c, const struct member *m)
 	/* stretched reports: the node may count a few members more than we do */
 	if (report > t->report_ms)
 		limit += report / 4;
-	if (!m->direct)
+	/* whose last connection went just now is still expected to report */
+	if (!m->direct && (m->direct_at == 0 || c->last_ms - m->direct_at > REPORTED_MS))
 		limit += INDIRECT_LIMIT_MS;
 	return limit + c->stats.health * HEALTH_STEP_MS;
 }

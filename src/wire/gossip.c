@@ -19,7 +19,7 @@
 
 #include "wire/gossip.pb-c.h"
 
-#define LOAD_BYTES    7
+#define LOAD_BYTES    5
 #define PROFILE_BYTES 6
 
 /* bits of a value in the "about" column */
@@ -100,23 +100,48 @@ static uint16_t get_u16(const uint8_t *p)
 	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
+/*
+ * Free memory needs range, not precision: eight bits of floating point, four of them mantissa.
+ * Rounds down by at most one part in sixteen; what comes out goes in again unchanged.
+ */
+static uint8_t small_float(uint16_t v)
+{
+	uint8_t e = 0;
+
+	if (v < 16)
+		return (uint8_t)v;
+	while (v >> e >= 32)
+		e++;
+	return (uint8_t)((e + 1) << 4 | (v >> e & 15));
+}
+
+static uint16_t small_float_value(uint8_t code)
+{
+	uint32_t v = code < 16 ? code : (16u | (code & 15)) << ((code >> 4) - 1);
+
+	return v < UINT16_MAX ? (uint16_t)v : UINT16_MAX;
+}
+
 static void put_load(uint8_t *p, const struct load *l)
 {
+	uint8_t util = l->util_pct < 100 ? l->util_pct : 100;
+	uint8_t guests = l->guests < LOAD_GUESTS_MAX ? l->guests : LOAD_GUESTS_MAX;
+
 	put_u16(p, l->run_centi);
-	put_u16(p + 2, l->free_16mib);
-	p[4] = l->util_pct;
-	p[5] = l->guests;
-	p[6] = l->flags;
+	p[2] = small_float(l->free_16mib);
+	put_u16(p + 3, (uint16_t)(util << 9 | guests << 3 | (l->flags & LOAD_FLAGS)));
 }
 
 static void get_load(const uint8_t *p, struct load *ret)
 {
+	uint16_t rest = get_u16(p + 3);
+
 	*ret = (struct load){
 		.run_centi = get_u16(p),
-		.free_16mib = get_u16(p + 2),
-		.util_pct = p[4] < 100 ? p[4] : 100,
-		.guests = p[5],
-		.flags = p[6],
+		.free_16mib = small_float_value(p[2]),
+		.util_pct = rest >> 9 < 100 ? (uint8_t)(rest >> 9) : 100,
+		.guests = rest >> 3 & LOAD_GUESTS_MAX,
+		.flags = rest & LOAD_FLAGS,
 	};
 }
 

@@ -55,12 +55,15 @@ enum load_flag {
 	LOAD_DRAINING = 1 << 2,	  /* wants to lose its guests */
 };
 
+#define LOAD_FLAGS	7u /* all of them */
+#define LOAD_GUESTS_MAX 63
+
 /* what changes all the time */
 struct load {
 	uint16_t run_centi;  /* tasks that want a CPU, per CPU, in 1/100 */
-	uint16_t free_16mib; /* memory that a guest could have, in units of 16 MiB */
+	uint16_t free_16mib; /* memory that a guest could have, in 16 MiB; told to 1/16 of it */
 	uint8_t util_pct;    /* CPU time in use, 0..100 */
-	uint8_t guests;	     /* processes of others that run here; 255 means 255 or more */
+	uint8_t guests;	     /* processes of others that run here; 63 means 63 or more */
 	uint8_t flags;	     /* enum load_flag */
 };
 

@@ -117,9 +117,9 @@ void figures_memory(struct figures *f, struct sim *s)
 	}
 }
 
-bool figures_one_view(struct sim *s)
+bool figures_one_view(struct sim *s, bool core)
 {
-	for (uint32_t i = 0; i < s->cfg.nodes; i++) {
+	for (uint32_t i = 0; i < (core ? s->cfg.core : s->cfg.nodes); i++) {
 		struct sim_node *n = &s->nodes[i];
 
 		for (uint32_t j = 0; n->cluster && j < s->cfg.nodes; j++) {
@@ -172,6 +172,17 @@ static void times(bool json, const char *key, const struct spread *sp, const cha
 
 void figures_print(const struct figures *f, const struct sim *s, const char *name, bool json)
 {
+	const struct {
+		const char *key;
+		double s;
+		const char *text;
+	} views[] = {
+		{ "heal_core_s", f->heal_core_s, "end of partition to one view of core members" },
+		{ "heal_s", f->heal_s, "end of partition to one view of all" },
+		{ "join_core_s", f->join_core_s, "start of all to one view of core members" },
+		{ "join_s", f->join_s, "start of all to one view of all" },
+	};
+
 	if (json)
 		printf("{\"scenario\":\"%s\",\"nodes\":%u,\"core\":%u,\"seed\":%llu", name,
 		       s->cfg.nodes, s->cfg.core, (unsigned long long)s->cfg.seed);
@@ -195,10 +206,9 @@ void figures_print(const struct figures *f, const struct sim *s, const char *nam
 	number(json, "deaths_by_desktop", (double)f->deaths_by_desktop, "",
 	       "deaths declared by desktops");
 	number(json, "lies_believed", (double)f->lies_believed, "", "lies believed");
-	if (f->heal_s != 0)
-		number(json, "heal_s", f->heal_s, "s", "end of partition to one view");
-	if (f->join_s != 0)
-		number(json, "join_s", f->join_s, "s", "start of all to one view");
+	for (size_t i = 0; i < ARRAY_LEN(views); i++)
+		if (views[i].s != 0)
+			number(json, views[i].key, views[i].s, "s", views[i].text);
 	number(json, "peak_kbit_s", f->peak_bits / 1000, "kbit/s",
 	       "sent, worst node in its worst 10 s");
 	number(json, "mean_kbit_s", f->mean_bits / 1000, "kbit/s", "sent, mean of all nodes");

@@ -27,9 +27,10 @@ struct figures {
 	uint64_t false_suspicions, false_deaths;
 	uint64_t deaths_by_desktop; /* declared by one: must never be */
 	uint64_t lies_believed;
-	double worst_node_age_s;	    /* the mean of the core member that knows least */
-	double peak_bits, mean_bits;	    /* sent a second: worst node in worst 10 s; all */
-	double heal_s, join_s;		    /* -1: not within the run */
+	double worst_node_age_s;     /* the mean of the core member that knows least */
+	double peak_bits, mean_bits; /* sent a second: worst node in worst 10 s; all */
+	/* to one view: of core members, of all; -1: not within the run, 0: not asked */
+	double heal_core_s, heal_s, join_core_s, join_s;
 	double memory_core, memory_desktop; /* bytes, of the largest */
 };
 
@@ -44,8 +45,10 @@ void figures_bits(struct figures *f, struct sim *s, uint64_t window_us);
 
 void figures_memory(struct figures *f, struct sim *s);
 
-/** figures_one_view() - Everybody that is up is seen as alive by everybody on its side */
-bool figures_one_view(struct sim *s);
+/** figures_one_view() - Everybody that is up is seen as alive by everybody on its side
+ * @core:	Ask core members only
+ */
+bool figures_one_view(struct sim *s, bool core);
 
 struct scenario;
 

@@ -120,6 +120,19 @@ static void starve_move(struct run *r, uint32_t number)
 	sim_at(s, s->now_us + STARVE_EVERY_S * SIM_SECOND, 0);
 }
 
+/* Return: whether all have one view; the times are taken when they are seen first */
+static bool look(struct run *r, uint64_t since_us, double *core_s, double *all_s)
+{
+	double passed = (double)(r->sim.now_us - since_us) / SIM_SECOND;
+
+	if (*core_s < 0 && figures_one_view(&r->sim, true))
+		*core_s = passed;
+	if (*core_s < 0 || !figures_one_view(&r->sim, false))
+		return false;
+	*all_s = passed;
+	return true;
+}
+
 /* ---- partition: two halves for a minute ---- */
 
 enum partition_move {
@@ -130,7 +143,7 @@ enum partition_move {
 
 static void partition_begin(struct run *r)
 {
-	r->fig.heal_s = -1;
+	r->fig.heal_core_s = r->fig.heal_s = -1;
 	sim_at(&r->sim, WARM_S * SIM_SECOND, PARTITION_SPLIT);
 	sim_at(&r->sim, (WARM_S + 60) * SIM_SECOND, PARTITION_HEAL);
 }
@@ -152,9 +165,7 @@ static void partition_move(struct run *r, uint32_t number)
 		sim_at(s, s->now_us, PARTITION_LOOK);
 		return;
 	case PARTITION_LOOK:
-		if (figures_one_view(s))
-			r->fig.heal_s = (double)(s->now_us - r->healed_us) / SIM_SECOND;
-		else
+		if (!look(r, r->healed_us, &r->fig.heal_core_s, &r->fig.heal_s))
 			sim_at(s, s->now_us + SIM_SECOND / 10, PARTITION_LOOK);
 		return;
 	}
@@ -164,7 +175,7 @@ static void partition_move(struct run *r, uint32_t number)
 
 static void join_begin(struct run *r)
 {
-	r->fig.join_s = -1;
+	r->fig.join_core_s = r->fig.join_s = -1;
 	sim_at(&r->sim, SIM_SECOND / 10, 0);
 }
 
@@ -172,9 +183,7 @@ static void join_move(struct run *r, uint32_t number)
 {
 	struct sim *s = &r->sim;
 
-	if (figures_one_view(s))
-		r->fig.join_s = (double)s->now_us / SIM_SECOND;
-	else
+	if (!look(r, 0, &r->fig.join_core_s, &r->fig.join_s))
 		sim_at(s, s->now_us + SIM_SECOND / 10, 0);
 }
 

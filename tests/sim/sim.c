@@ -231,6 +231,7 @@ static void sample_load(struct sim *s, struct sim_node *n)
 	cluster_set_load(n->cluster, now_ms, &l);
 	cluster_view_at(n->cluster, now_ms, 0, &v); /* itself */
 	n->sample_us[v.seq % SIM_SAMPLES] = s->now_us;
+	n->seq = v.seq;
 	n->load_at_us = s->now_us + s->cfg.tune.load_ms * 1000ULL;
 }
 
@@ -286,6 +287,7 @@ void sim_start(struct sim *s, uint32_t node)
 	struct err e = { 0 };
 
 	assert(!n->cluster);
+	n->seq = 0;
 	(void)snprintf(name, sizeof(name), "n%u", node);
 	if (s->cfg.desktop_members && !sim_is_core(n))
 		cfg.tune.members_max = s->cfg.desktop_members;
@@ -335,10 +337,17 @@ void sim_stall(struct sim *s, uint32_t node, uint64_t until_us)
 
 static void deliver(struct sim *s, struct sim_node *n, struct packet *p)
 {
+	struct cluster_view v;
+
 	s->trace = (s->trace ^ s->now_us ^ (uint64_t)n->id << 40 ^ (uint64_t)p->from << 20) *
 		   0x100000001b3ULL;
 	cluster_receive(n->cluster, sim_local_ms(s, n), s->nodes[p->from].id, &p->msg);
 	free(p);
+	/* a refutation counts the sample on without taking a new one */
+	cluster_view_at(n->cluster, 0, 0, &v);
+	if (v.seq != n->seq)
+		n->sample_us[v.seq % SIM_SAMPLES] = n->sample_us[n->seq % SIM_SAMPLES];
+	n->seq = v.seq;
 }
 
 static void run_tick(struct sim *s, struct sim_node *n)

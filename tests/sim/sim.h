@@ -50,7 +50,8 @@ struct sim_node {
 	uint32_t n_late;
 	double busy; /* its load's random walk */
 	struct load_profile profile;
-	uint64_t *sample_us; /* owned; when sample number (seq) was taken */
+	uint32_t seq;	     /* of its own newest sample */
+	uint64_t *sample_us; /* owned; when sample number seq was taken */
 	uint64_t down_since_us;
 	uint64_t bits, bits_mark, bits_peak; /* sent; at the last mark; most between two marks */
 	uint64_t link_at_us[4]; /* relayed: core nodes that hold its connections, and since when */

@@ -39,9 +39,10 @@ static void random_msg(struct rng *r, uint32_t n, struct gossip_msg *m)
 			.state = (uint8_t)rng_below(r, GOSSIP_STATES),
 			.witness = rng_below(r, 2),
 			.has_profile = rng_below(r, 2),
-			.load = { (uint16_t)rng_u64(r), (uint16_t)rng_u64(r),
-				  (uint8_t)rng_below(r, 101), (uint8_t)rng_u64(r),
-				  (uint8_t)rng_u64(r) },
+			.load = { (uint16_t)rng_u64(r),
+				  (uint16_t)((16 + rng_below(r, 16)) << rng_below(r, 12)),
+				  (uint8_t)rng_below(r, 101), (uint8_t)rng_below(r, 64),
+				  (uint8_t)rng_below(r, 8) },
 		};
 		if (e->has_profile)
 			e->profile = (struct load_profile){ (uint16_t)rng_u64(r),
@@ -112,7 +113,7 @@ static void usual_entry_is_small(void **state)
 		m.entries[i] = (struct gossip_entry){
 			.id = i + 1, .incarnation = 3, .seq = 172800, .age_ms = 2000
 		};
-	assert_true(gossip_size(&m) <= 80 * 13 + 32);
+	assert_true(gossip_size(&m) <= 80 * 11 + 32);
 }
 
 static void age_saturates(void **state)
@@ -126,6 +127,31 @@ static void age_saturates(void **state)
 	assert_int_equal(gossip_decode(buf_bytes(&b), b.len, &out, NULL), 0);
 	assert_int_equal(out.entries[0].age_ms, GOSSIP_AGE_MAX_MS);
 	buf_done(&b);
+}
+
+/* rounded down, by less than a sixteenth, once */
+static void free_memory_is_told_roughly(void **state)
+{
+	for (uint32_t v = 0; v <= UINT16_MAX; v += 1 + v / 50) {
+		struct gossip_msg m = { .kind = GOSSIP_WORD, .n_entries = 1 }, out;
+		struct buf b;
+
+		m.entries[0] = (struct gossip_entry){ .id = 1, .incarnation = 1 };
+		m.entries[0].load.free_16mib = (uint16_t)v;
+		buf_init(&b, 4096);
+		for (int times = 0; times < 2; times++) {
+			uint32_t told;
+
+			buf_reset(&b);
+			assert_int_equal(gossip_encode(&m, &b, NULL), 0);
+			assert_int_equal(gossip_decode(buf_bytes(&b), b.len, &out, NULL), 0);
+			told = out.entries[0].load.free_16mib;
+			assert_true(told <= v && told * 16 >= v * 15);
+			assert_true(times == 0 || told == m.entries[0].load.free_16mib);
+			m = out;
+		}
+		buf_done(&b);
+	}
 }
 
 static void own_faults_are_refused(void **state)
@@ -244,7 +270,7 @@ static void hostile_columns(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(wire_rows); i++) {
 		uint32_t ids[2] = { 7, 3 }, abouts[2] = { 1 << 4, 2 << 4 | 1 << 3 };
 		uint32_t seqs[2] = { 1, 2 }, ages[2] = { 0, 4 };
-		uint8_t loads[14] = { 0 }, profiles[12] = { 0, 4 }, bytes[256];
+		uint8_t loads[10] = { 0 }, profiles[12] = { 0, 4 }, bytes[256];
 		Cmx__Gossip g = CMX__GOSSIP__INIT;
 		struct gossip_msg m;
 		struct err e = { 0 };
@@ -257,7 +283,7 @@ static void hostile_columns(void **state)
 		g.about = abouts;
 		g.seq = seqs;
 		g.age = ages;
-		g.load = (ProtobufCBinaryData){ 14, loads };
+		g.load = (ProtobufCBinaryData){ 10, loads };
 		g.profile = (ProtobufCBinaryData){ 6, profiles };
 		wire_rows[i].spoil(&g);
 		len = cmx__gossip__pack(&g, bytes);
@@ -280,6 +306,7 @@ static void garbage_and_truncation(void **state)
 
 	rng_init(&r, 2);
 	random_msg(&r, 40, &m);
+	m.desktops = 0; /* the columns come last */
 	buf_init(&b, 4096);
 	assert_int_equal(gossip_encode(&m, &b, NULL), 0);
 	for (size_t len = 0; len < b.len; len++) {
@@ -315,6 +342,7 @@ int main(void)
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(usual_entry_is_small),
 		cmocka_unit_test(age_saturates),
+		cmocka_unit_test(free_memory_is_told_roughly),
 		cmocka_unit_test(own_faults_are_refused),
 		cmocka_unit_test(hostile_columns),
 		cmocka_unit_test(garbage_and_truncation),
