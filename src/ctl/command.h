@@ -17,7 +17,7 @@ enum exit_status {
 };
 
 /* "noun verb" or one word, what it does, its main function (argv[0] is the last word) */
-#define COMMANDS(X)
+#define COMMANDS(X) X("exec", "run a command on nodes, as yourself", cmd_exec)
 
 struct command {
 	const char *words;
