@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define MUST_CHECK	   __attribute__((warn_unused_result))
-#define PRINTF(fmt, args)  __attribute__((format(printf, fmt, args)))
-#define NORETURN	   __attribute__((noreturn))
-#define ARRAY_LEN(a)	   (sizeof(a) / sizeof((a)[0]))
+#define MUST_CHECK		      __attribute__((warn_unused_result))
+#define PRINTF(fmt, args)	      __attribute__((format(printf, fmt, args)))
+#define NORETURN		      __attribute__((noreturn))
+#define ARRAY_LEN(a)		      (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
 static inline void attr_free(void *p)

@@ -30,7 +30,7 @@ void buf_reset(struct buf *b);
 
 static inline const uint8_t *buf_bytes(const struct buf *b)
 {
-	return b->data + b->off;
+	return b->off ? b->data + b->off : b->data; /* NULL + 0 is undefined in C */
 }
 
 /**

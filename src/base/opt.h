@@ -25,11 +25,11 @@ enum opt_type {
 };
 
 struct opt_spec {
-	const char *name;   /* without the dashes */
-	char letter;	    /* 0: none */
+	const char *name; /* without the dashes */
+	char letter;	  /* 0: none */
 	enum opt_type type;
-	size_t offset;	    /* of the field in the target struct */
-	const char *arg;    /* name of the value in --help; NULL for a flag */
+	size_t offset;	 /* of the field in the target struct */
+	const char *arg; /* name of the value in --help; NULL for a flag */
 	const char *help;
 };
 

@@ -95,7 +95,7 @@ static int parse_unit(const char *s, const struct unit *units, size_t n, uint64_
 int parse_size(const char *s, uint64_t *ret_bytes)
 {
 	static const struct unit units[] = {
-		{ "", 1 },	   { "K", 1ULL << 10 }, { "M", 1ULL << 20 },
+		{ "", 1 },	     { "K", 1ULL << 10 }, { "M", 1ULL << 20 },
 		{ "G", 1ULL << 30 }, { "T", 1ULL << 40 },
 	};
 
@@ -105,8 +105,7 @@ int parse_size(const char *s, uint64_t *ret_bytes)
 int parse_duration(const char *s, uint64_t *ret_ms)
 {
 	static const struct unit units[] = {
-		{ "ms", 1 },	  { "s", 1000 },     { "m", 60000 },
-		{ "h", 3600000 }, { "d", 86400000 },
+		{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 },
 	};
 
 	return parse_unit(s, units, ARRAY_LEN(units), ret_ms);

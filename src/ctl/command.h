@@ -17,7 +17,18 @@ enum exit_status {
 };
 
 /* "noun verb" or one word, what it does, its main function (argv[0] is the last word) */
-#define COMMANDS(X)
+#define COMMANDS(X)                                                                                \
+	X("exec", "run a command on nodes, as yourself", cmd_exec)                                 \
+	X("lab up", "a cluster in namespaces on this machine", cmd_lab_up)                         \
+	X("lab down", "take it away without a trace", cmd_lab_down)                                \
+	X("lab status", "its nodes", cmd_lab_status)                                               \
+	X("lab exec", "run a command on one of its nodes", cmd_lab_exec)                           \
+	X("lab kill", "cut a node's power", cmd_lab_kill)                                          \
+	X("lab start", "switch a node on again", cmd_lab_start)                                    \
+	X("lab cut", "cut a node's network", cmd_lab_cut)                                          \
+	X("lab heal", "join a cut network again", cmd_lab_heal)                                    \
+	X("lab add", "add nodes", cmd_lab_add)                                                     \
+	X("lab list", "the labs of this machine", cmd_lab_list)
 
 struct command {
 	const char *words;

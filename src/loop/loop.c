@@ -13,8 +13,8 @@
 #include "os/clock.h"
 #include "os/fd.h"
 
-#define EVENTS_PER_TURN 64
-#define SLOTS_MAX	(1U << 20)
+#define EVENTS_PER_TURN	 64
+#define SLOTS_MAX	 (1U << 20)
 #define SIGNALS_PER_READ 8
 
 enum slot_type {
@@ -344,9 +344,11 @@ void loop_remove(struct loop *l, struct ev_ref *ref)
 	slot_put(l, i);
 }
 
+/* a timer set for now by a timer runs in the next turn: fds get their chance in between */
 static void run_timers(struct loop *l)
 {
-	while (!l->stop && l->n_heap && l->slots[l->heap[0]].at_ms <= l->now_ms) {
+	for (uint32_t n = l->n_heap;
+	     n && !l->stop && l->n_heap && l->slots[l->heap[0]].at_ms <= l->now_ms; n--) {
 		uint32_t i = l->heap[0];
 		loop_timer_fn *fn = l->slots[i].timer_fn;
 		void *owner = l->slots[i].owner;
@@ -420,20 +422,29 @@ static int wait_ms(const struct loop *l)
 	return at - now > 3600000 ? 3600000 : (int)(at - now);
 }
 
-int loop_run(struct loop *l)
+int loop_turn(struct loop *l)
 {
 	struct epoll_event evs[EVENTS_PER_TURN];
+	int n;
 
 	l->stop = false;
-	while (!l->stop) {
-		int n = epoll_wait(l->epfd, evs, EVENTS_PER_TURN, wait_ms(l));
+	n = epoll_wait(l->epfd, evs, EVENTS_PER_TURN, wait_ms(l));
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	l->now_ms = clock_boot_ms();
+	for (int i = 0; i < n && !l->stop; i++)
+		serve(l, &evs[i]);
+	run_timers(l);
+	return 0;
+}
 
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		l->now_ms = clock_boot_ms();
-		for (int i = 0; i < n && !l->stop; i++)
-			serve(l, &evs[i]);
-		run_timers(l);
-	}
+int loop_run(struct loop *l)
+{
+	do {
+		int r = loop_turn(l);
+
+		if (r < 0)
+			return r;
+	} while (!l->stop);
 	return l->result;
 }

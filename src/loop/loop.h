@@ -36,6 +36,9 @@ void loop_free(struct loop *l);
 int loop_run(struct loop *l) MUST_CHECK;
 void loop_stop(struct loop *l, int result);
 
+/** loop_turn() - Wait once and serve what came; Return: 0 or -errno */
+int loop_turn(struct loop *l) MUST_CHECK;
+
 /** loop_now() - CLOCK_BOOTTIME in ms at the start of this turn */
 uint64_t loop_now(const struct loop *l);
 
@@ -60,12 +63,12 @@ int loop_add_timer(struct loop *l, uint64_t at_ms, loop_timer_fn *fn, void *owne
 		   struct ev_ref *ret) MUST_CHECK;
 
 /** loop_add_signal() - Block signo for the process and call fn for each one that comes */
-int loop_add_signal(struct loop *l, int signo, loop_signal_fn *fn, void *owner,
-		    struct ev_ref *ret) MUST_CHECK;
+int loop_add_signal(struct loop *l, int signo, loop_signal_fn *fn, void *owner, struct ev_ref *ret)
+	MUST_CHECK;
 
 /** loop_add_child() - Call fn once when a child of ours has ended; it has been reaped then */
-int loop_add_child(struct loop *l, pid_t pid, loop_child_fn *fn, void *owner,
-		   struct ev_ref *ret) MUST_CHECK;
+int loop_add_child(struct loop *l, pid_t pid, loop_child_fn *fn, void *owner, struct ev_ref *ret)
+	MUST_CHECK;
 
 /** loop_remove() - Forget what ref names and zero it; stale or zero refs are ignored */
 void loop_remove(struct loop *l, struct ev_ref *ref);

@@ -91,8 +91,8 @@ static int answer(struct local *l, int *ret_status, struct err *e)
 	if (f.type == FRAME_OPEN_OK)
 		return 0; /* stays in the buffer until the first local_next() */
 	if (f.type == FRAME_ERROR) {
-		AUTO_MESSAGE Cmx__Error *m =
-			message_get(&cmx__error__descriptor, f.payload, f.len, e);
+		AUTO_MESSAGE Cmx__Error *m = message_get(&cmx__error__descriptor, f.payload, f.len,
+							 e);
 
 		if (!m)
 			return -EPROTO;

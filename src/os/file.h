@@ -30,8 +30,8 @@ int file_read(const char *path, struct buf *to, struct err *e) MUST_CHECK;
  *
  * Return: 0 or -errno
  */
-int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
-		      struct err *e) MUST_CHECK;
+int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *e)
+	MUST_CHECK;
 
 /** dir_make() - mkdir -p; directories that are there already keep their mode */
 int dir_make(const char *path, mode_t mode, struct err *e) MUST_CHECK;

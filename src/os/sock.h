@@ -32,7 +32,8 @@ int sock_udp_bind(const struct sock_addr *a, int *ret_fd, struct err *e) MUST_CH
 
 /**
  * sock_unix_listen() - Listen on a path
- * @path:	A socket file there that nobody serves is replaced; anything else stands: -EADDRINUSE
+ * @path:	A socket file there that nobody serves is replaced; anything else stands:
+ * -EADDRINUSE
  * @mode:	Permissions, exact
  * @ret_fd:	Set on success only
  * @e:		Reason

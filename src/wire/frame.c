@@ -39,7 +39,8 @@ int frame_take(const struct buf *b, struct frame *ret, struct err *e)
 		return err_set(e, -EPROTO, "a frame of unknown type %u", p[4]);
 	if (b->len - FRAME_HEADER < len)
 		return 0;
-	*ret = (struct frame){ .type = (enum frame_type)p[4], .payload = p + FRAME_HEADER,
+	*ret = (struct frame){ .type = (enum frame_type)p[4],
+			       .payload = p + FRAME_HEADER,
 			       .len = len };
 	return 1;
 }

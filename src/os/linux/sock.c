@@ -146,9 +146,11 @@ static int remove_stale(const char *path, const struct sockaddr_un *un, struct e
 	struct stat st;
 
 	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : err_set(e, -errno, "stat '%s': %s", path, strerror(errno));
+		return errno == ENOENT ? 0
+				       : err_set(e, -errno, "stat '%s': %s", path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return err_set(e, -EADDRINUSE, "'%s' is in the way and is no socket; move it", path);
+		return err_set(e, -EADDRINUSE, "'%s' is in the way and is no socket; move it",
+			       path);
 	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_TYPE_FLAGS, 0);
 	if (probe < 0)
 		return err_set(e, -errno, "socket: %s", strerror(errno));

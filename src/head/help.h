@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * help.h - the root helper of comosix-headd: its verbs, and how to ask it
+ *
+ * Theory of operation. The helper is the process that was started: root, single-threaded, parent
+ * of the other two. It does the three things that the web process cannot do from its empty root
+ * directory, and nothing that the web process could choose the form of:
+ *
+ *	members		connect to this machine's comosixd and ask it to tell of its members; the
+ *			connection is handed over when the question was answered, so that nothing
+ *			else can be asked through it in root's name
+ *	statement	give comosixd a statement; it checks the cluster's signature itself
+ *	audit		append one line to head/audit.log, which the web process cannot write,
+ *			so that it cannot change what it did
+ *
+ * The first two wait for another program; each is done by a short-lived child, so that the helper
+ * itself never waits. By itself it renews the operator's credential a month before its end.
+ */
+#ifndef HEAD_HELP_H
+#define HEAD_HELP_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define HELP_TIMEOUT_MS 5000
+#define HELP_LINE_MAX	1024
+
+/* the asking end, in the web process */
+struct help {
+	int fd; /* a channel, stays the caller's */
+	pthread_mutex_t lock;
+	uint32_t number;
+};
+
+void help_init(struct help *h, int fd);
+
+/**
+ * help_members() - Get a connection to comosixd that follows the members
+ * @h:		The asking end
+ * @ret_fd:	The caller closes it
+ * @already:	Gets the bytes that were received with the answer
+ * @e:		Reason
+ *
+ * Return: 0 or -errno
+ */
+int help_members(struct help *h, int *ret_fd, struct buf *already, struct err *e) MUST_CHECK;
+int help_statement(struct help *h, const void *p, size_t len, struct err *e) MUST_CHECK;
+int help_audit(struct help *h, const char *line, struct err *e) MUST_CHECK;
+
+/* the answering end */
+struct helper {
+	char socket[108];    /* of comosixd */
+	char audit_log[256]; /* file name */
+};
+
+/**
+ * helper_answer() - Serve one request
+ * @h:		Where things are
+ * @fd:		A channel with something to read
+ * @ret_child:	A child that does it and must be reaped, or 0
+ * @e:		Reason
+ *
+ * Return: 1 served (or refused, which the asker is told), 0 the channel was closed, -errno
+ */
+int helper_answer(const struct helper *h, int fd, pid_t *ret_child, struct err *e) MUST_CHECK;
+
+#endif
