@@ -17,7 +17,7 @@ if ! meson install -C "$COMOSIX_BUILD" --no-rebuild --quiet --destdir "$root" >"
 fi
 rm -f "$root.log"
 (cd "$root" && find . -type f -o -type l | sed 's|^\.||' | sed "s|^$prefix/|PREFIX/|" | sort) >"$root/is"
-grep -v -E '^(#|$)' "$list" | sort >"$root/wanted"
+grep -v -E '^(#|$)' "$list" | sort -u >"$root/wanted"
 sed -i '/^\/is$/d; /^\/wanted$/d' "$root/is"
 if diff "$root/wanted" "$root/is" >"$root/diff"; then
 	echo 'ok - installed files'

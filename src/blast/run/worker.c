@@ -19,11 +19,13 @@
 #include "blast/run/fetch.h"
 #include "blast/run/link.h"
 #include "blast/run/search.h"
+#include "config.h"
 #include "log/log.h"
 #include "os/fd.h"
 #include "os/file.h"
 
-#define BEAT_MS 1000
+#define BEAT_MS	     1000
+#define STATUS_USAGE 2
 
 struct worker {
 	struct loop *loop;
@@ -219,6 +221,31 @@ static int make_places(struct worker *w, struct err *e)
 	return n < 0 ? n : dir_make(w->cache, 0755, e);
 }
 
+/* what is said to somebody who starts it by hand; returns the exit status */
+static int explain(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		(void)printf("comosix-blast-worker %s\n", COMOSIX_VERSION);
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "--help")) {
+		(void)printf("comosix-blast-worker - search fragments of a database for mpiblast\n"
+			     "\nUsage: comosix-blast-worker\n"
+			     "\nSpeaks frames on its standard input and output, a stream to the\n"
+			     "mpiblast it works for; COMOSIX_CACHE and COMOSIX_SCRATCH name its\n"
+			     "directories.\n"
+			     "\nExamples:\n"
+			     "  mpiblast --local-workers 2 -p blastp -d mydb -i queries.fasta\n"
+			     "                            starts two of them on this machine\n");
+		return 0;
+	}
+	(void)fprintf(stderr,
+		      "comosix-blast-worker: unexpected '%s': comosixd or mpiblast starts it, "
+		      "without arguments; see mpiblast(1)\n",
+		      argv[1]);
+	return STATUS_USAGE;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct link_events events = { on_message, on_closed, on_room };
@@ -228,10 +255,9 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int r;
 
-	(void)argv;
-	log_open("comosix-blast-worker", LOG_WARN);
 	if (argc > 1)
-		die("started by comosixd or by mpiblast, without arguments; see mpiblast(1)");
+		return explain(argc, argv);
+	log_open("comosix-blast-worker", LOG_WARN);
 	(void)signal(SIGPIPE, SIG_IGN); /* write() tells */
 	r = make_places(&w, &e);
 	if (!r)
