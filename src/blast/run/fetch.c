@@ -131,9 +131,8 @@ static int hash(struct fetch *f, struct err *e)
 	fd_close(&f->fd);
 	key_of(f, &k);
 	if (memcmp(got, k.sha256, DIGEST_LEN) != 0) {
-		cache_drop(f->s.cache, &k);
 		f->state = FETCH_LOOK;
-		return 0;
+		return cache_drop(f->s.cache, &k, e);
 	}
 	f->cached += k.size;
 	return name_it(f, e);
