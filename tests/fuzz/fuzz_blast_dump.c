@@ -22,7 +22,8 @@ static void check_choice(struct hits *h)
 		bool best = true, there = false;
 
 		for (size_t k = 0; k < h->n; k++)
-			best = best && !(h->v[k].query == h->v[i].query && h->v[k].evalue < h->v[i].evalue);
+			best = best &&
+			       !(h->v[k].query == h->v[i].query && h->v[k].evalue < h->v[i].evalue);
 		for (uint32_t k = 0; k < n; k++)
 			there = there || oids[k] == h->v[i].oid;
 		MUST(!best || there);

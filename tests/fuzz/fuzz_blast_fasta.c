@@ -32,7 +32,8 @@ static void check_batch(const struct fasta *f, const uint8_t *data, uint32_t b)
 	MUST(n == f->batches[b].n && letters_of(&out) == f->batches[b].letters);
 	/* full, but for the last, and not fuller than its last query makes it */
 	MUST(f->batches[b].letters >= BATCH_LETTERS || b + 1 == f->n_batches);
-	MUST(f->batches[b].letters - f->queries[f->batches[b].first + n - 1].letters < BATCH_LETTERS);
+	MUST(f->batches[b].letters - f->queries[f->batches[b].first + n - 1].letters <
+	     BATCH_LETTERS);
 	buf_done(&out);
 }
 

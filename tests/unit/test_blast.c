@@ -36,7 +36,8 @@ static void options_go_where_they_belong(void **state)
 		{ "-p|blastp|-d|nr|-e|1e-5|-m|8", true, false, false, "-evalue|1e-5|-outfmt|6",
 		  "-db|nr|-evalue|1e-5|-outfmt|6" },
 		{ "-p|blastp|-db|nr|-outfmt|6 qseqid sseqid|-max_target_seqs|5", true, false, false,
-		  "-outfmt|6|-max_target_seqs|5", "-db|nr|-outfmt|6 qseqid sseqid|-max_target_seqs|5" },
+		  "-outfmt|6|-max_target_seqs|5",
+		  "-db|nr|-outfmt|6 qseqid sseqid|-max_target_seqs|5" },
 		{ "-p|blastp|-db|nr|-culling_limit|2|-ungapped", true, true, false, "-ungapped",
 		  "-db|nr|-culling_limit|2|-ungapped" },
 		{ "-p|blastp|-db|nr|-num_threads|8", true, false, false, "", "-db|nr" },
@@ -49,8 +50,10 @@ static void options_go_where_they_belong(void **state)
 		  "-db|nr|-seqidlist|/etc/passwd" },
 		{ "-p|blastp|-db|nr|-matrix|../../etc/passwd", false, false, false,
 		  "-matrix|../../etc/passwd", "-db|nr|-matrix|../../etc/passwd" },
-		{ "-p|blastp|-db|nr|-outfmt|11", false, false, false, "-outfmt|11", "-db|nr|-outfmt|11" },
-		{ "-p|blastp|-db|nr|-outfmt|13", false, false, true, "-outfmt|13", "-db|nr|-outfmt|13" },
+		{ "-p|blastp|-db|nr|-outfmt|11", false, false, false, "-outfmt|11",
+		  "-db|nr|-outfmt|11" },
+		{ "-p|blastp|-db|nr|-outfmt|13", false, false, true, "-outfmt|13",
+		  "-db|nr|-outfmt|13" },
 		{ "-p|blastp|-db|nr|-nonsense", false, false, true, "", "-db|nr" },
 		{ "-p|blastp|-db|nr|-evalue|1|-evalue|2", false, false, true, "-evalue|1|-evalue|2",
 		  "-db|nr|-evalue|1|-evalue|2" },
@@ -82,8 +85,14 @@ static void options_go_where_they_belong(void **state)
 static void usage_errors(void **state)
 {
 	static const char *const rows[] = {
-		"-d|nr", "-p", "-p|rm", "-p|blastp|-m|6", "-p|blastp|-d", "-p|blastp|--local-workers|0",
-		"-p|blastp|--local-workers=x", "-p|blastp|--nonsense",
+		"-d|nr",
+		"-p",
+		"-p|rm",
+		"-p|blastp|-m|6",
+		"-p|blastp|-d",
+		"-p|blastp|--local-workers|0",
+		"-p|blastp|--local-workers=x",
+		"-p|blastp|--nonsense",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -126,8 +135,10 @@ static void workers_check_words(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		assert_int_equal(options_allowed(rows[i].program, (char *const *)(uintptr_t)rows[i].words,
-						 rows[i].n, NULL), rows[i].want);
+		assert_int_equal(options_allowed(rows[i].program,
+						 (char *const *)(uintptr_t)rows[i].words, rows[i].n,
+						 NULL),
+				 rows[i].want);
 }
 
 /* -- queries ------------------------------------------------------------------------------ */
@@ -191,8 +202,10 @@ static void a_written_batch_has_the_letters(void **state)
 
 static void workers_check_queries(void **state)
 {
-	static const char *const bad[] = { "", ">0\nAC", ">1\nAC\n", ">0 x\nAC\n", "AC\n", ">0\nA C\n",
-					   ">0\nAC\n>2\nAC\n", ">0\n\nAC\n", ">0\n>evil\nA\n" };
+	static const char *const bad[] = {
+		"",	     ">0\nAC",		 ">1\nAC\n",   ">0 x\nAC\n",	"AC\n",
+		">0\nA C\n", ">0\nAC\n>2\nAC\n", ">0\n\nAC\n", ">0\n>evil\nA\n"
+	};
 	uint32_t n;
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -203,7 +216,7 @@ static void workers_check_queries(void **state)
 
 /* made by makeblastdb 2.12.0 -blastdb_version 4 and 5 of 3 sequences, 12 letters, longest 5 */
 #define V5_HEAD                                                                                    \
-	"\0\0\0\5\0\0\0\1\0\0\0\0\0\0\0\3abc\0\0\0\10t.pdb\0\0\0\0\0\0\4day\0\0\0\0\3"         \
+	"\0\0\0\5\0\0\0\1\0\0\0\0\0\0\0\3abc\0\0\0\10t.pdb\0\0\0\0\0\0\4day\0\0\0\0\3"             \
 	"\14\0\0\0\0\0\0\0\0\0\0\5"
 #define V4_HEAD "\0\0\0\4\0\0\0\0\0\0\0\3abc\0\0\0\4day\0\0\0\0\3\14\0\0\0\0\0\0\0\0\0\0\5"
 
@@ -228,8 +241,9 @@ static void index_heads(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct dbindex d = { 0 };
 
-		assert_int_equal(dbindex_parse((const uint8_t *)rows[i].bytes, rows[i].len, &d, NULL),
-				 rows[i].want);
+		assert_int_equal(
+			dbindex_parse((const uint8_t *)rows[i].bytes, rows[i].len, &d, NULL),
+			rows[i].want);
 		assert_int_equal(d.version, rows[i].version);
 		if (rows[i].want)
 			continue;
@@ -262,8 +276,9 @@ static void alias_files(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct alias a = { 0 };
 
-		assert_int_equal(alias_parse((const uint8_t *)rows[i].text, strlen(rows[i].text), &a, NULL),
-				 rows[i].want);
+		assert_int_equal(
+			alias_parse((const uint8_t *)rows[i].text, strlen(rows[i].text), &a, NULL),
+			rows[i].want);
 		assert_int_equal(a.n_members, rows[i].n_members);
 		if (rows[i].title)
 			assert_string_equal(a.title, rows[i].title);
@@ -282,9 +297,10 @@ static void a_fragment_has_the_statistics_of_the_whole(void **state)
 	buf_init(&out, 4096);
 	assert_int_equal(alias_write(&f, &out), 0);
 	/* OIDs 10 to 19, which are sequences 11 to 20 */
-	assert_string_equal(buf_text(&out), "TITLE T\nDBLIST /s/db/a.00 /s/db/a.01\nFIRST_OID 11\n"
-					    "LAST_OID 20\nNSEQ 97200\nLENGTH 35517316\nSTATS_NSEQ 97200\n"
-					    "STATS_TOTLEN 35517316\n");
+	assert_string_equal(buf_text(&out),
+			    "TITLE T\nDBLIST /s/db/a.00 /s/db/a.01\nFIRST_OID 11\n"
+			    "LAST_OID 20\nNSEQ 97200\nLENGTH 35517316\nSTATS_NSEQ 97200\n"
+			    "STATS_TOTLEN 35517316\n");
 	buf_done(&out);
 }
 
@@ -331,7 +347,8 @@ static void a_lying_worker_is_caught(void **state)
 		int want;
 	} rows[] = {
 		{ { { 0, 10, 1, 5, PRELIM_HIT }, { 1, 10, 1, 5, PRELIM_HIT } }, 0 },
-		{ { { 0, 10, 1, 5, PRELIM_HIT }, { 0, 10, 2, 5, PRELIM_HIT } }, -EPROTO }, /* twice */
+		{ { { 0, 10, 1, 5, PRELIM_HIT }, { 0, 10, 2, 5, PRELIM_HIT } },
+		  -EPROTO }, /* twice */
 		{ { { 0, 10, 1, 5, PRELIM_CHUNK }, { 0, 10, 2, 5, PRELIM_CHUNK } }, 0 },
 		{ { { 0, 9, 1, 5, PRELIM_HIT }, { 1, 10, 1, 5, PRELIM_HIT } }, -EPROTO },
 		{ { { 0, 20, 1, 5, PRELIM_HIT }, { 1, 10, 1, 5, PRELIM_HIT } }, -EPROTO },
@@ -360,15 +377,24 @@ static void candidates_contain_the_best_of_all_fragments(void **state)
 	} rows[] = {
 		/* two queries, limit 2: the best two of each */
 		{ { { 0, 1, 3, 2, 0 }, { 0, 2, 1, 2, 0 }, { 0, 3, 2, 2, 0 }, { 1, 9, 5, 2, 0 } },
-		  4, { 2, 3, 9 }, 3 },
+		  4,
+		  { 2, 3, 9 },
+		  3 },
 		/* what is equal to the last that is kept is kept too */
 		{ { { 0, 1, 2, 2, 0 }, { 0, 2, 1, 2, 0 }, { 0, 3, 2, 2, 0 }, { 0, 4, 3, 2, 0 } },
-		  4, { 1, 2, 3 }, 3 },
+		  4,
+		  { 1, 2, 3 },
+		  3 },
 		/* tiny E-values are all equal */
 		{ { { 0, 1, 1e-200, 1, 0 }, { 0, 2, 0, 1, 0 }, { 0, 3, 1e-170, 1, 0 } },
-		  3, { 1, 2 }, 2 },
+		  3,
+		  { 1, 2 },
+		  2 },
 		/* with chunks nothing is cut */
-		{ { { 0, 1, 3, 1, 0 }, { 0, 2, 1, 1, 0 }, { 0, 3, 9, 1, PRELIM_CHUNK } }, 3, { 1, 2, 3 }, 3 },
+		{ { { 0, 1, 3, 1, 0 }, { 0, 2, 1, 1, 0 }, { 0, 3, 9, 1, PRELIM_CHUNK } },
+		  3,
+		  { 1, 2, 3 },
+		  3 },
 		/* one sequence for two queries */
 		{ { { 0, 7, 3, 1, 0 }, { 1, 7, 1, 1, 0 } }, 2, { 7 }, 1 },
 		{ { { 0 } }, 0, { 0 }, 0 },

@@ -42,8 +42,11 @@ struct example {
 
 static void example_init(struct example *x)
 {
-	*x = (struct example){ .name = "nr.00.pin", .program = "blastp", .volume = "nr.00",
-			       .title = "All of it", .word = "-ungapped" };
+	*x = (struct example){ .name = "nr.00.pin",
+			       .program = "blastp",
+			       .volume = "nr.00",
+			       .title = "All of it",
+			       .word = "-ungapped" };
 	cmx__blast_message__init(&x->m);
 	cmx__blast_setup__init(&x->setup);
 	cmx__blast_file__init(&x->file);
@@ -86,7 +89,8 @@ static bool setup_taken(struct example *x)
 
 static void setups(void **state)
 {
-	static const char *const bad_names[] = { "", "..", ".x", "a/b", "-x", "a b", "a\nb", "/etc/x" };
+	static const char *const bad_names[] = { "",   "..",  ".x",   "a/b",
+						 "-x", "a b", "a\nb", "/etc/x" };
 	struct example x;
 
 	example_init(&x);

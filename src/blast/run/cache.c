@@ -54,8 +54,10 @@ int cache_drop(const char *dir, const struct cache_key *k, struct err *e)
 	int r = path_of(dir, k, "", path);
 
 	if (r < 0 || (unlink(path) < 0 && errno != ENOENT))
-		return err_set(e, r < 0 ? r : -errno, "the file '%s' of the cache is damaged and cannot be "
-			       "removed: %s; remove it on that node", path, strerror(r < 0 ? -r : errno));
+		return err_set(e, r < 0 ? r : -errno,
+			       "the file '%s' of the cache is damaged and cannot be "
+			       "removed: %s; remove it on that node",
+			       path, strerror(r < 0 ? -r : errno));
 	return 0;
 }
 
@@ -82,8 +84,9 @@ int cache_begin(const char *dir, const struct cache_key *k, struct cache_part **
 	if (lock_fd < 0)
 		return err_set(e, -errno, "cache: open '%s': %s", lock, strerror(errno));
 	if (flock(lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? -EAGAIN :
-			err_set(e, -errno, "cache: lock '%s': %s", lock, strerror(errno));
+		return errno == EWOULDBLOCK
+			       ? -EAGAIN
+			       : err_set(e, -errno, "cache: lock '%s': %s", lock, strerror(errno));
 	if (!cache_find(dir, k, path, &there)) {
 		(void)close(there);
 		return -EEXIST;
@@ -130,7 +133,8 @@ static void part_free(struct cache_part *p)
 	int n = snprintf(lock, sizeof(lock), "%s.lock", p->path);
 
 	if (n > 0 && (size_t)n < sizeof(lock))
-		(void)unlink(lock); /* who still waits for it finds the file, or fetches it once more */
+		(void)unlink(
+			lock); /* who still waits for it finds the file, or fetches it once more */
 	digest_free(p->digest);
 	fd_close(&p->fd);
 	fd_close(&p->lock);
@@ -147,9 +151,11 @@ int cache_commit(struct cache_part *p, char ret_path[PATH_MAX], struct err *e)
 	p->digest = NULL;
 	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", p->fd);
 	if (memcmp(got, p->key.sha256, DIGEST_LEN) != 0)
-		r = err_set(e, -EBADMSG, "a file of the database changed on its way here, or at its source");
+		r = err_set(e, -EBADMSG,
+			    "a file of the database changed on its way here, or at its source");
 	else if (fchmod(p->fd, 0444) < 0 ||
-		 (linkat(AT_FDCWD, self, AT_FDCWD, p->path, AT_SYMLINK_FOLLOW) < 0 && errno != EEXIST))
+		 (linkat(AT_FDCWD, self, AT_FDCWD, p->path, AT_SYMLINK_FOLLOW) < 0 &&
+		  errno != EEXIST))
 		r = err_set(e, -errno, "cache: create '%s': %s", p->path, strerror(errno));
 	if (!r)
 		memcpy(ret_path, p->path, PATH_MAX);

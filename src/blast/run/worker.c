@@ -102,8 +102,11 @@ static int check_engine(struct worker *w, const Cmx__BlastSetup *s, struct err *
 		return err_set(e, -EPROTO, "the master names no build of BLAST+");
 	for (int i = 0; i < PRELIM_PARTS; i++)
 		if (strcmp(s->engine[i], w->engine.ids[i]) != 0)
-			return err_set(e, -EPERM, "BLAST+ differs: here %s, at the master %.80s; install the same "
-				       "version of ncbi-blast+ on both", w->engine.ids[i], s->engine[i]);
+			return err_set(
+				e, -EPERM,
+				"BLAST+ differs: here %s, at the master %.80s; install the same "
+				"version of ncbi-blast+ on both",
+				w->engine.ids[i], s->engine[i]);
 	return 0;
 }
 
@@ -198,7 +201,8 @@ static int make_places(struct worker *w, struct err *e)
 	int n, m;
 
 	if (!scratch) {
-		n = snprintf(w->scratch, sizeof(w->scratch), "%s/blast-worker.XXXXXX", tmp ? tmp : "/tmp");
+		n = snprintf(w->scratch, sizeof(w->scratch), "%s/blast-worker.XXXXXX",
+			     tmp ? tmp : "/tmp");
 		if (n < 0 || (size_t)n >= sizeof(w->scratch) || !mkdtemp(w->scratch))
 			return err_set(e, -errno, "make a scratch directory: %s", strerror(errno));
 		w->own_scratch = true;
@@ -206,11 +210,12 @@ static int make_places(struct worker *w, struct err *e)
 		(void)snprintf(w->scratch, sizeof(w->scratch), "%s", scratch);
 	}
 	if (strpbrk(w->scratch, " \t\"'") || strlen(w->scratch) > PATH_MAX / 2)
-		return err_set(e, -EINVAL, "the scratch directory '%s' must have a short name without spaces",
+		return err_set(e, -EINVAL,
+			       "the scratch directory '%s' must have a short name without spaces",
 			       w->scratch);
 	n = snprintf(w->directory, sizeof(w->directory), "%s/db", w->scratch);
-	m = cache ? snprintf(w->cache, sizeof(w->cache), "%s", cache) :
-		    snprintf(w->cache, sizeof(w->cache), "%s/cache", w->scratch);
+	m = cache ? snprintf(w->cache, sizeof(w->cache), "%s", cache)
+		  : snprintf(w->cache, sizeof(w->cache), "%s/cache", w->scratch);
 	if (n < 0 || m < 0 || (size_t)n >= sizeof(w->directory) || (size_t)m >= sizeof(w->cache))
 		return err_set(e, -ENAMETOOLONG, "the name of a directory is too long");
 	n = dir_remove(w->directory, e);
@@ -223,8 +228,9 @@ int main(int argc, char **argv)
 {
 	static const struct link_events events = { on_message, on_closed, on_room };
 	struct worker w = { .link = NULL };
-	struct link_setup s = { .fd_in = 0, .fd_out = 1, .peer = BLAST_FROM_MASTER,
-				.events = &events, .owner = &w };
+	struct link_setup s = {
+		.fd_in = 0, .fd_out = 1, .peer = BLAST_FROM_MASTER, .events = &events, .owner = &w
+	};
 	struct err e = { 0 };
 	int r;
 
