@@ -179,6 +179,7 @@ const char *options_help(void)
 	       "      --unsplit          run plain BLAST+ here\n"
 	       "      --json             a summary of the run on standard error, at the end\n"
 	       "      --help             this text; -help is the program's own\n"
+	       "      --version          ours; -version is the program's own\n"
 	       "\n"
 	       "Every other option is BLAST+'s (see PROGRAM -help). Exit status and messages are "
 	       "BLAST+'s.\n"
@@ -357,6 +358,8 @@ static int take_own(struct blast_request *r, int argc, char **argv, int *i, stru
 		return r->json = true;
 	if (!strcmp(w, "--help"))
 		return r->help = true;
+	if (!strcmp(w, "--version"))
+		return r->version = true;
 	if (!strcmp(w, "--unsplit"))
 		return r->asked_unsplit = true;
 	if (!strncmp(w, "--local-workers", 15) && (!w[15] || w[15] == '=')) {
@@ -381,9 +384,7 @@ static int find_program_word(int argc, char **argv, struct blast_request *r,
 			     const struct program_row **ret, struct err *e)
 {
 	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--help"))
-			r->help = true;
-		if (strcmp(argv[i], "-p"))
+		if (strcmp(argv[i], "-p") != 0)
 			continue;
 		if (i + 1 >= argc)
 			return err_set(e, -EINVAL,
@@ -396,7 +397,11 @@ static int find_program_word(int argc, char **argv, struct blast_request *r,
 				       argv[i + 1]);
 		return 0;
 	}
-	if (r->help)
+	/* without a program only our own words can be meant */
+	for (int i = 1; i < argc; i++)
+		if (take_own(r, argc, argv, &i, e) < 0)
+			return -EINVAL;
+	if (r->help || r->version)
 		return 0;
 	return err_set(e, -EINVAL, "no program given; use -p blastp (see mpiblast --help)");
 }

@@ -46,7 +46,7 @@ struct blast_request {
 	/* our own */
 	uint32_t local_workers;	    /* 0: use the cluster */
 	const char *worker_program; /* for tests: what local workers run */
-	bool json, help;
+	bool json, help, version;
 };
 
 /**

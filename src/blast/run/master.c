@@ -22,13 +22,14 @@
 #include "blast/prelim/prelim.h"
 #include "blast/run/crew.h"
 #include "blast/run/report.h"
+#include "config.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/file.h"
 
 #define QUERIES_MAX  ((size_t)1 << 31)
 #define TICK_MS	     500
-#define STATUS_USAGE 2
+#define STATUS_USAGE 1 /* as BLAST+ */
 #define READ_STEP    65536
 
 struct master {
@@ -515,6 +516,10 @@ int main(int argc, char **argv)
 	}
 	if (m.request.help) {
 		(void)fputs(options_help(), stdout);
+		return 0;
+	}
+	if (m.request.version) {
+		(void)printf("mpiblast %s\n", COMOSIX_VERSION);
 		return 0;
 	}
 	(void)signal(SIGPIPE, SIG_IGN); /* write() tells */

@@ -14,11 +14,13 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "base/opt.h"
 #include "blast/core/options.h"
 #include "blast/run/engine.h"
 #include "blast/run/fetch.h"
 #include "blast/run/link.h"
 #include "blast/run/search.h"
+#include "config.h"
 #include "log/log.h"
 #include "os/fd.h"
 #include "os/file.h"
@@ -224,6 +226,50 @@ static int make_places(struct worker *w, struct err *e)
 	return n < 0 ? n : dir_make(w->cache, 0755, e);
 }
 
+struct options {
+	bool version;
+};
+
+static const struct opt_spec specs[] = {
+	{ "version", 0, OPT_FLAG, offsetof(struct options, version), NULL, "print the version" },
+};
+
+static const struct opt_command self = {
+	.name = "comosix-blast-worker",
+	.args = NULL,
+	.summary = "search for mpiblast, told over standard input; started by comosixd or mpiblast",
+	.specs = specs,
+	.n_specs = ARRAY_LEN(specs),
+};
+
+/* 0: work; else main() ends with *ret_status */
+static int read_options(int argc, char **argv, int *ret_status)
+{
+	struct options o = { 0 };
+	struct err e = { 0 };
+	struct buf help;
+	int first, r = opt_parse(&self, argc, argv, &o, &first, &e);
+
+	*ret_status = 0;
+	if (r == -ECANCELED) {
+		buf_init(&help, 16384);
+		if (!opt_help(&self, &help))
+			(void)fputs(buf_text(&help), stdout);
+		buf_done(&help);
+		return 1;
+	}
+	if (!r && first < argc)
+		r = err_set(&e, -EINVAL, "'%s' is one word too many", argv[first]);
+	if (r < 0) {
+		(void)fprintf(stderr, "comosix-blast-worker: %s\n", e.text);
+		*ret_status = 2;
+		return 1;
+	}
+	if (o.version)
+		(void)printf("comosix-blast-worker %s\n", COMOSIX_VERSION);
+	return o.version;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct link_events events = { on_message, on_closed, on_room };
@@ -232,12 +278,11 @@ int main(int argc, char **argv)
 		.fd_in = 0, .fd_out = 1, .peer = BLAST_FROM_MASTER, .events = &events, .owner = &w
 	};
 	struct err e = { 0 };
-	int r;
+	int status, r;
 
-	(void)argv;
+	if (read_options(argc, argv, &status))
+		return status;
 	log_open("comosix-blast-worker", LOG_WARN);
-	if (argc > 1)
-		die("started by comosixd or by mpiblast, without arguments; see mpiblast(1)");
 	(void)signal(SIGPIPE, SIG_IGN); /* write() tells */
 	r = make_places(&w, &e);
 	if (!r)
