@@ -5,15 +5,15 @@
 #include <errno.h>
 
 /*
- * Pairs of letters that one core searches in a millisecond: blastp of 40 real proteins against
- * 59 M letters took 32 s, and 200 M/ms is several times what any machine does. It only sizes tasks.
+ * Pairs of letters (query times database) that one core searches in a millisecond, measured: blastp
+ * of 40 proteins, 24,000 letters, against 59 million took 32 s. It only sizes tasks.
  */
-#define PAIRS_PER_MS	 40000000ull
-#define TASK_AIM_MS	 3000
-#define TASK_LEAST_MS	 500 /* starting BLAST+ costs 70 ms */
-#define TASKS_PER_SLOT	 6
-#define TWICE_FACTOR	 2 /* times the mean, before a task is started a second time */
-#define TWICE_LEAST_MS	 2000
+#define PAIRS_PER_MS   40000000ull
+#define TASK_AIM_MS    3000
+#define TASK_LEAST_MS  500 /* starting BLAST+ costs 70 ms */
+#define TASKS_PER_SLOT 6
+#define TWICE_FACTOR   2 /* times the mean, before a task is started a second time */
+#define TWICE_LEAST_MS 2000
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
 {
@@ -22,7 +22,8 @@ static uint64_t divide_up(uint64_t a, uint64_t b)
 
 static uint32_t choose_fragments(const struct ledger_size *s)
 {
-	uint64_t total_ms = s->query_letters / 1000 * (s->db_letters / 1000) / (PAIRS_PER_MS / 1000000);
+	uint64_t total_ms = s->query_letters / 1000 * (s->db_letters / 1000) /
+			    (PAIRS_PER_MS / 1000000);
 	uint64_t batch_ms = divide_up(total_ms + 1, s->n_batches);
 	uint64_t by_time = divide_up(batch_ms, TASK_AIM_MS);
 	uint64_t by_slots = divide_up((uint64_t)s->slots * TASKS_PER_SLOT, s->n_batches);
@@ -93,7 +94,8 @@ static int64_t overdue(const struct ledger *l, uint32_t worker, uint64_t now_ms)
 {
 	uint64_t mean = l->n_done ? l->spent_ms / l->n_done : 0, oldest = now_ms;
 	int64_t found = -1;
-	uint64_t least = mean * TWICE_FACTOR > TWICE_LEAST_MS ? mean * TWICE_FACTOR : TWICE_LEAST_MS;
+	uint64_t least = mean * TWICE_FACTOR > TWICE_LEAST_MS ? mean * TWICE_FACTOR
+							      : TWICE_LEAST_MS;
 
 	if (!l->n_done)
 		return -1;

@@ -41,13 +41,13 @@ struct fragment {
 };
 
 struct ledger {
-	struct task *tasks; /* owned; batch by batch */
+	struct task *tasks;	    /* owned; batch by batch */
 	struct fragment *fragments; /* owned */
-	uint32_t *open;	    /* owned; per batch: tasks not done */
+	uint32_t *open;		    /* owned; per batch: tasks not done */
 	uint32_t n_tasks, n_fragments, n_batches;
 	uint32_t n_done, n_running, first_waiting;
 	uint32_t n_lost, n_twice, n_failed, n_late; /* for the summary */
-	uint64_t spent_ms; /* by the tasks done */
+	uint64_t spent_ms;			    /* by the tasks done */
 };
 
 /* what the number of fragments is chosen from */
@@ -83,7 +83,8 @@ void ledger_done(struct ledger *l);
  *
  * Return: index of the task, or -1
  */
-int64_t ledger_take(struct ledger *l, uint32_t worker, uint32_t fragment, uint64_t now_ms) MUST_CHECK;
+int64_t ledger_take(struct ledger *l, uint32_t worker, uint32_t fragment, uint64_t now_ms)
+	MUST_CHECK;
 
 /**
  * ledger_answer() - A worker has sent a whole, checked answer

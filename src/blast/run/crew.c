@@ -3,9 +3,9 @@
  * crew.c - the workers of a search: hire them as nodes come, give them tasks, check their answers
  *
  * Theory of operation. A node has places; on each place a worker is hired while there is work. A
- * worker is lost when its stream ends, when it says nothing for CREW_SILENCE_MS, when its node goes,
- * or when it is caught lying: then its node is barred as well. What it was doing waits again in the
- * ledger. A node whose workers are lost is tried again after a while, a few times.
+ * worker is lost when its stream ends, when it says nothing for CREW_SILENCE_MS, when its node
+ *goes, or when it is caught lying: then its node is barred as well. What it was doing waits again
+ *in the ledger. A node whose workers are lost is tried again after a while, a few times.
  *
  * Hits of a task are kept with the worker until Done, then checked (core/hits.h) and, if the ledger
  * takes the answer, added to the batch. So nothing of a lost, late or lying worker is ever used.
@@ -21,14 +21,18 @@
 #include "blast/run/link.h"
 #include "os/fd.h"
 
-#define TICK_MS	     500
-#define NODES_MAX    4096
-#define WORKERS_MAX  4096
-#define RETRY_MS     500 /* doubled for each strike */
-#define STRIKES_MAX  5	 /* of one node; then it is left alone until it comes anew */
-#define HITS_MAX     (1u << 26)
+#define TICK_MS	    500
+#define NODES_MAX   4096
+#define WORKERS_MAX 4096
+#define RETRY_MS    500 /* doubled for each strike */
+#define STRIKES_MAX 5	/* of one node; then it is left alone until it comes anew */
+#define HITS_MAX    (1u << 26)
 
-enum worker_state { WORKER_HIRED, WORKER_IDLE, WORKER_BUSY };
+enum worker_state {
+	WORKER_HIRED,
+	WORKER_IDLE,
+	WORKER_BUSY
+};
 
 struct worker {
 	struct crew *of;
@@ -95,7 +99,8 @@ static void strike(struct crew *c, struct crew_node *n, const char *why)
 		return;
 	n->strikes++;
 	n->strike_ms = now;
-	n->retry_ms = now + ((uint64_t)RETRY_MS << (n->strikes < STRIKES_MAX ? n->strikes : STRIKES_MAX));
+	n->retry_ms = now +
+		      ((uint64_t)RETRY_MS << (n->strikes < STRIKES_MAX ? n->strikes : STRIKES_MAX));
 }
 
 static bool usable(const struct crew_node *n)
@@ -264,7 +269,7 @@ static void take_done(struct worker *w, const Cmx__BlastDone *d)
 		r = hits_check(&w->hits, c->s.fasta->batches[t->batch].n, f->first, f->last, &e);
 	if (!r && c->searched[t->batch] >= 0 && c->searched[t->batch] != (int)d->searches)
 		r = err_set(&e, -EPROTO, "it says the queries %s searched, others say the opposite",
-			      d->searches ? "can be" : "cannot be");
+			    d->searches ? "can be" : "cannot be");
 	if (r < 0) {
 		n->n_refused++;
 		lose(w, e.text, true);
@@ -324,7 +329,8 @@ static void send_file(struct worker *w)
 		ssize_t n = pread(w->file_fd, bytes, BLAST_CHUNK_MAX, (off_t)w->offset);
 
 		if (n <= 0 || w->offset + (uint64_t)n > f->size) {
-			fd_close(&w->file_fd); /* all is sent, or the file changed: the digest tells */
+			fd_close(&w->file_fd); /* all is sent, or the file changed: the digest tells
+						*/
 			break;
 		}
 		b.file = w->file;
@@ -411,8 +417,9 @@ static int hire(struct crew *c, uint32_t node, struct err *e)
 	static const struct link_events events = { on_message, on_closed, on_room };
 	struct source_stream stream = { .fd = -1 };
 	struct worker *w = calloc(1, sizeof(*w));
-	struct link_setup s = { .loop = c->s.loop, .peer = BLAST_FROM_WORKER, .events = &events,
-				.owner = w };
+	struct link_setup s = {
+		.loop = c->s.loop, .peer = BLAST_FROM_WORKER, .events = &events, .owner = w
+	};
 	int r;
 
 	if (!w)
@@ -689,7 +696,9 @@ void crew_free(struct crew *c)
 
 void crew_state(const struct crew *c, struct crew_state *ret)
 {
-	*ret = (struct crew_state){ .nodes = c->nodes, .n_nodes = c->n_nodes, .n_workers = c->n_workers,
+	*ret = (struct crew_state){ .nodes = c->nodes,
+				    .n_nodes = c->n_nodes,
+				    .n_workers = c->n_workers,
 				    .ledger = c->planned ? &c->ledger : NULL,
 				    .n_candidates = c->n_candidates };
 	for (uint32_t i = 0; i < c->n_nodes; i++)

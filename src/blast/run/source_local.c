@@ -61,12 +61,16 @@ static int start(struct place *p, int fd, struct err *e)
 	const char *words[] = { p->of->program, NULL };
 	const char *env[ENV_MAX + 3];
 	char scratch[PATH_MAX + 96], cache[PATH_MAX + 32];
-	struct spawn s = { .path = p->of->program, .argv = words, .env = env,
-			   .fds = { fd, fd, 2 }, .death_signal = SIGKILL };
+	struct spawn s = { .path = p->of->program,
+			   .argv = words,
+			   .env = env,
+			   .fds = { fd, fd, 2 },
+			   .death_signal = SIGKILL };
 	size_t n = 0;
 	int r;
 
-	(void)snprintf(scratch, sizeof(scratch), "COMOSIX_SCRATCH=%s/%s", p->of->directory, p->name);
+	(void)snprintf(scratch, sizeof(scratch), "COMOSIX_SCRATCH=%s/%s", p->of->directory,
+		       p->name);
 	(void)snprintf(cache, sizeof(cache), "COMOSIX_CACHE=%s/cache", p->of->directory);
 	r = dir_make(scratch + strlen("COMOSIX_SCRATCH="), 0700, e);
 	if (r < 0)
@@ -74,7 +78,8 @@ static int start(struct place *p, int fd, struct err *e)
 	env[n++] = scratch;
 	env[n++] = cache;
 	for (char **v = environ; *v && n < ENV_MAX; v++)
-		if (strncmp(*v, "COMOSIX_SCRATCH=", 16) != 0 && strncmp(*v, "COMOSIX_CACHE=", 14) != 0)
+		if (strncmp(*v, "COMOSIX_SCRATCH=", 16) != 0 &&
+		    strncmp(*v, "COMOSIX_CACHE=", 14) != 0)
 			env[n++] = *v;
 	env[n] = NULL;
 	return spawn_program(&s, &p->pid, e);
@@ -138,8 +143,8 @@ static void local_free(struct source *source)
 	free(l);
 }
 
-int source_local(const struct source_setup *s, uint32_t n, const char *program, const char *directory,
-		 struct source **ret, struct err *e)
+int source_local(const struct source_setup *s, uint32_t n, const char *program,
+		 const char *directory, struct source **ret, struct err *e)
 {
 	static const struct source_ops ops = { local_open, local_free };
 	struct source_local *l = calloc(1, sizeof(*l));

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "base/opt.h"
 #include "blast/core/options.h"
 #include "blast/run/engine.h"
 #include "blast/run/fetch.h"
@@ -24,8 +25,7 @@
 #include "os/fd.h"
 #include "os/file.h"
 
-#define BEAT_MS	     1000
-#define STATUS_USAGE 2
+#define BEAT_MS 1000
 
 struct worker {
 	struct loop *loop;
@@ -104,8 +104,11 @@ static int check_engine(struct worker *w, const Cmx__BlastSetup *s, struct err *
 		return err_set(e, -EPROTO, "the master names no build of BLAST+");
 	for (int i = 0; i < PRELIM_PARTS; i++)
 		if (strcmp(s->engine[i], w->engine.ids[i]) != 0)
-			return err_set(e, -EPERM, "BLAST+ differs: here %s, at the master %.80s; install the same "
-				       "version of ncbi-blast+ on both", w->engine.ids[i], s->engine[i]);
+			return err_set(
+				e, -EPERM,
+				"BLAST+ differs: here %s, at the master %.80s; install the same "
+				"version of ncbi-blast+ on both",
+				w->engine.ids[i], s->engine[i]);
 	return 0;
 }
 
@@ -200,7 +203,8 @@ static int make_places(struct worker *w, struct err *e)
 	int n, m;
 
 	if (!scratch) {
-		n = snprintf(w->scratch, sizeof(w->scratch), "%s/blast-worker.XXXXXX", tmp ? tmp : "/tmp");
+		n = snprintf(w->scratch, sizeof(w->scratch), "%s/blast-worker.XXXXXX",
+			     tmp ? tmp : "/tmp");
 		if (n < 0 || (size_t)n >= sizeof(w->scratch) || !mkdtemp(w->scratch))
 			return err_set(e, -errno, "make a scratch directory: %s", strerror(errno));
 		w->own_scratch = true;
@@ -208,11 +212,12 @@ static int make_places(struct worker *w, struct err *e)
 		(void)snprintf(w->scratch, sizeof(w->scratch), "%s", scratch);
 	}
 	if (strpbrk(w->scratch, " \t\"'") || strlen(w->scratch) > PATH_MAX / 2)
-		return err_set(e, -EINVAL, "the scratch directory '%s' must have a short name without spaces",
+		return err_set(e, -EINVAL,
+			       "the scratch directory '%s' must have a short name without spaces",
 			       w->scratch);
 	n = snprintf(w->directory, sizeof(w->directory), "%s/db", w->scratch);
-	m = cache ? snprintf(w->cache, sizeof(w->cache), "%s", cache) :
-		    snprintf(w->cache, sizeof(w->cache), "%s/cache", w->scratch);
+	m = cache ? snprintf(w->cache, sizeof(w->cache), "%s", cache)
+		  : snprintf(w->cache, sizeof(w->cache), "%s/cache", w->scratch);
 	if (n < 0 || m < 0 || (size_t)n >= sizeof(w->directory) || (size_t)m >= sizeof(w->cache))
 		return err_set(e, -ENAMETOOLONG, "the name of a directory is too long");
 	n = dir_remove(w->directory, e);
@@ -221,42 +226,62 @@ static int make_places(struct worker *w, struct err *e)
 	return n < 0 ? n : dir_make(w->cache, 0755, e);
 }
 
-/* what is said to somebody who starts it by hand; returns the exit status */
-static int explain(int argc, char **argv)
+struct options {
+	bool version;
+};
+
+static const struct opt_spec specs[] = {
+	{ "version", 0, OPT_FLAG, offsetof(struct options, version), NULL, "print the version" },
+};
+
+static const struct opt_command self = {
+	.name = "comosix-blast-worker",
+	.args = NULL,
+	.summary = "search for mpiblast, told over standard input; started by comosixd or mpiblast",
+	.specs = specs,
+	.n_specs = ARRAY_LEN(specs),
+};
+
+/* 0: work; else main() ends with *ret_status */
+static int read_options(int argc, char **argv, int *ret_status)
 {
-	if (argc == 2 && !strcmp(argv[1], "--version")) {
+	struct options o = { 0 };
+	struct err e = { 0 };
+	struct buf help;
+	int first, r = opt_parse(&self, argc, argv, &o, &first, &e);
+
+	*ret_status = 0;
+	if (r == -ECANCELED) {
+		buf_init(&help, 16384);
+		if (!opt_help(&self, &help))
+			(void)fputs(buf_text(&help), stdout);
+		buf_done(&help);
+		return 1;
+	}
+	if (!r && first < argc)
+		r = err_set(&e, -EINVAL, "'%s' is one word too many", argv[first]);
+	if (r < 0) {
+		(void)fprintf(stderr, "comosix-blast-worker: %s\n", e.text);
+		*ret_status = 2;
+		return 1;
+	}
+	if (o.version)
 		(void)printf("comosix-blast-worker %s\n", COMOSIX_VERSION);
-		return 0;
-	}
-	if (argc == 2 && !strcmp(argv[1], "--help")) {
-		(void)printf("comosix-blast-worker - search fragments of a database for mpiblast\n"
-			     "\nUsage: comosix-blast-worker\n"
-			     "\nSpeaks frames on its standard input and output, a stream to the\n"
-			     "mpiblast it works for; COMOSIX_CACHE and COMOSIX_SCRATCH name its\n"
-			     "directories.\n"
-			     "\nExamples:\n"
-			     "  mpiblast --local-workers 2 -p blastp -d mydb -i queries.fasta\n"
-			     "                            starts two of them on this machine\n");
-		return 0;
-	}
-	(void)fprintf(stderr,
-		      "comosix-blast-worker: unexpected '%s': comosixd or mpiblast starts it, "
-		      "without arguments; see mpiblast(1)\n",
-		      argv[1]);
-	return STATUS_USAGE;
+	return o.version;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct link_events events = { on_message, on_closed, on_room };
 	struct worker w = { .link = NULL };
-	struct link_setup s = { .fd_in = 0, .fd_out = 1, .peer = BLAST_FROM_MASTER,
-				.events = &events, .owner = &w };
+	struct link_setup s = {
+		.fd_in = 0, .fd_out = 1, .peer = BLAST_FROM_MASTER, .events = &events, .owner = &w
+	};
 	struct err e = { 0 };
-	int r;
+	int status, r;
 
-	if (argc > 1)
-		return explain(argc, argv);
+	if (read_options(argc, argv, &status))
+		return status;
 	log_open("comosix-blast-worker", LOG_WARN);
 	(void)signal(SIGPIPE, SIG_IGN); /* write() tells */
 	r = make_places(&w, &e);
