@@ -36,7 +36,7 @@ struct machine {
 	char key_fingerprint[CA_FINGERPRINT_TEXT];
 	char source[72]; /* where it asks from, without a port */
 	char address[72];
-	bool relayed;
+	bool relayed, placed; /* placed: it said itself where it is */
 	struct sock_addr from;
 };
 
@@ -94,6 +94,7 @@ static bool read_machine(const struct http_request *q, bool named, struct machin
 		return false;
 	}
 	m->relayed = relayed != 0;
+	m->placed = m->relayed || address;
 	if (ca_check_request(m->csr, strlen(m->csr), m->key_fingerprint, &e) < 0) {
 		reply_problem(to, PROBLEM_BAD_VALUE, "%s", e.text);
 		return false;
@@ -211,7 +212,7 @@ static void again(struct api *a, struct store_node *n, const struct machine *m, 
 			      n->name, n->name);
 		return;
 	}
-	if (n->id != HEAD_NODE_ID) {
+	if (n->id != HEAD_NODE_ID && m->placed) {
 		(void)snprintf(n->address, sizeof(n->address), "%s", m->address);
 		n->relayed = m->relayed;
 	}

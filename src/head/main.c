@@ -189,6 +189,7 @@ static int run_init(int argc, char **argv, struct options *o)
 				      "try 'sudo comosix init ...'\n");
 		return 1;
 	}
+	log_open("comosix init", LOG_WARN); /* what the signer signs here is no news */
 	s.state = o->state;
 	s.etc = o->etc;
 	s.cluster.port = o->port;
