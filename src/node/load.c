@@ -9,20 +9,19 @@
 
 #include "base/parse.h"
 #include "log/log.h"
+#include "node/cgroup.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "os/file.h"
 
 #define SPEED_ROUNDS	4000000
 #define SPEED_YARDSTICK 5000 /* us that SPEED_ROUNDS take on the reference CPU (speed 1000) */
 #define NO_LIMIT	UINT64_MAX
-
-/* where a limit is written; v2 and v1 have one mount each or one per controller */
-static const char *const cgroup_roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/cpu",
-					    "/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory",
-					    "/sys/fs/cgroup/cpuacct" };
+#define PROC_MAX	262144
 
 struct load_sampler {
-	char cpu_dir[PATH_MAX], memory_dir[PATH_MAX], acct_dir[PATH_MAX]; /* "": none */
+	/* our own groups, "": none */
+	char cpu_dir[CGROUP_PATH_MAX], memory_dir[CGROUP_PATH_MAX], acct_dir[CGROUP_PATH_MAX];
 	bool v2;
 	uint32_t cpus;		/* whole ones that we may use */
 	double cpu_limit;	/* CPUs, may be a fraction; 0: no limit */
@@ -62,65 +61,35 @@ static uint64_t number_after(const char *text, const char *key)
 
 /* ---- limits ---- */
 
-/* the group's directory for a controller ("" is v2), from /proc/self/cgroup */
-static bool group_of(const char *self, const char *controller, char *ret, size_t len)
+/* "" when there is none */
+static void find_dir(const struct buf *mounts, const struct buf *own, const char *controller,
+		     char *ret)
 {
-	const char *line = self;
-
-	while (line && *line) {
-		const char *end = strchr(line, '\n');
-		const char *a = strchr(line, ':'), *b = a ? strchr(a + 1, ':') : NULL;
-		size_t n = strlen(controller);
-
-		if (!end || !b || b > end)
-			return false;
-		for (const char *p = a + 1; p <= b;) {
-			size_t w = strcspn(p, ",:");
-
-			if (w == n && !memcmp(p, controller, n)) {
-				(void)snprintf(ret, len, "%.*s", (int)(end - b - 1), b + 1);
-				return true;
-			}
-			p += w + 1;
-		}
-		line = end + 1;
-	}
-	return false;
-}
-
-/* a namespace may show the group at the root of the mount, or under its full name */
-static void find_dir(const char *group, const char *probe, char *ret, size_t len)
-{
-	for (size_t i = 0; i < ARRAY_LEN(cgroup_roots); i++)
-		for (int full = 1; full >= 0; full--) {
-			char path[PATH_MAX];
-			int n = snprintf(path, sizeof(path), "%s%s/%s", cgroup_roots[i],
-					 full ? group : "", probe);
-
-			if (n < 0 || (size_t)n >= sizeof(path) || access(path, R_OK) < 0)
-				continue;
-			(void)snprintf(ret, len, "%s%s", cgroup_roots[i], full ? group : "");
-			return;
-		}
-	ret[0] = '\0';
+	if (cgroup_own_dir((const char *)buf_bytes(mounts), (const char *)buf_bytes(own),
+			   controller, ret) < 0)
+		ret[0] = '\0';
 }
 
 static void find_groups(struct load_sampler *s)
 {
-	char self[4096], group[PATH_MAX];
+	struct buf mounts, own;
 
-	read_path("/proc/self", "cgroup", self, sizeof(self));
-	if (group_of(self, "cpu", group, sizeof(group)))
-		find_dir(group, "cpu.cfs_quota_us", s->cpu_dir, sizeof(s->cpu_dir));
-	if (group_of(self, "cpuacct", group, sizeof(group)))
-		find_dir(group, "cpuacct.usage", s->acct_dir, sizeof(s->acct_dir));
-	if (group_of(self, "memory", group, sizeof(group)))
-		find_dir(group, "memory.limit_in_bytes", s->memory_dir, sizeof(s->memory_dir));
-	if (s->cpu_dir[0] || s->memory_dir[0] || !group_of(self, "", group, sizeof(group)))
-		return;
-	find_dir(group, "cpu.stat", s->cpu_dir, sizeof(s->cpu_dir));
-	memcpy(s->memory_dir, s->cpu_dir, sizeof(s->memory_dir));
-	s->v2 = s->cpu_dir[0];
+	buf_init(&mounts, PROC_MAX);
+	buf_init(&own, PROC_MAX);
+	if (file_read("/proc/self/mountinfo", &mounts, NULL) == 0 &&
+	    file_read("/proc/self/cgroup", &own, NULL) == 0 && buf_put_u8(&mounts, 0) == 0 &&
+	    buf_put_u8(&own, 0) == 0) {
+		find_dir(&mounts, &own, "cpu", s->cpu_dir);
+		find_dir(&mounts, &own, "cpuacct", s->acct_dir);
+		find_dir(&mounts, &own, "memory", s->memory_dir);
+		if (!s->cpu_dir[0] && !s->memory_dir[0]) {
+			find_dir(&mounts, &own, "", s->cpu_dir);
+			memcpy(s->memory_dir, s->cpu_dir, sizeof(s->memory_dir));
+			s->v2 = s->cpu_dir[0];
+		}
+	}
+	buf_done(&mounts);
+	buf_done(&own);
 }
 
 static void read_limits(struct load_sampler *s)
