@@ -289,7 +289,11 @@ static int pump_up(struct conn *c, struct err *e)
 	if (c->fd_eof)
 		tls_in_end(c->layer[0]);
 	for (unsigned int i = 0; i < c->n_layers && !c->dead; i++) {
+		unsigned int open = c->n_open;
+
 		r = layer_up(c, i, e);
+		if (!c->dead && c->n_open > open)
+			r = layer_up(c, i, e); /* its first words may have come with the last ones */
 		if (r == -ENODATA && i + 1 < c->n_layers)
 			tls_in_end(c->layer[i + 1]);
 		else if (r == -ENODATA)
