@@ -11,7 +11,7 @@
 #include "net/enroll.h"
 #include "os/file.h"
 
-#define STATE_DIR "/var/lib/comosix"
+#define NODE_DIR "/var/lib/comosix/node"
 
 struct node_options {
 	const char *role, *fingerprint, *state;
@@ -32,7 +32,7 @@ static const struct opt_spec approve_specs[] = {
 
 static const struct opt_spec renew_specs[] = {
 	{ "state", 0, OPT_STRING, offsetof(struct node_options, state), "DIR",
-	  "where comosixd keeps its state (" STATE_DIR ")" },
+	  "this node's key and certificate, as comosixd's --state (" NODE_DIR ")" },
 };
 
 static const struct opt_command show_command = {
@@ -205,9 +205,9 @@ int cmd_node_revoke(int argc, char **argv)
 	return EXIT_ALL_WELL;
 }
 
-static int renew(const char *state, long *http_status, struct err *e)
+static int renew(const char *dir, long *http_status, struct err *e)
 {
-	char dir[PATH_MAX], path[PATH_MAX], ca[PATH_MAX], url[API_URL_MAX];
+	char path[PATH_MAX], ca[PATH_MAX], url[API_URL_MAX];
 	const char *other = getenv("COMOSIX_URL");
 	struct api_credential cred = { .url = other && *other ? other : url, .ca = ca };
 	json_t *body = NULL, *answer = NULL;
@@ -217,7 +217,6 @@ static int renew(const char *state, long *http_status, struct err *e)
 	struct node_dir n;
 	int r;
 
-	(void)snprintf(dir, sizeof(dir), "%s/node", state);
 	(void)snprintf(path, sizeof(path), "%s/key.pem", dir);
 	(void)snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
 	buf_init(&key, ENROLL_PEM_MAX);
@@ -259,7 +258,7 @@ static int renew(const char *state, long *http_status, struct err *e)
 
 int cmd_node_renew(int argc, char **argv)
 {
-	struct node_options o = { .state = STATE_DIR };
+	struct node_options o = { .state = NODE_DIR };
 	long http_status = 0;
 	struct err e = { 0 };
 	int first, r = ask_options(&renew_command, argc, argv, &o, 0, 0, &first);
