@@ -33,9 +33,9 @@
 #define SEAL_COUNTER_MAX  (1ULL << 32) /* datagrams under one key */
 
 /* what both ends take from the exporter: two keys, two IVs, the key's number */
-#define SEAL_KEY_LEN	  16
-#define SEAL_IV_LEN	  12
-#define SEAL_MATERIAL	  (2 * (SEAL_KEY_LEN + SEAL_IV_LEN) + 4)
+#define SEAL_KEY_LEN  16
+#define SEAL_IV_LEN   12
+#define SEAL_MATERIAL (2 * (SEAL_KEY_LEN + SEAL_IV_LEN) + 4)
 
 struct seal_window {
 	uint64_t top; /* highest counter taken; 0: none yet (counters begin at 1) */

@@ -23,9 +23,9 @@
 #include "os/sock.h"
 #include "wire/message.h"
 
-#define REFRESH_MS   1000   /* loads are told to followers this often */
-#define FOLLOW_HIGH  524288 /* a follower that takes nothing misses refreshes above this */
-#define STATUS_MAX   64	    /* counters in a STATUS */
+#define REFRESH_MS  1000   /* loads are told to followers this often */
+#define FOLLOW_HIGH 524288 /* a follower that takes nothing misses refreshes above this */
+#define STATUS_MAX  64	   /* counters in a STATUS */
 
 enum stage {
 	CLIENT_OPEN,	/* has asked nothing yet */
@@ -143,7 +143,7 @@ static void on_refresh(void *owner)
 	struct commands *all = owner;
 
 	all->refresh = (struct ev_ref){ 0 };
-	list_for_each(l, &all->clients) {
+	list_for_each (l, &all->clients) {
 		struct client *c = list_entry(l, struct client, link);
 
 		if (c->stage == CLIENT_FOLLOWS && CONN_OUT_MAX - conn_room(c->conn) < FOLLOW_HIGH)
@@ -159,7 +159,7 @@ static void on_member(void *owner, uint32_t id)
 {
 	struct commands *all = owner;
 
-	list_for_each_safe(l, &all->clients) {
+	list_for_each_safe (l, &all->clients) {
 		struct client *c = list_entry(l, struct client, link);
 		struct cluster_view v;
 		int r = 0;
@@ -177,8 +177,8 @@ static void on_member(void *owner, uint32_t id)
 
 static void do_members(struct client *c, const Cmx__Open *m)
 {
-	AUTO_MESSAGE Cmx__MembersRequest *rq =
-		message_get(&cmx__members_request__descriptor, m->body.data, m->body.len, NULL);
+	AUTO_MESSAGE Cmx__MembersRequest *rq = message_get(&cmx__members_request__descriptor,
+							   m->body.data, m->body.len, NULL);
 	struct commands *all = c->all;
 	Cmx__OpenOk ok = CMX__OPEN_OK__INIT;
 	Cmx__Member end = CMX__MEMBER__INIT;
@@ -428,7 +428,7 @@ void commands_close(struct commands *all)
 {
 	if (!all)
 		return;
-	list_for_each_safe(l, &all->clients)
+	list_for_each_safe (l, &all->clients)
 		client_free(list_entry(l, struct client, link));
 	loop_remove(all->node->loop, &all->ev);
 	loop_remove(all->node->loop, &all->refresh);

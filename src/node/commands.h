@@ -9,8 +9,8 @@
 
 #include "base/err.h"
 
-#define COMMANDS_MAX	   1024 /* clients at a time */
-#define COMMANDS_OPEN_MS   5000 /* for the OPEN frame */
+#define COMMANDS_MAX	 1024 /* clients at a time */
+#define COMMANDS_OPEN_MS 5000 /* for the OPEN frame */
 
 struct node;
 struct commands;

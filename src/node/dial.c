@@ -16,9 +16,9 @@
 #include "os/fd.h"
 #include "wire/message.h"
 
-#define RELAYS_MAX   8
-#define HELLO_MS     5000
-#define RELAY_MS     6000 /* for the relay to get the node's answer */
+#define RELAYS_MAX 8
+#define HELLO_MS   5000
+#define RELAY_MS   6000 /* for the relay to get the node's answer */
 
 /*
  *	DIRECT  --TLS--> GREETING --HELLO--> ready()
@@ -102,8 +102,7 @@ static int connect_to(struct dial *d, const struct sock_addr *a, struct err *e)
 static int try_relay(struct dial *d, struct err *e)
 {
 	while (d->at < d->n_relays) {
-		const struct dir_entry *r =
-			directory_get(d->node->directory, d->relays[d->at++]);
+		const struct dir_entry *r = directory_get(d->node->directory, d->relays[d->at++]);
 
 		conn_free(d->conn);
 		d->conn = NULL;
@@ -112,7 +111,8 @@ static int try_relay(struct dial *d, struct err *e)
 		if (r && r->known_address && connect_to(d, &r->addr, e) == 0)
 			return 0;
 	}
-	return err_set(e, -ENOENT, "no server is in touch with it; it has outgoing connections only");
+	return err_set(e, -ENOENT,
+		       "no server is in touch with it; it has outgoing connections only");
 }
 
 static void list_relays(struct dial *d)

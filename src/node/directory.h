@@ -5,9 +5,9 @@
  * Theory of operation. Gossip speaks of numbers; this table says who they are. An entry comes from
  * node.json, from the certificate and HELLO of the node itself, or from a core member, whose word
  * is trusted (docs/PROTOCOL.md section 4). Each change gets the next serial, so that others can ask
- * for what is new since the last time. Of two words about one node the one with the newer stamp (set
- * by the node itself when it starts) counts. The name and the role of a node never change without
- * a new stamp. Pure: no I/O; bounded by DIRECTORY_MAX entries.
+ * for what is new since the last time. Of two words about one node the one with the newer stamp
+ * (set by the node itself when it starts) counts. The name and the role of a node never change
+ * without a new stamp. Pure: no I/O; bounded by DIRECTORY_MAX entries.
  */
 #ifndef NODE_DIRECTORY_H
 #define NODE_DIRECTORY_H

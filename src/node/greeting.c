@@ -59,8 +59,8 @@ int greeting_read(const struct frame *f, Cmx__Hello **ret, int *ret_status, stru
 	Cmx__Hello *h;
 
 	if (f->type == FRAME_ERROR) {
-		AUTO_MESSAGE Cmx__Error *m =
-			message_get(&cmx__error__descriptor, f->payload, f->len, e);
+		AUTO_MESSAGE Cmx__Error *m = message_get(&cmx__error__descriptor, f->payload,
+							 f->len, e);
 		char text[256];
 
 		if (!m)
@@ -74,10 +74,10 @@ int greeting_read(const struct frame *f, Cmx__Hello **ret, int *ret_status, stru
 	if (!h)
 		return -EPROTO;
 	if (h->version_max < PROTOCOL_VERSION_MIN || h->version_min > PROTOCOL_VERSION_MAX) {
-		(void)err_set(e, -EPROTONOSUPPORT,
-			      "it speaks protocol %u to %u, we speak %u to %u; upgrade the older one",
-			      h->version_min, h->version_max, PROTOCOL_VERSION_MIN,
-			      PROTOCOL_VERSION_MAX);
+		(void)err_set(
+			e, -EPROTONOSUPPORT,
+			"it speaks protocol %u to %u, we speak %u to %u; upgrade the older one",
+			h->version_min, h->version_max, PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
 		protobuf_c_message_free_unpacked(&h->base, NULL);
 		return -EPROTONOSUPPORT;
 	}
@@ -106,7 +106,9 @@ static bool fill_wildcard(struct sock_addr *a, const struct sock_addr *seen)
 void greeting_learn(struct node *n, const struct identity *peer, const Cmx__Hello *h,
 		    const struct sock_addr *seen)
 {
-	struct dir_entry d = { .id = peer->id, .role = peer->role, .relayed = h->relayed,
+	struct dir_entry d = { .id = peer->id,
+			       .role = peer->role,
+			       .relayed = h->relayed,
 			       .stamp = h->stamp ? h->stamp : 1 };
 
 	(void)snprintf(d.name, sizeof(d.name), "%s", peer->name);
@@ -178,8 +180,7 @@ static int make_key(struct node *n, struct conn *c, uint32_t id, bool connected,
 	return r < 0 ? r : pairs_add(n->pairs, id, s);
 }
 
-void greeting_pair(struct node *n, struct conn *c, uint32_t id, bool connected,
-		   const Cmx__Hello *h)
+void greeting_pair(struct node *n, struct conn *c, uint32_t id, bool connected, const Cmx__Hello *h)
 {
 	struct pairing *p = calloc(1, sizeof(*p));
 	size_t len;

@@ -17,8 +17,8 @@ struct node;
 struct conn;
 
 /** greeting_send() - Send our HELLO */
-int greeting_send(struct node *n, struct conn *c, Cmx__Want want, uint32_t target,
-		  uint64_t call) MUST_CHECK;
+int greeting_send(struct node *n, struct conn *c, Cmx__Want want, uint32_t target, uint64_t call)
+	MUST_CHECK;
 
 /** greeting_refuse() - Send ERROR, end the connection and let it go */
 void greeting_refuse(struct conn *c, int status, const char *text);
@@ -31,8 +31,8 @@ void greeting_refuse(struct conn *c, int status, const char *text);
  *
  * Return: 0, -EPROTO, -EPROTONOSUPPORT, -EREMOTE
  */
-int greeting_read(const struct frame *f, Cmx__Hello **ret, int *ret_status,
-		  struct err *e) MUST_CHECK;
+int greeting_read(const struct frame *f, Cmx__Hello **ret, int *ret_status, struct err *e)
+	MUST_CHECK;
 
 /**
  * greeting_learn() - Put what a node says of itself into the directory

@@ -19,13 +19,13 @@
 #include "os/fd.h"
 #include "wire/message.h"
 
-#define HELLO_MS	5000
-#define UNKNOWN_MAX	128   /* connections that have not shown who they are */
+#define HELLO_MS	 5000
+#define UNKNOWN_MAX	 128 /* connections that have not shown who they are */
 #define ACCEPTS_PER_TURN 32
-#define OFFENDERS	64    /* addresses remembered for garbage */
-#define OFFENCES_MAX	8     /* so many in a row ... */
-#define OFFENCE_MS	10000 /* ... each forgotten after this time */
-#define LOG_EVERY_MS	5000
+#define OFFENDERS	 64    /* addresses remembered for garbage */
+#define OFFENCES_MAX	 8     /* so many in a row ... */
+#define OFFENCE_MS	 10000 /* ... each forgotten after this time */
+#define LOG_EVERY_MS	 5000
 
 enum stage {
 	GUEST_TLS,
@@ -110,7 +110,7 @@ static const char *not_welcome(struct inbound *in, const struct sock_addr *a)
 		return "too many connections";
 	if (in->n_unknown >= UNKNOWN_MAX)
 		return "too many connections that have not shown who they are";
-	list_for_each(l, &in->guests)
+	list_for_each (l, &in->guests)
 		if (same_host(&list_entry(l, struct guest, link)->addr, a))
 			from_there++;
 	if (from_there >= set->connections_per_address)
@@ -393,7 +393,7 @@ static void on_listen(void *owner, uint32_t events)
 
 void inbound_drop(struct inbound *in, uint32_t id)
 {
-	list_for_each_safe(l, &in->guests) {
+	list_for_each_safe (l, &in->guests) {
 		struct guest *g = list_entry(l, struct guest, link);
 
 		if (g->stage != GUEST_TLS && conn_peer(g->conn)->id == id)
@@ -426,7 +426,7 @@ void inbound_close(struct inbound *in)
 {
 	if (!in)
 		return;
-	list_for_each_safe(l, &in->guests)
+	list_for_each_safe (l, &in->guests)
 		guest_free(list_entry(l, struct guest, link));
 	loop_remove(in->node->loop, &in->ev);
 	fd_close(&in->fd);

@@ -23,11 +23,11 @@ struct load_sampler {
 	/* our own groups, "": none */
 	char cpu_dir[CGROUP_PATH_MAX], memory_dir[CGROUP_PATH_MAX], acct_dir[CGROUP_PATH_MAX];
 	bool v2;
-	uint32_t cpus;		/* whole ones that we may use */
-	double cpu_limit;	/* CPUs, may be a fraction; 0: no limit */
-	uint64_t memory_limit;	/* NO_LIMIT: none */
+	uint32_t cpus;	       /* whole ones that we may use */
+	double cpu_limit;      /* CPUs, may be a fraction; 0: no limit */
+	uint64_t memory_limit; /* NO_LIMIT: none */
 	int stat_fd, meminfo_fd, usage_fd;
-	uint64_t busy, total;	/* of /proc/stat, in ticks */
+	uint64_t busy, total; /* of /proc/stat, in ticks */
 	uint64_t usage_us, at_ms;
 };
 
@@ -170,7 +170,9 @@ void load_profile_of(struct load_sampler *s, struct load_profile *ret)
 		speed = (uint64_t)((double)speed * s->cpu_limit);
 	*ret = (struct load_profile){
 		.cpus = (uint16_t)s->cpus,
-		.speed = (uint16_t)(speed < 1 ? 1 : speed < UINT16_MAX ? speed : UINT16_MAX),
+		.speed = (uint16_t)(speed < 1		 ? 1
+				    : speed < UINT16_MAX ? speed
+							 : UINT16_MAX),
 		.mem_16mib = units_16mib(mem < s->memory_limit ? mem : s->memory_limit),
 	};
 }

@@ -21,17 +21,17 @@
 #include "os/rand.h"
 #include "wire/message.h"
 
-#define ASK_EVERY_MS	  10000
-#define ASK_PAUSE_MS	  200 /* between two askings because of an unknown number */
-#define NOTICE_MS	  300
-#define NOTICES		  3
+#define ASK_EVERY_MS	   10000
+#define ASK_PAUSE_MS	   200 /* between two askings because of an unknown number */
+#define NOTICE_MS	   300
+#define NOTICES		   3
 #define DATAGRAMS_PER_TURN 64
-#define DIRTY_MAX	  256
-#define SOURCES		  8	/* core members whose directory we follow */
-#define TELL_BYTES	  1150
-#define NO_KEY_PER_SECOND 32
-#define NO_KEY_LEN	  16
-#define NO_KEY_VERSION	  2
+#define DIRTY_MAX	   256
+#define SOURCES		   8 /* core members whose directory we follow */
+#define TELL_BYTES	   1150
+#define NO_KEY_PER_SECOND  32
+#define NO_KEY_LEN	   16
+#define NO_KEY_VERSION	   2
 
 /* how far we have read a core member's directory */
 struct source {
@@ -337,15 +337,16 @@ static void push(struct membership *m, const struct dir_entry *d, uint32_t from)
 		return;
 	pairs_each(m->node->pairs, push_one, &p);
 	for (uint32_t i = 0; i < directory_count(dir); i++)
-		if (directory_at(dir, i)->relayed && relay_holds(m->node->relay,
-								 directory_at(dir, i)->id))
+		if (directory_at(dir, i)->relayed &&
+		    relay_holds(m->node->relay, directory_at(dir, i)->id))
 			push_one(&p, directory_at(dir, i)->id);
 }
 
 static void list_in_cluster(struct membership *m, const struct dir_entry *d)
 {
-	struct cluster_peer peer = { .id = d->id, .name = d->name, .role = cluster_roles[d->role],
-				     .relayed = d->relayed };
+	struct cluster_peer peer = {
+		.id = d->id, .name = d->name, .role = cluster_roles[d->role], .relayed = d->relayed
+	};
 	struct err e;
 
 	if (d->known_address && d->addr.ss.ss_family == AF_INET) {
@@ -510,9 +511,9 @@ static void datagram(struct membership *m, const uint8_t *d, size_t n, const str
 		membership_heard(m, id, payload, len);
 		return;
 	}
-	count(c, r == -EALREADY ? COUNT_datagrams_replayed :
-		 r == -ENOKEY	? COUNT_datagrams_unknown :
-				  COUNT_datagrams_bad);
+	count(c, r == -EALREADY ? COUNT_datagrams_replayed
+		 : r == -ENOKEY ? COUNT_datagrams_unknown
+				: COUNT_datagrams_bad);
 	if (r == -ENOKEY)
 		no_such_key(m, d, from);
 }
@@ -524,8 +525,8 @@ static void on_udp(void *owner, uint32_t events)
 	for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
 		struct sock_addr from = { .len = sizeof(from.ss) };
 		uint8_t d[SEAL_DATAGRAM_MAX + 1];
-		ssize_t n = recvfrom(m->fd, d, sizeof(d), MSG_DONTWAIT,
-				     (struct sockaddr *)&from.ss, &from.len);
+		ssize_t n = recvfrom(m->fd, d, sizeof(d), MSG_DONTWAIT, (struct sockaddr *)&from.ss,
+				     &from.len);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -566,9 +567,9 @@ static void on_load(void *owner)
 
 	cluster_tune_default(&tune);
 	load_sample(m->load, now_of(m), &l);
-	l.guests = (uint8_t)(streams_guests(m->node->streams) < 255 ?
-				     streams_guests(m->node->streams) :
-				     255);
+	l.guests = (uint8_t)(streams_guests(m->node->streams) < 255
+				     ? streams_guests(m->node->streams)
+				     : 255);
 	cluster_set_load(m->cluster, now_of(m), &l);
 	retick(m);
 	(void)!loop_add_timer(m->node->loop, now_of(m) + tune.load_ms, on_load, m, &m->load_timer);
@@ -694,8 +695,10 @@ static const struct cluster_ops cluster_ops = {
 static int start_cluster(struct membership *m, struct err *e)
 {
 	struct node *n = m->node;
-	struct cluster_config cfg = { .id = n->self.id, .name = n->self.name,
-				      .role = cluster_roles[n->self.role], .seed = rand_u64() };
+	struct cluster_config cfg = { .id = n->self.id,
+				      .name = n->self.name,
+				      .role = cluster_roles[n->self.role],
+				      .seed = rand_u64() };
 	struct load_profile profile;
 	int r;
 

@@ -21,10 +21,10 @@
 
 /* first byte of a payload, number; never renumber */
 #define PAYLOADS(X)                                                                                \
-	X(GOSSIP, 1)         /* wire/gossip.h */                                                   \
+	X(GOSSIP, 1)	     /* wire/gossip.h */                                                   \
 	X(DIRECTORY_ASK, 2)  /* Directory */                                                       \
 	X(DIRECTORY_TELL, 3) /* Directory */                                                       \
-	X(NOTICE, 4)         /* Notice */
+	X(NOTICE, 4)	     /* Notice */
 
 enum payload {
 #define PAYLOAD_ENUM(name, number) PAYLOAD_##name = number,
@@ -65,7 +65,8 @@ bool membership_is_up(const struct membership *m, uint32_t id);
 
 uint32_t membership_count(const struct membership *m);
 void membership_view(const struct membership *m, uint32_t i, struct cluster_view *ret);
-int membership_view_id(const struct membership *m, uint32_t id, struct cluster_view *ret) MUST_CHECK;
+int membership_view_id(const struct membership *m, uint32_t id, struct cluster_view *ret)
+	MUST_CHECK;
 
 /** membership_listen() - Call fn after a member changed (one listener) */
 void membership_listen(struct membership *m, void (*fn)(void *owner, uint32_t id), void *owner);

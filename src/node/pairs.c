@@ -16,14 +16,14 @@
 #include "node/relay.h"
 #include "os/rand.h"
 
-#define KEYS_MAX	3
-#define KEY_LIFE_MS	3600000
-#define KEY_GRACE_MS	30000
-#define RETRY_FIRST_MS	500
-#define RETRY_MAX_MS	30000
-#define LOST_PAUSE_MS	5000 /* between two keys made because the peer said it lost one */
-#define DIALS_MAX	16   /* under way at a time; the rest waits for the next thing to say */
-#define BUCKETS		1024
+#define KEYS_MAX       3
+#define KEY_LIFE_MS    3600000
+#define KEY_GRACE_MS   30000
+#define RETRY_FIRST_MS 500
+#define RETRY_MAX_MS   30000
+#define LOST_PAUSE_MS  5000 /* between two keys made because the peer said it lost one */
+#define DIALS_MAX      16   /* under way at a time; the rest waits for the next thing to say */
+#define BUCKETS	       1024
 
 struct key {
 	struct seal *seal;
@@ -66,7 +66,7 @@ static struct peer *find(const struct pairs *p, uint32_t id)
 {
 	const struct list *b = &p->buckets[id % BUCKETS];
 
-	list_for_each(l, b)
+	list_for_each (l, b)
 		if (list_entry(l, struct peer, bucket)->id == id)
 			return list_entry(l, struct peer, bucket);
 	return NULL;
@@ -112,7 +112,7 @@ void pairs_free(struct pairs *p)
 {
 	if (!p)
 		return;
-	list_for_each_safe(l, &p->all)
+	list_for_each_safe (l, &p->all)
 		drop(list_entry(l, struct peer, link));
 	free(p);
 }
@@ -189,7 +189,8 @@ static void want(struct peer *e)
 
 	if (e->dial || p->dials >= DIALS_MAX || loop_now(n->loop) < e->retry_ms)
 		return;
-	if (!d || d->relayed || !d->known_address || (n->set.relayed && relay_holds(n->relay, e->id)))
+	if (!d || d->relayed || !d->known_address ||
+	    (n->set.relayed && relay_holds(n->relay, e->id)))
 		return;
 	if (dial_new(n, &(struct dial_order){ .id = e->id, .want = what }, &dial_ops, e, &e->dial,
 		     &err) < 0) {
@@ -220,7 +221,7 @@ void pairs_lost(struct pairs *p, uint32_t number)
 {
 	uint64_t now = loop_now(p->node->loop);
 
-	list_for_each(l, &p->all) {
+	list_for_each (l, &p->all) {
 		struct peer *e = list_entry(l, struct peer, link);
 
 		if (!e->keys[0].seal || seal_number(e->keys[0].seal) != number)
@@ -282,7 +283,7 @@ int pairs_open(struct pairs *p, const uint8_t *d, size_t n, uint32_t *ret_from, 
 		return r;
 	r = -ENOKEY;
 	/* a few hundred comparisons; another index when clusters of thousands need it */
-	list_for_each(l, &p->all) {
+	list_for_each (l, &p->all) {
 		struct peer *e = list_entry(l, struct peer, link);
 
 		for (int i = 0; i < KEYS_MAX && e->keys[i].seal; i++) {
@@ -301,7 +302,7 @@ int pairs_open(struct pairs *p, const uint8_t *d, size_t n, uint32_t *ret_from, 
 
 void pairs_each(struct pairs *p, void (*fn)(void *owner, uint32_t id), void *owner)
 {
-	list_for_each_safe(l, &p->all) {
+	list_for_each_safe (l, &p->all) {
 		struct peer *e = list_entry(l, struct peer, link);
 
 		if (e->keys[0].seal)

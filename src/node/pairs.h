@@ -41,8 +41,8 @@ int pairs_have(const struct pairs *p, uint32_t id);
  *
  * Return: 0, -ENOKEY (one is being made now), other -errno
  */
-int pairs_close(struct pairs *p, uint32_t id, const void *payload, size_t n,
-		uint8_t *to) MUST_CHECK;
+int pairs_close(struct pairs *p, uint32_t id, const void *payload, size_t n, uint8_t *to)
+	MUST_CHECK;
 
 /**
  * pairs_open() - Read a datagram

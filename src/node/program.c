@@ -73,8 +73,8 @@ static void sweep(struct programs *all)
 	all->sweeper = fork();
 	if (all->sweeper == 0)
 		_exit(sweep_cache(set->cache, set->cache_bytes, &e) < 0);
-	if (all->sweeper < 0 || loop_add_child(all->node->loop, all->sweeper, on_swept, all,
-					       &all->sweep) < 0)
+	if (all->sweeper < 0 ||
+	    loop_add_child(all->node->loop, all->sweeper, on_swept, all, &all->sweep) < 0)
 		all->sweeper = 0; /* no memory: after the next task */
 }
 
@@ -148,8 +148,8 @@ static int take_slot(struct program *p, struct err *e)
 
 static const struct task *find_task(const Cmx__Open *m)
 {
-	AUTO_MESSAGE Cmx__TaskRequest *rq =
-		message_get(&cmx__task_request__descriptor, m->body.data, m->body.len, NULL);
+	AUTO_MESSAGE Cmx__TaskRequest *rq = message_get(&cmx__task_request__descriptor,
+							m->body.data, m->body.len, NULL);
 
 	for (size_t i = 0; rq && i < ARRAY_LEN(tasks); i++)
 		if (!strcmp(rq->task, tasks[i].name))
@@ -163,8 +163,12 @@ static int start_task(struct program *p, const Cmx__Open *m, int stream, struct 
 	const struct task *t = find_task(m);
 	const char *argv[] = { t ? t->program : NULL, NULL };
 	char box[PATH_MAX], program[PATH_MAX];
-	struct box_spec spec = { .box_program = box, .program = program, .argv = argv,
-				 .stream = stream, .log = 2, .cache = set->cache,
+	struct box_spec spec = { .box_program = box,
+				 .program = program,
+				 .argv = argv,
+				 .stream = stream,
+				 .log = 2,
+				 .cache = set->cache,
 				 .uid_base = set->task_uid_base,
 				 .memory_bytes = set->task_memory };
 	int r;
@@ -254,7 +258,7 @@ void programs_free(struct programs *all)
 	if (!all)
 		return;
 	loop_remove(all->node->loop, &all->sweep);
-	list_for_each_safe(l, &all->running) {
+	list_for_each_safe (l, &all->running) {
 		struct program *p = list_entry(l, struct program, link);
 
 		program_end(p); /* boxes die with us, runners see their streams end */

@@ -64,7 +64,7 @@ struct relay {
 
 static struct control *find(const struct relay *r, uint32_t id)
 {
-	list_for_each(l, &r->controls)
+	list_for_each (l, &r->controls)
 		if (list_entry(l, struct control, link)->id == id)
 			return list_entry(l, struct control, link);
 	return NULL;
@@ -144,8 +144,8 @@ static const struct dial_ops accept_dial_ops = { .ready = accept_ready, .failed 
 
 static void answer(struct relay *r, uint32_t server, const struct frame *f)
 {
-	AUTO_MESSAGE Cmx__RelayCall *call =
-		message_get(&cmx__relay_call__descriptor, f->payload, f->len, NULL);
+	AUTO_MESSAGE Cmx__RelayCall *call = message_get(&cmx__relay_call__descriptor, f->payload,
+							f->len, NULL);
 	struct accept *a;
 	struct err e;
 
@@ -158,8 +158,8 @@ static void answer(struct relay *r, uint32_t server, const struct frame *f)
 	list_add(&r->accepts, &a->link);
 	r->n_accepts++;
 	if (dial_new(r->node,
-		     &(struct dial_order){ .id = server, .want = CMX__WANT__WANT_ACCEPT,
-					   .call = call->call },
+		     &(struct dial_order){
+			     .id = server, .want = CMX__WANT__WANT_ACCEPT, .call = call->call },
 		     &accept_dial_ops, a, &a->dial, &e) < 0)
 		accept_free(a);
 }
@@ -281,7 +281,7 @@ int relay_send(struct relay *r, uint32_t id, const void *p, size_t n)
 
 void relay_send_statement(struct relay *r, const void *p, size_t n)
 {
-	list_for_each(l, &r->controls)
+	list_for_each (l, &r->controls)
 		(void)!conn_send_frame(list_entry(l, struct control, link)->conn, FRAME_STATEMENT,
 				       p, n); /* full: notices will bring it later */
 }
@@ -333,8 +333,9 @@ int relay_call(struct relay *r, uint32_t target, uint32_t from,
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return err_set(e, -ENOMEM, "out of memory");
-	*w = (struct relay_wait){ .relay = r, .call = rand_u64(), .target = target, .fn = fn,
-				  .owner = owner };
+	*w = (struct relay_wait){
+		.relay = r, .call = rand_u64(), .target = target, .fn = fn, .owner = owner
+	};
 	list_add(&r->waits, &w->link);
 	r->n_waits++;
 	m.call = w->call;
@@ -362,7 +363,7 @@ static int say_ok(struct node *n, struct conn *c, bool hello)
 
 void relay_accept(struct relay *r, struct conn *c, const Cmx__Hello *h)
 {
-	list_for_each(l, &r->waits) {
+	list_for_each (l, &r->waits) {
 		struct relay_wait *w = list_entry(l, struct relay_wait, link);
 
 		if (w->call != h->call || w->target != conn_peer(c)->id)
@@ -481,11 +482,11 @@ void relay_free(struct relay *r)
 {
 	if (!r)
 		return;
-	list_for_each_safe(l, &r->accepts)
+	list_for_each_safe (l, &r->accepts)
 		accept_free(list_entry(l, struct accept, link));
-	list_for_each_safe(a, &r->askers)
+	list_for_each_safe (a, &r->askers)
 		asker_free(list_entry(a, struct asker, link));
-	list_for_each_safe(c, &r->controls)
+	list_for_each_safe (c, &r->controls)
 		control_free(list_entry(c, struct control, link));
 	free(r);
 }

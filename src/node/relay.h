@@ -24,8 +24,8 @@ struct conn;
 struct relay;
 struct relay_wait;
 
-#define RELAY_WAITS_MAX	   256	/* calls without an answer yet */
-#define RELAY_ACCEPTS_MAX  64	/* calls being answered */
+#define RELAY_WAITS_MAX	   256 /* calls without an answer yet */
+#define RELAY_ACCEPTS_MAX  64  /* calls being answered */
 #define RELAY_CONTROLS_MAX 4096
 #define RELAY_CALL_MS	   5000
 

@@ -16,9 +16,9 @@
 #include "os/rand.h"
 #include "os/spawn.h"
 
-#define LOOK_MS		5000 /* how often the file's time is looked at */
-#define RETRY_FIRST_MS	10000
-#define RETRY_MAX_MS	900000
+#define LOOK_MS	       5000 /* how often the file's time is looked at */
+#define RETRY_FIRST_MS 10000
+#define RETRY_MAX_MS   900000
 
 struct renewal {
 	struct node *node;
@@ -96,8 +96,9 @@ static void on_child(void *owner, pid_t pid, int wait_status)
 static void try_renew(struct renewal *r)
 {
 	char path[PATH_MAX];
-	const char *const argv[] = { "comosix", "node", "renew", "--state", r->node->set.state,
-				     NULL };
+	const char *const argv[] = {
+		"comosix", "node", "renew", "--state", r->node->set.state, NULL
+	};
 	const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	struct spawn s = { .path = path, .argv = argv, .env = env, .fds = { -1, 2, 2 } };
 	struct err e;

@@ -104,8 +104,8 @@ static int check(struct revoked *r, const void *p, size_t len, struct err *e)
 		return -EPROTO;
 	body = (gnutls_datum_t){ st->body.data, (unsigned int)st->body.len };
 	sig = (gnutls_datum_t){ st->signature.data, (unsigned int)st->signature.len };
-	if (!sig.size || gnutls_pubkey_verify_data2(r->key, GNUTLS_SIGN_EDDSA_ED25519, 0, &body,
-						    &sig) < 0)
+	if (!sig.size ||
+	    gnutls_pubkey_verify_data2(r->key, GNUTLS_SIGN_EDDSA_ED25519, 0, &body, &sig) < 0)
 		return err_set(e, -EACCES, "a revocation list that our head did not sign");
 	list = message_get(&cmx__revocation_list__descriptor, st->body.data, st->body.len, e);
 	if (!list)
@@ -162,7 +162,8 @@ static int load_list(struct revoked *r, struct err *e)
 	else if (!err)
 		err = check(r, buf_bytes(&b), b.len, e);
 	buf_done(&b);
-	return err < 0 ? err_prefix(e, "%s (remove the file if its disk was at fault)", r->path) : 0;
+	return err < 0 ? err_prefix(e, "%s (remove the file if its disk was at fault)", r->path)
+		       : 0;
 }
 
 int revoked_open(const char *dir, const char *cluster, struct revoked **ret, struct err *e)

@@ -14,8 +14,8 @@
 
 #include "base/err.h"
 
-#define REVOKED_MAX	  65536
-#define STATEMENT_MAX	  262144 /* bytes: it must fit into a frame */
+#define REVOKED_MAX   65536
+#define STATEMENT_MAX 262144 /* bytes: it must fit into a frame */
 
 struct revoked;
 
@@ -31,8 +31,8 @@ struct revoked;
  *
  * Return: 0 or -errno
  */
-int revoked_open(const char *dir, const char *cluster, struct revoked **ret,
-		 struct err *e) MUST_CHECK;
+int revoked_open(const char *dir, const char *cluster, struct revoked **ret, struct err *e)
+	MUST_CHECK;
 void revoked_close(struct revoked *r);
 
 bool revoked_has(const struct revoked *r, uint32_t id);

@@ -10,11 +10,14 @@
 #include "base/parse.h"
 
 #define OPT(field, long_name, short_letter, what, value, text)                                     \
-	{ .name = long_name, .letter = short_letter, .type = what,                                 \
-	  .offset = offsetof(struct settings, field), .arg = value, .help = text }
+	{                                                                                          \
+		.name = long_name, .letter = short_letter, .type = what,                           \
+		.offset = offsetof(struct settings, field), .arg = value, .help = text             \
+	}
 
 static const struct opt_spec specs[] = {
-	OPT(state, "state", 0, OPT_STRING, "DIR", "key, certificate and peers [" STATE_DIR_DEFAULT "]"),
+	OPT(state, "state", 0, OPT_STRING, "DIR",
+	    "key, certificate and peers [" STATE_DIR_DEFAULT "]"),
 	OPT(run, "run", 0, OPT_STRING, "DIR", "socket for commands [" RUN_DIR_DEFAULT "]"),
 	OPT(cache, "cache", 0, OPT_STRING, "DIR", "volumes of databases [" CACHE_DIR_DEFAULT "]"),
 	OPT(config, "config", 0, OPT_STRING, "FILE", "settings [" CONFIG_FILE_DEFAULT "]"),

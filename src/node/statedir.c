@@ -44,9 +44,7 @@ int statedir_peers(const char *dir, struct directory *to, struct err *e)
 		peers = json_object_get(root, "peers");
 		if (!json_is_array(peers))
 			r = err_set(e, -EINVAL, "no list of peers; join again");
-		json_array_foreach(peers, i, peer)
-			if (!r)
-				r = put_peer(peer, to, e);
+		json_array_foreach(peers, i, peer) if (!r) r = put_peer(peer, to, e);
 		if (r < 0)
 			r = err_prefix(e, "%s", path);
 	}

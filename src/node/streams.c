@@ -27,10 +27,10 @@
 struct stream {
 	struct list link;
 	struct streams *streams;
-	uint32_t peer;	      /* the node at the other end; 0: this one only */
-	struct conn *client;  /* who asked; the splice's once there is one */
-	struct dial *dial;    /* on the way to the node */
-	struct buf request;   /* the OPEN frame, stamped */
+	uint32_t peer;	     /* the node at the other end; 0: this one only */
+	struct conn *client; /* who asked; the splice's once there is one */
+	struct dial *dial;   /* on the way to the node */
+	struct buf request;  /* the OPEN frame, stamped */
 	struct splice *splice;
 	struct program *program; /* what runs here for it */
 };
@@ -126,9 +126,11 @@ static struct stream *stream_new(struct streams *all, struct conn *c)
 static int check_proof(struct streams *all, const Cmx__Open *m, char *ret_operator, struct err *e)
 {
 	struct node *n = all->node;
-	struct proof_request rq = { .kind = m->kind, .uid = m->uid, .body = m->body.data,
-				    .body_len = m->body.len };
-	struct proof_check pc = { .cluster = n->self.cluster, .node = n->self.name,
+	struct proof_request rq = {
+		.kind = m->kind, .uid = m->uid, .body = m->body.data, .body_len = m->body.len
+	};
+	struct proof_check pc = { .cluster = n->self.cluster,
+				  .node = n->self.name,
 				  .now_s = clock_wall_s() };
 
 	tls_creds_authorities(n->creds, &pc.authorities, &pc.n_authorities);
@@ -175,14 +177,16 @@ static void start(struct stream *s, const Cmx__Open *m)
 static void serve(struct stream *s, const Cmx__Open *m, enum party from)
 {
 	struct node *n = s->streams->node;
-	struct ask a = { .from = from, .self = party_of_role(role_name(n->self.role)),
-			 .kind = m->kind, .uid = m->uid };
+	struct ask a = { .from = from,
+			 .self = party_of_role(role_name(n->self.role)),
+			 .kind = m->kind,
+			 .uid = m->uid };
 	char operator[PROOF_OPERATOR_MAX + 1] = "", user[80];
 	const char *no;
 	struct err e;
 
 	if (m->proof) {
-		a.proof = check_proof(s->streams, m, operator, &e) == 0;
+		a.proof = check_proof(s->streams, m, operator, & e) == 0;
 		if (!a.proof) {
 			log_warn("OPEN with a bad proof: %s", e.text);
 			refuse(s, 5, e.text);
@@ -195,8 +199,8 @@ static void serve(struct stream *s, const Cmx__Open *m, enum party from)
 		return;
 	}
 	log_info("%s for %s (uid %u)%s%s", m->kind == CMX__OPEN_KIND__OPEN_EXEC ? "exec" : "task",
-		 log_quote(m->user, user, sizeof(user)), m->uid,
-		 operator[0] ? ", operator " : "", operator);
+		 log_quote(m->user, user, sizeof(user)),
+		 m->uid, operator[0] ? ", operator " : "", operator);
 	start(s, m);
 }
 
@@ -273,8 +277,10 @@ void streams_local(struct streams *all, struct conn *c, Cmx__Open *m, uid_t uid)
 {
 	struct node *n = all->node;
 	struct stream *s = stream_new(all, c);
-	struct ask a = { .from = PARTY_LOCAL, .self = party_of_role(role_name(n->self.role)),
-			 .kind = m->kind, .uid = uid };
+	struct ask a = { .from = PARTY_LOCAL,
+			 .self = party_of_role(role_name(n->self.role)),
+			 .kind = m->kind,
+			 .uid = uid };
 	struct user user;
 	const char *no;
 	struct err e;
@@ -311,7 +317,7 @@ void streams_local(struct streams *all, struct conn *c, Cmx__Open *m, uid_t uid)
 
 void streams_drop(struct streams *all, uint32_t id, const char *why)
 {
-	list_for_each_safe(l, &all->all) {
+	list_for_each_safe (l, &all->all) {
 		struct stream *s = list_entry(l, struct stream, link);
 
 		if (s->peer != id)
@@ -352,7 +358,7 @@ void streams_free(struct streams *all)
 {
 	if (!all)
 		return;
-	list_for_each_safe(l, &all->all)
+	list_for_each_safe (l, &all->all)
 		stream_free(list_entry(l, struct stream, link));
 	programs_free(all->programs);
 	nonce_cache_free(all->nonces);

@@ -26,7 +26,8 @@ struct streams;
 int streams_new(struct node *n, struct streams **ret, struct err *e) MUST_CHECK;
 void streams_free(struct streams *s);
 
-/** streams_serve() - A peer opens a stream to this node; the connection is owned here from now on */
+/** streams_serve() - A peer opens a stream to this node; the connection is owned here from now on
+ */
 void streams_serve(struct streams *s, struct conn *c, const Cmx__Open *m);
 
 /** streams_local() - A command here opens a stream to some node; owned here from now on */

@@ -23,7 +23,8 @@ static int64_t seconds(const char *s)
 
 static int issue(struct authority *a, char **rest)
 {
-	struct authority_order o = { .dir = strsep(rest, " "), .role = strsep(rest, " "),
+	struct authority_order o = { .dir = strsep(rest, " "),
+				     .role = strsep(rest, " "),
 				     .name = strsep(rest, " ") };
 	const char *id = strsep(rest, " ");
 

@@ -20,16 +20,17 @@ static void the_window_is_right(void **state)
 		memset(taken, 0, sizeof(taken));
 		rng_init(&r, seed);
 		for (int i = 0; i < 4000; i++) {
-			uint64_t c = rng_below(&r, 200) == 0 ?
-					     top + rng_below(&r, 2 * SEAL_WINDOW) :
-					     top + 3 - rng_below(&r, SEAL_WINDOW + 40);
+			uint64_t c = rng_below(&r, 200) == 0
+					     ? top + rng_below(&r, 2 * SEAL_WINDOW)
+					     : top + 3 - rng_below(&r, SEAL_WINDOW + 40);
 			bool want;
 
 			if (c >= ARRAY_LEN(taken))
 				continue; /* wrapped below zero, or above the list */
 			want = c && !taken[c] && (c > top || top - c < SEAL_WINDOW);
 			if (seal_window_fresh(&w, c) != want)
-				fail_msg("seed %d: counter %d, top %d", (int)seed, (int)c, (int)top);
+				fail_msg("seed %d: counter %d, top %d", (int)seed, (int)c,
+					 (int)top);
 			if (!want)
 				continue;
 			seal_window_take(&w, c);
