@@ -26,6 +26,8 @@
 #define NOTICE_MS	   300
 #define NOTICES		   3
 #define DATAGRAMS_PER_TURN 64
+#define BATCH		   16 /* datagrams per system call */
+#define GRID_MS		   50 /* what may wait a little is done at multiples of it, together */
 #define DIRTY_MAX	   256
 #define SOURCES		   8 /* core members whose directory we follow */
 #define TELL_BYTES	   1150
@@ -44,8 +46,8 @@ struct membership {
 	struct cluster *cluster;
 	struct load_sampler *load;
 	int fd;
-	struct ev_ref ev, tick, load_timer, ask_timer, dirty_timer, notice_timer;
-	uint64_t tick_ms;
+	struct ev_ref ev, tick, load_timer, ask_timer, dirty_timer, notice_timer, fetch;
+	uint64_t tick_ms, udp_ms;
 	uint32_t instance;
 	struct source sources[SOURCES];
 	uint64_t asked_ms;
@@ -518,22 +520,64 @@ static void datagram(struct membership *m, const uint8_t *d, size_t n, const str
 		no_such_key(m, d, from);
 }
 
-static void on_udp(void *owner, uint32_t events)
+/* Return: how many came */
+static unsigned int drain(struct membership *m)
+{
+	static uint8_t data[BATCH][SEAL_DATAGRAM_MAX + 1];
+	struct sock_addr from[BATCH];
+	struct mmsghdr h[BATCH];
+	struct iovec iov[BATCH];
+	unsigned int total = 0;
+	int n;
+
+	do {
+		for (int i = 0; i < BATCH; i++) {
+			iov[i] = (struct iovec){ .iov_base = data[i], .iov_len = sizeof(data[i]) };
+			h[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[i],
+							      .msg_iovlen = 1,
+							      .msg_name = &from[i].ss,
+							      .msg_namelen = sizeof(from[i].ss) } };
+		}
+		/* an error is nobody there, or an ICMP answer to something sent before */
+		n = recvmmsg(m->fd, h, BATCH, MSG_DONTWAIT, NULL);
+		for (int i = 0; i < n; i++) {
+			from[i].len = h[i].msg_hdr.msg_namelen;
+			datagram(m, data[i], h[i].msg_len, &from[i]);
+		}
+		total += n > 0 ? (unsigned int)n : 0;
+	} while (n == BATCH && total < DATAGRAMS_PER_TURN);
+	return total;
+}
+
+static uint64_t on_grid(uint64_t at_ms)
+{
+	return (at_ms + GRID_MS - 1) / GRID_MS * GRID_MS;
+}
+
+/*
+ * Where many nodes report, each datagram would wake us up for itself. When they come thick they are
+ * fetched at the grid instead, until there was a gap.
+ */
+static void on_fetch(void *owner)
 {
 	struct membership *m = owner;
 
-	for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
-		struct sock_addr from = { .len = sizeof(from.ss) };
-		uint8_t d[SEAL_DATAGRAM_MAX + 1];
-		ssize_t n = recvfrom(m->fd, d, sizeof(d), MSG_DONTWAIT, (struct sockaddr *)&from.ss,
-				     &from.len);
+	m->fetch = (struct ev_ref){ 0 };
+	if (!drain(m) ||
+	    loop_add_timer(m->node->loop, on_grid(now_of(m) + 1), on_fetch, m, &m->fetch) < 0)
+		loop_set_fd(m->node->loop, m->ev, EPOLLIN);
+}
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n < 0)
-			continue; /* an ICMP error of something sent before */
-		datagram(m, d, (size_t)n, &from);
-	}
+static void on_udp(void *owner, uint32_t events)
+{
+	struct membership *m = owner;
+	bool thick = now_of(m) - m->udp_ms < GRID_MS;
+
+	m->udp_ms = now_of(m);
+	(void)drain(m);
+	if (thick &&
+	    loop_add_timer(m->node->loop, on_grid(now_of(m) + 1), on_fetch, m, &m->fetch) == 0)
+		loop_set_fd(m->node->loop, m->ev, 0);
 }
 
 /* ---- clock ---- */
@@ -550,7 +594,7 @@ static void on_tick(void *owner)
 
 static void retick(struct membership *m)
 {
-	uint64_t at = cluster_deadline(m->cluster);
+	uint64_t at = on_grid(cluster_deadline(m->cluster));
 
 	if (m->tick.slot && m->tick_ms == at)
 		return;
@@ -572,7 +616,8 @@ static void on_load(void *owner)
 				     : 255);
 	cluster_set_load(m->cluster, now_of(m), &l);
 	retick(m);
-	(void)!loop_add_timer(m->node->loop, now_of(m) + tune.load_ms, on_load, m, &m->load_timer);
+	(void)!loop_add_timer(m->node->loop, on_grid(now_of(m) + tune.load_ms), on_load, m,
+			      &m->load_timer);
 }
 
 /* ---- notices of the revocation list ---- */
@@ -755,6 +800,7 @@ void membership_close(struct membership *m)
 	loop_remove(l, &m->ask_timer);
 	loop_remove(l, &m->dirty_timer);
 	loop_remove(l, &m->notice_timer);
+	loop_remove(l, &m->fetch);
 	cluster_free(m->cluster);
 	load_sampler_free(m->load);
 	fd_close(&m->fd);
