@@ -225,5 +225,5 @@ int main(int argc, char **argv)
 	if (!pid)
 		start(&o, program, argv + first + 1);
 	let_go_of_stream();
-	return be_init(pid);
+	_exit(be_init(pid)); /* nothing of the libraries is to run at the exit of an init */
 }
