@@ -6,6 +6,8 @@
 
 #define REFRESH_MS  250
 #define BEST_AGE_MS 30000 /* what is older is not known well enough to send work there */
+#define FRESH_MS    2000  /* up to here age does not count */
+#define DOUBLES_MS  8000  /* and this much later the cost counts twice */
 #define FULL_COST   1e9	  /* no memory left */
 #define CORRECTIONS 6	  /* packets in which a member that is no longer good goes first */
 
@@ -31,6 +33,14 @@ static bool takes_work(const struct member *m, uint64_t now_ms)
 	return m->state == CLUSTER_ALIVE && m->has_load && m->has_profile &&
 	       (m->load.flags & (LOAD_ACCEPTS | LOAD_DRAINING)) == LOAD_ACCEPTS &&
 	       now_ms - m->load_at <= BEST_AGE_MS && !state_flapping(m, now_ms);
+}
+
+/* good news that is old: somebody else will have used it */
+static double doubtfulness(const struct member *m, uint64_t now_ms)
+{
+	uint64_t age_ms = now_ms - m->load_at;
+
+	return age_ms <= FRESH_MS ? 1 : 1 + (double)(age_ms - FRESH_MS) / DOUBLES_MS;
 }
 
 /* a heap of the best so far, the dearest on top */
@@ -79,7 +89,7 @@ static void find_best(const struct cluster *c, uint64_t now_ms, struct heap *h)
 
 		if (!takes_work(m, now_ms))
 			continue;
-		cost = cluster_cost(&m->load, &m->profile);
+		cost = cluster_cost(&m->load, &m->profile) * doubtfulness(m, now_ms);
 		if (h->n < CLUSTER_BEST_MAX)
 			heap_up(h, cost, i);
 		else if (cost < h->cost[0])

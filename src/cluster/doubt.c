@@ -36,7 +36,9 @@
 #define HEALTH_DEAD_MS 500  /* each point of bad health lets a suspect live this much longer */
 #define WITNESS_MS     500  /* of silence, before another's accusation makes us ask too */
 #define DEAF_MS	       30000
+#define DEAF_SPREAD_MS 30000 /* desktops that started together need not ask together */
 #define DEAF_PINGS     3
+#define DEAF_AGAIN_MS  5000
 #define RETRIES_MAX    8
 #define RETRY_SHARE    16 /* one more try at a time for each so many absent members */
 
@@ -241,6 +243,8 @@ static void scan(struct cluster *c, uint64_t now_ms)
 /* a desktop's watchers: do they answer? */
 static void scan_deaf(struct cluster *c, uint64_t now_ms)
 {
+	uint64_t patience = DEAF_MS + c->cfg.id * 2654435761ULL % DEAF_SPREAD_MS;
+
 	for (uint32_t i = 0; i < c->n_watchers; i++) {
 		struct member *m = member_find(&c->members, c->watchers[i]);
 		uint64_t since;
@@ -250,14 +254,15 @@ static void scan_deaf(struct cluster *c, uint64_t now_ms)
 		since = m->direct_at > m->watch_since ? m->direct_at : m->watch_since;
 		if (since < c->awake_since)
 			since = c->awake_since;
-		if (now_ms < since + DEAF_MS)
+		if (now_ms < since + patience)
 			continue;
-		if (now_ms < since + DEAF_MS + DEAF_PINGS * AGAIN_MS) {
-			spread_control(c, now_ms, m, GOSSIP_PING, ++c->number, 0, NULL);
-			continue;
+		if (now_ms >= since + patience + DEAF_PINGS * DEAF_AGAIN_MS) {
+			m->deaf = true;
+			c->dirty = true;
+		} else if (now_ms >= m->notice_at + DEAF_AGAIN_MS) {
+			m->notice_at = now_ms;
+			(void)spread_control(c, now_ms, m, GOSSIP_PING, ++c->number, 0, NULL);
 		}
-		m->deaf = true;
-		c->dirty = true;
 	}
 }
 

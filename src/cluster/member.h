@@ -27,7 +27,7 @@ struct member {
 	uint64_t direct_at;   /* newest packet from it, 0: none */
 	uint64_t load_at;     /* when the load sample was taken, by our clock */
 	uint64_t told_at;     /* newest packet of entries to it */
-	uint64_t notice_at;   /* newest notice that it is thought dead */
+	uint64_t notice_at;   /* newest notice that it is thought dead; desktop: newest ping */
 	uint64_t since;	      /* of the state */
 	uint64_t watch_since; /* of watched */
 	uint64_t raise_at;    /* raise_credit is counted up to here, 0: full */

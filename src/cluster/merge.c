@@ -36,7 +36,8 @@
 #define RAISE_MS	 5000 /* and one more each */
 #define NOTIFIERS	 3    /* core members that should tell a subject the same */
 #define UNLISTED_MS	 1000
-#define PROFILE_NEWS	 8 /* packets in which a new profile goes along */
+#define OUTDATED_MS	 30000 /* a desktop holds on for so long to what core says no more */
+#define PROFILE_NEWS	 8     /* packets in which a new profile goes along */
 
 static enum cluster_state state_of(const struct gossip_entry *e)
 {
@@ -204,6 +205,22 @@ static void about_living(struct cluster *c, uint64_t now_ms, struct member *m,
 	}
 }
 
+/*
+ * When all core members have started anew, a desktop may be the only one that remembers an earlier
+ * life, and nobody would listen to it. So what it holds and has not heard again for a while gives
+ * way to what core members say now.
+ */
+static bool outdated(const struct cluster *c, uint64_t now_ms, const struct member *m,
+		     const struct gossip_entry *e)
+{
+	bool gone = is_gone(m->state);
+	bool behind = e->incarnation < m->incarnation ||
+		      (e->incarnation == m->incarnation && (gone || e->seq < m->seq));
+
+	return !cluster_is_core(c) && behind && e->state == GOSSIP_ALIVE &&
+	       e->age_ms < CONTEST_MS && now_ms > (gone ? m->since : m->load_at) + OUTDATED_MS;
+}
+
 static void merge(struct cluster *c, uint64_t now_ms, struct member *m,
 		  const struct gossip_entry *e, uint32_t from)
 {
@@ -211,6 +228,8 @@ static void merge(struct cluster *c, uint64_t now_ms, struct member *m,
 
 	if (m->state == CLUSTER_REVOKED)
 		return;
+	if (outdated(c, now_ms, m, e))
+		state_forget(c, now_ms, m);
 	if (e->incarnation > m->incarnation) {
 		new_incarnation(c, now_ms, m, e, own);
 		return;

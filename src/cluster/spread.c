@@ -214,15 +214,22 @@ static void rumors_told(struct fill *f)
 	}
 }
 
+/* of core members first: who watches whom hangs on them */
 static void add_rumors(struct fill *f, size_t most_bytes, uint32_t most)
 {
 	struct cluster *c = f->c;
-	uint32_t start = rng_below(&c->rng, c->members.n), added = f->n;
-
+	uint32_t n = c->members.n, added = f->n;
 	/* from a random place on, so that many of them take turns */
-	for (uint32_t i = 0; i < c->members.n && f->n - added < most && f->bytes < most_bytes;
-	     i++) {
-		struct member *m = &c->members.v[(start + i) % c->members.n];
+	uint32_t start = rng_below(&c->rng, n);
+
+	for (uint32_t i = 0; i < c->n_core && f->n - added < most && f->bytes < most_bytes; i++) {
+		struct member *m = &c->members.v[c->core[(start + i) % c->n_core]];
+
+		if (m->rumor > 0 && !fill_add(f, m))
+			return;
+	}
+	for (uint32_t i = 0; i < n && f->n - added < most && f->bytes < most_bytes; i++) {
+		struct member *m = &c->members.v[(start + i) % n];
 
 		if (m->rumor > 0 && !fill_add(f, m))
 			return;

@@ -7,7 +7,8 @@
  *	               v        v      a new incarnation
  *	             LEFT <-- DEAD  ----------------------> ALIVE
  *
- * REVOKED is reached from each of them and never left.
+ * REVOKED is reached from each of them and never left. A desktop may forget a member that core
+ * members see otherwise: then it is UNHEARD again for the moment.
  */
 #include "cluster/state.h"
 
@@ -134,6 +135,13 @@ void state_raise(struct cluster *c, uint64_t now_ms, struct member *m, uint32_t 
 	assert((moves[m->state] | raises[m->state]) & 1u << to);
 	m->incarnation = incarnation;
 	change(c, now_ms, m, to, false);
+}
+
+void state_forget(struct cluster *c, uint64_t now_ms, struct member *m)
+{
+	assert(m->state != CLUSTER_REVOKED);
+	m->incarnation = m->seq = 0;
+	change(c, now_ms, m, CLUSTER_UNHEARD, false);
 }
 
 void state_health_worse(struct cluster *c, uint32_t by)

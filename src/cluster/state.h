@@ -123,6 +123,9 @@ void state_set(struct cluster *c, uint64_t now_ms, struct member *m, enum cluste
 void state_raise(struct cluster *c, uint64_t now_ms, struct member *m, uint32_t incarnation,
 		 enum cluster_state to);
 
+/** state_forget() - As if we had never heard of it; not after REVOKED (asserted) */
+void state_forget(struct cluster *c, uint64_t now_ms, struct member *m);
+
 /** state_flapping() - Came and went too often of late */
 bool state_flapping(const struct member *m, uint64_t now_ms);
 

@@ -159,13 +159,13 @@ static int lists_grow(struct cluster *c)
 int watch_survey(struct cluster *c, uint64_t now_ms)
 {
 	bool core = cluster_is_core(c);
-	int r;
+	/* unlisted members change nothing else, but they need room in the lists */
+	int r = lists_grow(c);
 
-	if (!c->dirty && now_ms < c->survey_at)
-		return 0;
-	r = lists_grow(c);
 	if (r < 0)
 		return r;
+	if (!c->dirty && now_ms < c->survey_at)
+		return 0;
 	c->dirty = false;
 	c->survey_at = now_ms + SURVEY_MS;
 	c->n_core = c->n_watch = c->n_desktops = 0;
@@ -182,7 +182,7 @@ int watch_survey(struct cluster *c, uint64_t now_ms)
 	}
 	for (uint32_t i = 1; core && i < c->members.n; i++) {
 		struct member *m = &c->members.v[i];
-		bool watched = m->state != CLUSTER_REVOKED &&
+		bool watched = m->listed && m->state != CLUSTER_REVOKED &&
 			       (reports_by_relay(c, m) || we_rank(c, m));
 
 		if (watched && !m->watched)

@@ -22,6 +22,9 @@
 #define LOAD_BYTES    5
 #define PROFILE_BYTES 6
 
+/* 31 << 11, the largest that is told of 16 bits */
+#define SMALL_FLOAT_MAX 0xcf
+
 /* bits of a value in the "about" column */
 #define ABOUT_STATE_MASK  3u
 #define ABOUT_WITNESS	  (1u << 2)
@@ -117,9 +120,9 @@ static uint8_t small_float(uint16_t v)
 
 static uint16_t small_float_value(uint8_t code)
 {
-	uint32_t v = code < 16 ? code : (16u | (code & 15)) << ((code >> 4) - 1);
-
-	return v < UINT16_MAX ? (uint16_t)v : UINT16_MAX;
+	if (code > SMALL_FLOAT_MAX)
+		code = SMALL_FLOAT_MAX;
+	return (uint16_t)(code < 16 ? code : (16u | (code & 15)) << ((code >> 4) - 1));
 }
 
 static void put_load(uint8_t *p, const struct load *l)

@@ -15,7 +15,7 @@
 #include "base/err.h"
 
 #define GOSSIP_VERSION	   1
-#define GOSSIP_ENTRIES_MAX 96	/* the decoder refuses more */
+#define GOSSIP_ENTRIES_MAX 112	/* the decoder refuses more */
 #define GOSSIP_BYTES_MAX   1200 /* an encoded message, before the datagram's seal */
 
 /* an incarnation and a sequence number must leave room to be passed by a later one */

@@ -201,10 +201,12 @@ void figures_print(const struct figures *f, const struct sim *s, const char *nam
 	times(json, "known", &f->known, "death to all core members knowing");
 	if (f->known.n)
 		number(json, "deaths", (double)f->known.n, "", "deaths");
-	number(json, "false_suspicions", (double)f->false_suspicions, "", "false suspicions");
-	number(json, "false_deaths", (double)f->false_deaths, "", "false deaths");
+	number(json, "false_suspicions", (double)f->false_suspicions, "",
+	       "suspicions of living members");
+	number(json, "false_deaths", (double)f->false_deaths, "", "deaths of living members");
 	number(json, "deaths_by_desktop", (double)f->deaths_by_desktop, "",
 	       "deaths declared by desktops");
+	number(json, "steps_back", (double)f->steps_back, "", "incarnations that went back");
 	number(json, "lies_believed", (double)f->lies_believed, "", "lies believed");
 	for (size_t i = 0; i < ARRAY_LEN(views); i++)
 		if (views[i].s != 0)

@@ -27,6 +27,7 @@ struct figures {
 	uint64_t false_suspicions, false_deaths;
 	uint64_t deaths_by_desktop; /* declared by one: must never be */
 	uint64_t lies_believed;
+	uint64_t steps_back;	     /* of an incarnation, in somebody's view: must never be */
 	double worst_node_age_s;     /* the mean of the core member that knows least */
 	double peak_bits, mean_bits; /* sent a second: worst node in worst 10 s; all */
 	/* to one view: of core members, of all; -1: not within the run, 0: not asked */

@@ -64,7 +64,7 @@ static void about_others(struct sim *s, uint32_t liar, enum lie lie, struct goss
 	}
 }
 
-void liar_move(struct run *r, uint32_t number)
+void liar_speak(struct run *r, uint32_t number)
 {
 	struct sim *s = &r->sim;
 	uint32_t liar = s->cfg.nodes - 1, to = rng_below(&s->rng, liar);
@@ -102,12 +102,17 @@ void liar_move(struct run *r, uint32_t number)
 	}
 	/* core members more often than others */
 	sim_inject(s, liar, rng_below(&s->rng, 2) ? to % s->cfg.core : to, &m);
-	if (number % 200 == 0)
-		r->fig.lies_believed += liar_believed(s);
-	sim_at(s, s->now_us + LIE_EVERY_US, number + 1);
 }
 
-uint64_t liar_believed(struct sim *s)
+void liar_move(struct run *r, uint32_t number)
+{
+	liar_speak(r, number);
+	if (number % 200 == 0)
+		r->fig.lies_believed += liar_believed(&r->sim, true);
+	sim_at(&r->sim, r->sim.now_us + LIE_EVERY_US, number + 1);
+}
+
+uint64_t liar_believed(struct sim *s, bool deaths)
 {
 	uint64_t n = 0;
 
@@ -122,7 +127,7 @@ uint64_t liar_believed(struct sim *s)
 			cluster_view_at(o->cluster, sim_local_ms(s, o), at, &v);
 			if (v.id == 0 || v.id > s->cfg.nodes || s->nodes[v.id - 1].liar)
 				continue;
-			n += v.state != CLUSTER_ALIVE && v.state != CLUSTER_SUSPECT;
+			n += deaths && v.state != CLUSTER_ALIVE && v.state != CLUSTER_SUSPECT;
 			n += v.incarnation >= LIE_INCARNATION;
 			n += v.load.run_centi == LIE_LOAD;
 		}

@@ -8,7 +8,13 @@
 void liar_begin(struct run *r);
 void liar_move(struct run *r, uint32_t number);
 
-/** liar_believed() - How many views say what only a liar has said */
-uint64_t liar_believed(struct sim *s);
+/** liar_speak() - One lie; which one, the number says */
+void liar_speak(struct run *r, uint32_t number);
+
+/**
+ * liar_believed() - How many views say what only a liar has said
+ * @deaths:	Count members thought gone too: when nobody is
+ */
+uint64_t liar_believed(struct sim *s, bool deaths);
 
 #endif

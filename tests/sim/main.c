@@ -95,6 +95,6 @@ int main(int argc, char **argv)
 		sc->prepare(&cfg);
 	scenario_run(&r, sc, &cfg, o.seconds ? o.seconds : sc->seconds);
 	figures_print(&r.fig, &r.sim, sc->name, o.json);
-	sim_done(&r.sim);
+	run_done(&r);
 	return 0;
 }

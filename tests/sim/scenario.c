@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "chaos.h"
 #include "liar.h"
 
 #define WARM_S	       20 /* before anything is measured or broken */
@@ -41,6 +42,8 @@ static void on_changed(struct sim *s, struct sim_node *n, const struct cluster_c
 		r->fig.deaths_by_desktop += !sim_is_core(n);
 		r->fig.false_deaths += of->cluster && of->side == n->side;
 	}
+	if (r->seen)
+		chaos_changed(r, n, ch);
 	if (!about_victim)
 		return;
 	if (ch->to == CLUSTER_SUSPECT && !r->suspected) {
@@ -120,8 +123,7 @@ static void starve_move(struct run *r, uint32_t number)
 	sim_at(s, s->now_us + STARVE_EVERY_S * SIM_SECOND, 0);
 }
 
-/* Return: whether all have one view; the times are taken when they are seen first */
-static bool look(struct run *r, uint64_t since_us, double *core_s, double *all_s)
+bool run_look(struct run *r, uint64_t since_us, double *core_s, double *all_s)
 {
 	double passed = (double)(r->sim.now_us - since_us) / SIM_SECOND;
 
@@ -165,7 +167,7 @@ static void partition_move(struct run *r, uint32_t number)
 		sim_at(s, s->now_us, PARTITION_LOOK);
 		return;
 	case PARTITION_LOOK:
-		if (!look(r, r->healed_us, &r->fig.heal_core_s, &r->fig.heal_s))
+		if (!run_look(r, r->healed_us, &r->fig.heal_core_s, &r->fig.heal_s))
 			sim_at(s, s->now_us + SIM_SECOND / 10, PARTITION_LOOK);
 		return;
 	}
@@ -183,7 +185,7 @@ static void join_move(struct run *r, uint32_t number)
 {
 	struct sim *s = &r->sim;
 
-	if (!look(r, 0, &r->fig.join_core_s, &r->fig.join_s))
+	if (!run_look(r, 0, &r->fig.join_core_s, &r->fig.join_s))
 		sim_at(s, s->now_us + SIM_SECOND / 10, 0);
 }
 
@@ -214,6 +216,8 @@ const struct scenario scenarios[] = {
 	  .prepare = relayed_prepare, .begin = deaths_begin, .move = deaths_move },
 	{ "liar", "a desktop lies in all ways it can", 100, 10, 120, .begin = liar_begin,
 	  .move = liar_move },
+	{ "chaos", "all faults at random for two minutes, then none", 30, 6, 260,
+	  .prepare = chaos_prepare, .begin = chaos_begin, .move = chaos_move },
 };
 
 const size_t n_scenarios = ARRAY_LEN(scenarios);
@@ -259,4 +263,11 @@ void scenario_run(struct run *r, const struct scenario *sc, const struct sim_con
 			figures_ages(&r->fig, s);
 	}
 	figures_memory(&r->fig, s);
+}
+
+void run_done(struct run *r)
+{
+	sim_done(&r->sim);
+	free(r->seen);
+	r->seen = NULL;
 }

@@ -16,8 +16,9 @@ struct run {
 	bool waiting; /* a victim is down and not yet known dead by all core members */
 	bool suspected, declared;
 	uint32_t knowing;
-	/* partition */
+	/* partition, chaos: when faults ended */
 	uint64_t healed_us;
+	uint32_t *seen; /* chaos: owned; the highest incarnation that each saw of each */
 };
 
 struct scenario {
@@ -34,8 +35,12 @@ extern const size_t n_scenarios;
 
 const struct scenario *scenario_find(const char *name);
 
-/** scenario_run() - Run it and fill r->fig; the caller ends with sim_done(&r->sim) */
+/** run_look() - Has everybody one view? The times are taken when that is so first */
+bool run_look(struct run *r, uint64_t since_us, double *core_s, double *all_s);
+
+/** scenario_run() - Run it and fill r->fig; the caller ends with run_done() */
 void scenario_run(struct run *r, const struct scenario *sc, const struct sim_config *cfg,
 		  uint32_t seconds);
+void run_done(struct run *r);
 
 #endif

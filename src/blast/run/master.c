@@ -508,6 +508,10 @@ int main(int argc, char **argv)
 	struct master m = { .started_ms = clock_boot_ms() };
 	struct err e = { 0 };
 
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		(void)printf("mpiblast %s\n", COMOSIX_VERSION);
+		return 0;
+	}
 	m.hashed_ms = m.started_ms;
 	m.terminal = isatty(STDERR_FILENO);
 	if (options_parse(argc, argv, &m.request, &e) < 0) {
