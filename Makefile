@@ -34,7 +34,7 @@ cc_build-fuzz		= CC=clang
 dirs			= build build-asan build-tsan build-clang build-fuzz
 
 asan_suites	= --suite unit --suite sim --suite fuzz
-tsan_suites	= --suite unit
+tsan_suites	= --suite unit --suite threads
 benches		= $(sort $(basename $(notdir $(shell find bench -maxdepth 1 -type f -perm -u+x 2>/dev/null))))
 sources		= $(shell find src tests -name '*.[ch]')
 

@@ -134,7 +134,7 @@ static int serve(struct run *r)
 {
 	for (;;) {
 		struct pollfd p[] = {
-			{ .fd = r->conn, .events = POLLIN },
+			{ .fd = r->ended ? -1 : r->conn, .events = POLLIN },
 			{ .fd = r->signals, .events = POLLIN },
 			{ .fd = r->master, .events = POLLIN },
 			{ .fd = r->master >= 0 && r->stdin_open ? STDIN_FILENO : -1,
@@ -150,7 +150,7 @@ static int serve(struct run *r)
 			fd_close(&r->master);
 		if (p[3].revents && r->master >= 0)
 			to_pty(r);
-		if (p[0].revents && !r->ended) {
+		if (p[0].revents) {
 			status = on_conn(r);
 			if (status)
 				return status;
@@ -251,9 +251,9 @@ int cmd_lab_exec(int argc, char **argv)
 	int first, status;
 
 	if (!lab_options(&exec_command, argc, argv, &o, -1, &first, &status))
-		return status == EXIT_USAGE ? NO_EXEC : status;
+		return status;
 	if (first >= argc)
-		return lab_say(NO_EXEC, "usage: %s [options] %s", exec_command.name,
+		return lab_say(EXIT_USAGE, "usage: %s [options] %s", exec_command.name,
 			       exec_command.args);
 	cmd = argv + first + 1;
 	if (*cmd && !strcmp(*cmd, "--"))

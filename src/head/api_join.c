@@ -36,7 +36,7 @@ struct machine {
 	char key_fingerprint[CA_FINGERPRINT_TEXT];
 	char source[72]; /* where it asks from, without a port */
 	char address[72];
-	bool relayed;
+	bool relayed, placed; /* placed: it said itself where it is */
 	struct sock_addr from;
 };
 
@@ -51,8 +51,6 @@ static void source_text(const struct sock_addr *from, char to[72])
 		host++;
 		text[strlen(text) - 1] = '\0';
 	}
-	if (!strncmp(host, "::ffff:", 7) && strchr(host, '.'))
-		host += 7; /* an IPv4 address on an IPv6 socket */
 	(void)snprintf(to, 72, "%s", host);
 }
 
@@ -94,6 +92,7 @@ static bool read_machine(const struct http_request *q, bool named, struct machin
 		return false;
 	}
 	m->relayed = relayed != 0;
+	m->placed = m->relayed || address;
 	if (ca_check_request(m->csr, strlen(m->csr), m->key_fingerprint, &e) < 0) {
 		reply_problem(to, PROBLEM_BAD_VALUE, "%s", e.text);
 		return false;
@@ -211,7 +210,7 @@ static void again(struct api *a, struct store_node *n, const struct machine *m, 
 			      n->name, n->name);
 		return;
 	}
-	if (n->id != HEAD_NODE_ID) {
+	if (n->id != HEAD_NODE_ID && m->placed) {
 		(void)snprintf(n->address, sizeof(n->address), "%s", m->address);
 		n->relayed = m->relayed;
 	}
@@ -270,6 +269,14 @@ static int admit(struct api *a, const char *name, const char *role, const char *
 	return r;
 }
 
+/* who shows secrets that nobody gave him has to wait between his guesses */
+static void count_guess(struct api *a, const struct machine *m)
+{
+	pthread_mutex_lock(&a->rate_lock);
+	rate_count(&a->rate, &m->from, clock_boot_ms());
+	pthread_mutex_unlock(&a->rate_lock);
+}
+
 /* inside a transaction: why the token does not open the door; true when it does */
 static bool token_opens(struct api *a, const struct machine *m, struct store_token *t, int64_t now,
 			struct http_reply *to)
@@ -291,27 +298,30 @@ static bool token_opens(struct api *a, const struct machine *m, struct store_tok
 	r = token_hash(token.secret, hash);
 	if (!r)
 		r = store_token_by_hash(a->store, hash, t, &e);
-	if (r == -ENOENT)
+	if (r == -ENOENT) {
+		count_guess(a, m);
 		reply_problem(to, PROBLEM_TOKEN_UNKNOWN,
 			      "make a new one on the head with 'comosix token create'");
-	else if (r < 0)
+	} else if (r < 0) {
 		reply_err(to, r, &e);
-	else if (t->revoked)
+	} else if (t->revoked) {
 		reply_problem(to, PROBLEM_TOKEN_REVOKED, "ask the operator for a new one");
-	else if (t->expires <= now)
-		reply_problem(to, PROBLEM_TOKEN_EXPIRED, "ask the operator for a new one; "
-							 "'comosix token create --expires 1d' "
-							 "makes one that lasts longer");
-	else if (t->used >= t->count)
-		reply_problem(to, PROBLEM_TOKEN_USED, "it was good for %u; ask the operator for a "
-						      "new one ('comosix token create --count N')",
+	} else if (t->expires <= now) {
+		reply_problem(to, PROBLEM_TOKEN_EXPIRED,
+			      "ask the operator for a new one; 'comosix token create --expires 1d' "
+			      "makes one that lasts longer");
+	} else if (t->used >= t->count) {
+		reply_problem(to, PROBLEM_TOKEN_USED,
+			      "it was good for %u; ask the operator for a new one "
+			      "('comosix token create --count N')",
 			      t->count);
-	else if (t->network[0] && !network_holds(t->network, &m->from))
+	} else if (t->network[0] && !network_holds(t->network, &m->from)) {
 		reply_problem(to, PROBLEM_TOKEN_NETWORK,
 			      "it is good for machines in %s, and this one comes from %s",
 			      t->network, m->source);
-	else
+	} else {
 		return true;
+	}
 	return false;
 }
 
@@ -328,9 +338,6 @@ static void join_by_token(struct api *a, const struct machine *m, struct http_re
 
 	if (!token_opens(a, m, &t, now, to)) {
 		store_rollback(a->store);
-		pthread_mutex_lock(&a->rate_lock);
-		rate_count(&a->rate, &m->from, clock_boot_ms());
-		pthread_mutex_unlock(&a->rate_lock);
 		return;
 	}
 	(void)snprintf(by, sizeof(by), "token %u", t.id);
@@ -428,7 +435,7 @@ void api_join(struct api *a, const struct http_request *q, struct http_reply *to
 	pthread_mutex_unlock(&a->rate_lock);
 	if (!allowed) {
 		reply_problem(to, PROBLEM_TOO_MANY,
-			      "tokens that were refused came from %s; wait a minute", m.source);
+			      "unknown tokens came from %s; wait a minute", m.source);
 		return;
 	}
 	r = store_begin(a->store, &e);

@@ -189,6 +189,7 @@ static int run_init(int argc, char **argv, struct options *o)
 				      "try 'sudo comosix init ...'\n");
 		return 1;
 	}
+	log_open("comosix init", LOG_WARN); /* what the signer signs here is no news */
 	s.state = o->state;
 	s.etc = o->etc;
 	s.cluster.port = o->port;
@@ -402,6 +403,14 @@ static void describe(char *to, size_t size, int status)
 		(void)snprintf(to, size, "ended with status %d", WEXITSTATUS(status));
 }
 
+/* ended, and not yet asked for its status */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t si = { 0 };
+
+	return !waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) && si.si_pid == pid;
+}
+
 static void on_child(void *owner, pid_t pid, int status)
 {
 	struct headd *h = owner;
@@ -409,6 +418,9 @@ static void on_child(void *owner, pid_t pid, int status)
 	char text[96];
 
 	*(web ? &h->web : &h->signer) = 0;
+	/* a signer whose channel was closed ends well; it is the web process that tells why */
+	if (!web && !status && h->web && !h->stopping && has_ended(h->web))
+		return;
 	if (!h->stopping) {
 		describe(text, sizeof(text), status);
 		log_err("the %s process %s; ending, so that all three are started anew",

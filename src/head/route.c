@@ -76,6 +76,7 @@ enum route_result route_find(const char *method, const char *path, const struct 
 			continue;
 		if (!strcmp(table[i].method, method)) {
 			memcpy(word, other, sizeof(other));
+			allow[0] = '\0';
 			*ret = &table[i];
 			return ROUTE_FOUND;
 		}

@@ -18,7 +18,7 @@ static const char *const pragmas[] = {
 	"PRAGMA foreign_keys = ON",
 	"PRAGMA temp_store = MEMORY", /* there is no /tmp where we live */
 	"PRAGMA trusted_schema = OFF",
-	"PRAGMA journal_size_limit = " JOURNAL_SIZE_LIMIT,
+	("PRAGMA journal_size_limit = " JOURNAL_SIZE_LIMIT),
 };
 
 int store_open(const char *path, struct store **ret, struct err *e)

@@ -12,6 +12,7 @@ static void take_node(sqlite3_stmt *st, void *to)
 {
 	struct store_node *n = to;
 
+	*n = (struct store_node){ 0 };
 	n->id = (uint32_t)sqlite3_column_int64(st, 0);
 	query_text(st, 1, n->name, sizeof(n->name));
 	query_text(st, 2, n->role, sizeof(n->role));

@@ -14,6 +14,7 @@ static void take_token(sqlite3_stmt *st, void *to)
 {
 	struct store_token *t = to;
 
+	*t = (struct store_token){ 0 };
 	t->id = (uint32_t)sqlite3_column_int64(st, 0);
 	query_text(st, 1, t->hash, sizeof(t->hash));
 	query_text(st, 2, t->role, sizeof(t->role));
@@ -131,6 +132,7 @@ static void take_join(sqlite3_stmt *st, void *to)
 {
 	struct store_join *j = to;
 
+	*j = (struct store_join){ 0 };
 	query_text(st, 0, j->id, sizeof(j->id));
 	query_text(st, 1, j->name, sizeof(j->name));
 	query_text(st, 2, j->source, sizeof(j->source));

@@ -96,10 +96,9 @@ static void last_words(const struct service *d, char *to, size_t max)
 }
 
 /* the new process of a service */
-static NORETURN void service_exec(const struct machine *p, const struct service_command *c,
-				  const struct service *d)
+static NORETURN void service_exec(const struct service_command *c, const struct service *d)
 {
-	char log[PATH_MAX], program[PATH_MAX];
+	char log[PATH_MAX];
 	sigset_t none;
 	int fd;
 
@@ -111,9 +110,9 @@ static NORETURN void service_exec(const struct machine *p, const struct service_
 	(void)close_range(3, ~0U, 0); /* all of ours are close-on-exec anyway */
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail with this set */
-	(void)snprintf(program, sizeof(program), "%s/%s", p->programs, c->argv[0]);
-	(void)execv(program, c->argv);
-	dprintf(STDERR_FILENO, "%s: %s\n", program, strerror(errno));
+	/* by PATH: installed, a daemon is in another directory than the commands */
+	(void)execvp(c->argv[0], c->argv);
+	dprintf(STDERR_FILENO, "%s: %s\n", c->argv[0], strerror(errno));
 	_exit(127);
 }
 
@@ -195,7 +194,7 @@ static void service_start(struct running *s)
 	s->started_ms = loop_now(s->pod->loop);
 	pid = fork();
 	if (!pid)
-		service_exec(s->pod, &c, s->def);
+		service_exec(&c, s->def);
 	if (pid < 0) {
 		later(s, PAUSE_MAX_MS);
 		return;
@@ -378,7 +377,7 @@ void init_run(const struct init *i)
 	int r;
 
 	let_go(i);
-	p.programs = i->role == LAB_HEAD ? i->root.programs : rootfs_programs(i->root.programs);
+	p.programs = rootfs_programs(i->root.programs, i->role == LAB_HEAD);
 	for (const struct service *s = services; s->name && !i->bare; s++) {
 		if (!(s->roles & 1U << i->role))
 			continue;

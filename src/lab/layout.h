@@ -30,8 +30,11 @@
 #define LAB_NET		   0x0a4d0000U /* 10.77.0.0/16 */
 
 /* where things are inside every pod */
-#define LAB_POD_LOG	 "/run/lab/log"
-#define LAB_POD_PROGRAMS "/opt/comosix/bin" /* in a node, unless they are under /usr */
+#define LAB_POD_LOG "/run/lab/log"
+/* our programs, unless they are under /usr: on the head, too, because a user may have no way to
+ * where they were built */
+#define LAB_NODE_PROGRAMS "/opt/comosix/bin"
+#define LAB_HEAD_PROGRAMS "/run/lab/bin"
 
 struct lab_paths {
 	char name[LAB_NAME_MAX + 1];

@@ -309,6 +309,9 @@ int rootfs_head(const struct rootfs *r, struct err *e)
 	(void)snprintf(to, sizeof(to), "%s/lab/log", root);
 	if (!x)
 		x = bind_path(from, to, true, e);
+	(void)snprintf(to, sizeof(to), "%s/lab/bin", root);
+	if (!x)
+		x = bind_path(r->programs, to, false, e);
 	if (!x && mount(root, "/run", NULL, MS_MOVE, NULL) < 0)
 		x = err_set(e, -errno, "move '%s' to /run: %s", root, strerror(errno));
 	return x;
@@ -409,9 +412,11 @@ static int node_disk(const struct rootfs *r, const char *root, struct err *e)
 	return x;
 }
 
-const char *rootfs_programs(const char *programs)
+const char *rootfs_programs(const char *programs, bool is_head)
 {
-	return strncmp(programs, "/usr/", 5) ? LAB_POD_PROGRAMS : programs;
+	if (!strncmp(programs, "/usr/", 5))
+		return programs;
+	return is_head ? LAB_HEAD_PROGRAMS : LAB_NODE_PROGRAMS;
 }
 
 static int node_binds_make(const struct rootfs *r, const char *root, struct err *e)
@@ -426,8 +431,8 @@ static int node_binds_make(const struct rootfs *r, const char *root, struct err 
 			continue;
 		x = bind_path(from, to, node_binds[i].writable, e);
 	}
-	if (!x && rootfs_programs(r->programs) != r->programs) {
-		(void)snprintf(to, sizeof(to), "%s%s", root, LAB_POD_PROGRAMS);
+	if (!x && rootfs_programs(r->programs, false) != r->programs) {
+		(void)snprintf(to, sizeof(to), "%s%s", root, LAB_NODE_PROGRAMS);
 		x = dir_make(to, 0755, e);
 		if (!x)
 			x = bind_path(r->programs, to, false, e);

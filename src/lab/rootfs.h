@@ -7,6 +7,8 @@
 #ifndef LAB_ROOTFS_H
 #define LAB_ROOTFS_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /*
@@ -38,7 +40,7 @@ int rootfs_head(const struct rootfs *r, struct err *e) MUST_CHECK;
 /** rootfs_node() - A root of its own with the machine's /usr, read-only, and nothing else of it */
 int rootfs_node(const struct rootfs *r, struct err *e) MUST_CHECK;
 
-/** rootfs_programs() - Where a node finds the programs that are at this place on the machine */
-const char *rootfs_programs(const char *programs);
+/** rootfs_programs() - Where a pod finds the programs that are at this place on the machine */
+const char *rootfs_programs(const char *programs, bool is_head);
 
 #endif

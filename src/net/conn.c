@@ -18,11 +18,11 @@
 #include "os/sock.h"
 #include "wire/message.h"
 
-#define LAYERS_MAX   2
-#define READ_STEP    65536
-#define READ_BUDGET  262144 /* bytes per turn: others want to be served too */
-#define CIPHER_HIGH  131072 /* no more is encrypted while so much waits for the fd */
-#define KEEP_CAP     16384  /* an empty buffer larger than this gives its memory back */
+#define LAYERS_MAX  2
+#define READ_STEP   65536
+#define READ_BUDGET 262144 /* bytes per turn: others want to be served too */
+#define CIPHER_HIGH 131072 /* no more is encrypted while so much waits for the fd */
+#define KEEP_CAP    16384  /* an empty buffer larger than this gives its memory back */
 
 struct conn {
 	struct loop *loop;
@@ -35,19 +35,19 @@ struct conn {
 	unsigned int n_layers, n_open;
 	struct buf in, out;
 	unsigned int busy;
-	bool connecting;  /* TCP's handshake is under way */
-	bool fd_eof;	  /* the fd's other side has ended */
-	bool ended;	  /* the peer has ended its half */
-	bool end_wanted;  /* conn_end() was called */
-	bool end_sent;	  /* ... and went out of the top layer */
-	bool shut;	  /* ... and of the fd */
-	bool above_low;	  /* drained() is owed */
-	bool owed;	  /* received() is owed without new bytes */
-	bool stuffed;	  /* reading stopped because in was full */
-	bool deaf;	  /* the peer takes no more: what is sent is dropped */
-	bool hung_up;	  /* the fd said EPOLLHUP and is watched no more */
-	bool dead;	  /* freed while busy */
-	bool broken;	  /* closed() was or is being told */
+	bool connecting; /* TCP's handshake is under way */
+	bool fd_eof;	 /* the fd's other side has ended */
+	bool ended;	 /* the peer has ended its half */
+	bool end_wanted; /* conn_end() was called */
+	bool end_sent;	 /* ... and went out of the top layer */
+	bool shut;	 /* ... and of the fd */
+	bool above_low;	 /* drained() is owed */
+	bool owed;	 /* received() is owed without new bytes */
+	bool stuffed;	 /* reading stopped because in was full */
+	bool deaf;	 /* the peer takes no more: what is sent is dropped */
+	bool hung_up;	 /* the fd said EPOLLHUP and is watched no more */
+	bool dead;	 /* freed while busy */
+	bool broken;	 /* closed() was or is being told */
 };
 
 static const struct conn_ops linger_ops;
@@ -110,8 +110,7 @@ static void watch(struct conn *c)
 	else if (c->connecting)
 		want = EPOLLOUT;
 	else
-		want = (!c->fd_eof && c->in.len < c->in.max ? EPOLLIN : 0U) |
-		       (out ? EPOLLOUT : 0U);
+		want = (!c->fd_eof && c->in.len < c->in.max ? EPOLLIN : 0U) | (out ? EPOLLOUT : 0U);
 	if (want != c->events)
 		loop_set_fd(c->loop, c->ev, want);
 	c->events = want;
@@ -289,7 +288,12 @@ static int pump_up(struct conn *c, struct err *e)
 	if (c->fd_eof)
 		tls_in_end(c->layer[0]);
 	for (unsigned int i = 0; i < c->n_layers && !c->dead; i++) {
+		unsigned int open = c->n_open;
+
 		r = layer_up(c, i, e);
+		if (!c->dead && c->n_open > open)
+			r = layer_up(c, i,
+				     e); /* its first words may have come with the last ones */
 		if (r == -ENODATA && i + 1 < c->n_layers)
 			tls_in_end(c->layer[i + 1]);
 		else if (r == -ENODATA)
@@ -383,9 +387,9 @@ static void on_deadline(void *owner)
 
 	c->timer = (struct ev_ref){ 0 };
 	(void)err_set(&e, -ETIMEDOUT, "%s",
-		      c->connecting ? "no answer to the attempt to connect" :
-		      c->n_open < c->n_layers ? "the peer stalled in the handshake" :
-						"the peer stalled");
+		      c->connecting		? "no answer to the attempt to connect"
+		      : c->n_open < c->n_layers ? "the peer stalled in the handshake"
+						: "the peer stalled");
 	c->busy++;
 	broken(c, &e);
 	leave(c);

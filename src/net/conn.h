@@ -21,12 +21,12 @@
 #include "net/tls.h"
 #include "wire/frame.h"
 
-#define CONN_IN_MAX	   (FRAME_HEADER + FRAME_PAYLOAD_MAX)
-#define CONN_OUT_MAX	   (4 * (FRAME_HEADER + FRAME_PAYLOAD_MAX))
-#define CONN_OUT_LOW	   65536 /* drained() is called when less is waiting */
-#define CONN_OPEN_MS	   5000	 /* connect and handshake */
-#define CONN_LINGER_MS	   5000	 /* last words of a connection nobody owns any more */
-#define CONN_DEAD_PEER_MS  9000	 /* a silent TCP peer is given up */
+#define CONN_IN_MAX	  (FRAME_HEADER + FRAME_PAYLOAD_MAX)
+#define CONN_OUT_MAX	  (4 * (FRAME_HEADER + FRAME_PAYLOAD_MAX))
+#define CONN_OUT_LOW	  65536 /* drained() is called when less is waiting */
+#define CONN_OPEN_MS	  5000	/* connect and handshake */
+#define CONN_LINGER_MS	  5000	/* last words of a connection nobody owns any more */
+#define CONN_DEAD_PEER_MS 9000	/* a silent TCP peer is given up */
 
 struct conn;
 
@@ -52,7 +52,8 @@ struct conn_ops {
 int conn_new(struct loop *l, int fd, const struct conn_ops *ops, void *owner, struct conn **ret,
 	     struct err *e) MUST_CHECK;
 
-/** conn_free() - Drop it at once; without a conn_end() that was sent the peer sees a broken stream */
+/** conn_free() - Drop it at once; without a conn_end() that was sent the peer sees a broken stream
+ */
 void conn_free(struct conn *c);
 
 /** conn_linger() - Nobody owns it any more: send what waits, end, wait a little, free */
@@ -115,6 +116,7 @@ void conn_deadline(struct conn *c, uint64_t at_ms);
 const struct identity *conn_peer(const struct conn *c);
 
 /** conn_export() - Key material of the innermost layer */
-int conn_export(struct conn *c, const char *label, uint8_t *ret, size_t n, struct err *e) MUST_CHECK;
+int conn_export(struct conn *c, const char *label, uint8_t *ret, size_t n, struct err *e)
+	MUST_CHECK;
 
 #endif

@@ -9,27 +9,27 @@
  */
 #include "net/proof.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
 
+#include "net/identity.h"
 #include "os/file.h"
 #include "os/rand.h"
 #include "wire/message.h"
 
 #define FILE_MAX      65536
 #define CERTS_MAX     8
-#define CLUSTER_LEN   32
 #define SHA256_LEN    32
 #define SIGNATURE_MAX 128
-#define URI_MAX	      256
-#define SANS_MAX      16
-#define OPERATOR_URI  "comosix://%s/operator/0/"
+
+static_assert(PROOF_OPERATOR_MAX == IDENTITY_NAME_MAX, "a name is a name");
 
 struct credential {
 	gnutls_x509_crt_t cert;
 	gnutls_privkey_t key;
-	char cluster[CLUSTER_LEN + 1];
+	char cluster[CLUSTER_ID_LEN + 1];
 };
 
 struct nonce {
@@ -42,52 +42,6 @@ struct nonce_cache {
 	size_t n, cap, max;
 	int64_t horizon; /* what is not later than this may have been used, and was forgotten */
 };
-
-/* ---- names in a certificate ---- */
-
-/* the one comosix:// URI of a certificate; -EACCES when there is none, or are two */
-static int certificate_uri(gnutls_x509_crt_t cert, char *ret, size_t len)
-{
-	int found = 0;
-
-	for (unsigned int i = 0; i < SANS_MAX; i++) {
-		char san[URI_MAX];
-		size_t n = sizeof(san) - 1;
-		int type = gnutls_x509_crt_get_subject_alt_name(cert, i, san, &n, NULL);
-
-		if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
-			return found == 1 ? 0 : -EACCES;
-		if (type == GNUTLS_E_SHORT_MEMORY_BUFFER)
-			return -EACCES;
-		if (type != GNUTLS_SAN_URI)
-			continue;
-		san[n] = '\0';
-		if (strlen(san) != n || n >= len)
-			return -EACCES;
-		memcpy(ret, san, n + 1);
-		found++;
-	}
-	return -EACCES;
-}
-
-/* "comosix://CLUSTER/operator/0/NAME" */
-static bool is_operator_uri(const char *uri, const char *cluster, char *ret_name)
-{
-	char begin[URI_MAX];
-	size_t len = (size_t)snprintf(begin, sizeof(begin), OPERATOR_URI, cluster);
-	const char *name = uri + len;
-
-	if (strncmp(uri, begin, len) != 0)
-		return false;
-	if (!name[0] || strlen(name) > PROOF_OPERATOR_MAX)
-		return false;
-	for (const char *p = name; *p; p++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._@",
-			    *p))
-			return false;
-	memcpy(ret_name, name, strlen(name) + 1);
-	return true;
-}
 
 /* ---- the side that asks ---- */
 
@@ -110,21 +64,24 @@ const char *credential_cluster(const struct credential *c)
 static int take_certificate(struct credential *c, const gnutls_datum_t *pem)
 {
 	gnutls_x509_crt_t certs[CERTS_MAX];
+	gnutls_datum_t der = { 0 };
 	unsigned int n = CERTS_MAX;
-	char uri[URI_MAX], name[PROOF_OPERATOR_MAX + 1];
+	struct identity id;
+	int r;
 
-	if (gnutls_x509_crt_list_import(certs, &n, pem, GNUTLS_X509_FMT_PEM, 0) < 0)
+	if (gnutls_x509_crt_list_import(certs, &n, pem, GNUTLS_X509_FMT_PEM, 0) < 0 || !n)
 		return -EINVAL;
 	for (unsigned int i = 1; i < n; i++) /* the authority's */
 		gnutls_x509_crt_deinit(certs[i]);
-	if (!n)
-		return -EINVAL;
 	c->cert = certs[0];
-	if (certificate_uri(c->cert, uri, sizeof(uri)) < 0 || strncmp(uri, "comosix://", 10) != 0 ||
-	    strlen(uri) < 10 + CLUSTER_LEN)
+	if (gnutls_x509_crt_export2(c->cert, GNUTLS_X509_FMT_DER, &der) < 0)
+		return -ENOMEM;
+	r = identity_of_der(der.data, der.size, &id, NULL);
+	gnutls_free(der.data);
+	if (r < 0 || id.role != ROLE_OPERATOR)
 		return -EINVAL;
-	memcpy(c->cluster, uri + 10, CLUSTER_LEN);
-	return is_operator_uri(uri, c->cluster, name) ? 0 : -EINVAL;
+	memcpy(c->cluster, id.cluster, sizeof(c->cluster));
+	return 0;
 }
 
 static int take_key(struct credential *c, const gnutls_datum_t *pem)
@@ -403,10 +360,10 @@ static bool issued_by_cluster(gnutls_x509_crt_t cert, const struct proof_check *
 	return false;
 }
 
-static int check_certificate(gnutls_x509_crt_t cert, const struct proof_check *c, char *ret_name,
-			     struct err *e)
+static int check_certificate(gnutls_x509_crt_t cert, const Cmx__Proof *p,
+			     const struct proof_check *c, char *ret_name, struct err *e)
 {
-	char uri[URI_MAX];
+	struct identity id;
 	unsigned int usage = 0;
 
 	if (!issued_by_cluster(cert, c))
@@ -414,15 +371,16 @@ static int check_certificate(gnutls_x509_crt_t cert, const struct proof_check *c
 			       "the certificate of the operator's proof is not of this cluster");
 	if (!valid_at(cert, c->now_s))
 		return err_set(e, -EACCES,
-			       "the operator's certificate has expired; 'comosix init' on the head "
-			       "tells how to renew it");
-	if (certificate_uri(cert, uri, sizeof(uri)) < 0 ||
-	    !is_operator_uri(uri, c->cluster, ret_name))
+			       "the operator's certificate is not valid now; is it "
+			       "expired, or a clock wrong?");
+	if (identity_of_der(p->certificate.data, p->certificate.len, &id, NULL) < 0 ||
+	    id.role != ROLE_OPERATOR || strcmp(id.cluster, c->cluster) != 0)
 		return err_set(e, -EACCES, "the proof's certificate is not an operator's");
 	if (gnutls_x509_crt_get_ca_status(cert, NULL) > 0 ||
 	    gnutls_x509_crt_get_key_usage(cert, &usage, NULL) < 0 ||
 	    !(usage & GNUTLS_KEY_DIGITAL_SIGNATURE))
 		return err_set(e, -EACCES, "the operator's certificate may not sign");
+	memcpy(ret_name, id.name, sizeof(id.name));
 	return 0;
 }
 
@@ -455,7 +413,7 @@ static int check_signer(const Cmx__Proof *p, const struct proof_check *c, char *
 	if (gnutls_x509_crt_import(cert, &der, GNUTLS_X509_FMT_DER) < 0)
 		r = err_set(e, -EACCES, "the operator's proof has no certificate");
 	else
-		r = check_certificate(cert, c, ret_name, e);
+		r = check_certificate(cert, p, c, ret_name, e);
 	if (!r)
 		r = check_signature(cert, p, e);
 	gnutls_x509_crt_deinit(cert);

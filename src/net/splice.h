@@ -16,8 +16,8 @@ struct splice;
 /**
  * splice_new() - Join
  * @a, @b:	Owned by the splice from success on; what is in their buffers is passed on first
- * @over:	Called once, from the loop, when both ways have ended or one side broke; the splice is
- *		gone when it returns. May be NULL
+ * @over:	Called once, from the loop, when both ways have ended or one side broke; the splice
+ *is gone when it returns. May be NULL
  * @owner:	For @over
  * @ret:	Set on success only; may be NULL
  *

@@ -205,8 +205,8 @@ static int session_check(gnutls_session_t s)
 	struct tls *t = gnutls_session_get_ptr(s);
 	gnutls_typed_vdata_st purpose = {
 		.type = GNUTLS_DT_KEY_PURPOSE_OID,
-		.data = (unsigned char *)(t->client ? GNUTLS_KP_TLS_WWW_SERVER :
-						      GNUTLS_KP_TLS_WWW_CLIENT),
+		.data = (unsigned char *)(t->client ? GNUTLS_KP_TLS_WWW_SERVER
+						    : GNUTLS_KP_TLS_WWW_CLIENT),
 	};
 	unsigned int status = 0, n = 0;
 	const gnutls_datum_t *certs = gnutls_certificate_get_peers(s, &n);

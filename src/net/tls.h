@@ -67,7 +67,8 @@ struct buf *tls_in(struct tls *t);
 /** tls_in_end() - No more ciphertext will come */
 void tls_in_end(struct tls *t);
 
-/** tls_out() - Take ciphertext for the peer from here; after a failure too: there may be an alert */
+/** tls_out() - Take ciphertext for the peer from here; after a failure too: there may be an alert
+ */
 struct buf *tls_out(struct tls *t);
 
 /**

@@ -46,9 +46,8 @@ struct box_spec {
 
 /* Owner: the caller, from box_spawn() to box_done() */
 struct box {
-	pid_t pid; /* pid 1 of the box, as the host sees it; the caller reaps it */
-	uint32_t slot;
-	bool cgroups; /* made and to be removed */
+	pid_t pid;    /* pid 1 of the box, as the host sees it; the caller reaps it */
+	uint32_t uid; /* of all that is in it */
 };
 
 /**
@@ -69,5 +68,8 @@ void box_kill(const struct box *b);
 
 /** box_done() - After the pid was reaped: remove what outlives it. The slot is free then */
 void box_done(struct box *b);
+
+/** box_sweep() - At the start of a daemon: remove what a killed one has left. No box may run */
+void box_sweep(uint32_t uid_base);
 
 #endif

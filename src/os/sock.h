@@ -28,6 +28,9 @@ int sock_tcp_listen(const struct sock_addr *a, int *ret_fd, struct err *e) MUST_
 /** sock_tcp_connect() - Begin to connect; wait for EPOLLOUT, then ask sock_error() */
 int sock_tcp_connect(const struct sock_addr *a, int *ret_fd, struct err *e) MUST_CHECK;
 
+/** sock_tcp_alive() - Give a silent peer up after about that time (tcp(7) TCP_USER_TIMEOUT) */
+int sock_tcp_alive(int fd, unsigned int ms, struct err *e) MUST_CHECK;
+
 int sock_udp_bind(const struct sock_addr *a, int *ret_fd, struct err *e) MUST_CHECK;
 
 /**

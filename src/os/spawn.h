@@ -21,7 +21,7 @@ struct spawn {
 /**
  * spawn_program() - Start it
  * @s:		What; all fds other than its three are closed in it, all signals are at their
- *default and unblocked
+ *		default and unblocked
  * @ret_pid:	Set on success only; the caller reaps it
  * @e:		Reason; also when the program cannot be executed
  *
@@ -30,11 +30,19 @@ struct spawn {
 int spawn_program(const struct spawn *s, pid_t *ret_pid, struct err *e) MUST_CHECK;
 
 /**
+ * spawn_reset_signals() - In a child before exec: all signals, those that the C library keeps for
+ * itself too, to their default and unblocked
+ *
+ * Return: 0 or -errno
+ */
+int spawn_reset_signals(void) MUST_CHECK;
+
+/**
  * spawn_find() - Where a program of ours is
  * @name:	"comosix-runner"
  * @libexec:	Directory it is installed in
  * @ret:	Path, @len bytes: beside the running program when it is there (build/bin), else in
- * @libexec
+ *		@libexec
  * @e:		Reason
  *
  * Return: 0, -ENOENT

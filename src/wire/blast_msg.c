@@ -83,7 +83,8 @@ static const char *check_body(enum blast_side from, const Cmx__BlastMessage *m)
 	case CMX__BLAST_MESSAGE__BODY_CHUNK:
 		if (worker)
 			return other;
-		return !m->chunk->data.len || m->chunk->data.len > BLAST_CHUNK_MAX ? "a bad chunk" : NULL;
+		return !m->chunk->data.len || m->chunk->data.len > BLAST_CHUNK_MAX ? "a bad chunk"
+										   : NULL;
 	case CMX__BLAST_MESSAGE__BODY_TASK:
 		return worker ? other : check_task(m->task);
 	case CMX__BLAST_MESSAGE__BODY_CANCEL:
@@ -95,9 +96,13 @@ static const char *check_body(enum blast_side from, const Cmx__BlastMessage *m)
 	case CMX__BLAST_MESSAGE__BODY_HITS:
 		return worker ? check_hits(m->hits) : other;
 	case CMX__BLAST_MESSAGE__BODY_DONE:
-		return !worker ? other : !m->done->task || m->done->searches > 1 ? "a bad end" : NULL;
+		return !worker					 ? other
+		       : !m->done->task || m->done->searches > 1 ? "a bad end"
+								 : NULL;
 	case CMX__BLAST_MESSAGE__BODY_FAILED:
-		return !worker ? other : text_ok(m->failed->text, BLAST_TEXT_MAX) ? NULL : "a bad text";
+		return !worker					  ? other
+		       : text_ok(m->failed->text, BLAST_TEXT_MAX) ? NULL
+								  : "a bad text";
 	case CMX__BLAST_MESSAGE__BODY__NOT_SET:
 	case _CMX__BLAST_MESSAGE__BODY__CASE_IS_INT_SIZE:
 		break;

@@ -12,17 +12,17 @@
 #include "wire/blast.pb-c.h"
 #include "wire/message.h"
 
-#define BLAST_VERSION	   1
-#define BLAST_FILES_MAX	   4096
-#define BLAST_NAME_MAX	   200
-#define BLAST_TITLE_MAX	   4096
-#define BLAST_TEXT_MAX	   1024
-#define BLAST_ARGS_MAX	   256
-#define BLAST_ENGINE_MAX   8
-#define BLAST_CHUNK_MAX	   131072
-#define BLAST_QUERIES_MAX  200000 /* bytes of a task's FASTA, so that it fits a frame */
-#define BLAST_HITS_MAX	   8192	  /* in one message */
-#define BLAST_DIGEST	   32
+#define BLAST_VERSION	  1
+#define BLAST_FILES_MAX	  4096
+#define BLAST_NAME_MAX	  200
+#define BLAST_TITLE_MAX	  4096
+#define BLAST_TEXT_MAX	  1024
+#define BLAST_ARGS_MAX	  256
+#define BLAST_ENGINE_MAX  8
+#define BLAST_CHUNK_MAX	  131072
+#define BLAST_QUERIES_MAX 200000 /* bytes of a task's FASTA, so that it fits a frame */
+#define BLAST_HITS_MAX	  8192	 /* in one message */
+#define BLAST_DIGEST	  32
 
 enum blast_side {
 	BLAST_FROM_MASTER,

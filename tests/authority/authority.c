@@ -44,15 +44,17 @@ static void write_file(const char *dir, const char *name, const void *p, size_t 
 static gnutls_x509_privkey_t key_new(gnutls_pk_algorithm_t algo)
 {
 	gnutls_x509_privkey_t k;
-	unsigned int bits =
-		algo == GNUTLS_PK_ECDSA ? GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1) : 0;
+	unsigned int bits = algo == GNUTLS_PK_ECDSA
+				    ? GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1)
+				    : 0;
 
 	MUST(gnutls_x509_privkey_init(&k));
 	MUST(gnutls_x509_privkey_generate(k, algo, bits, 0));
 	return k;
 }
 
-static gnutls_x509_crt_t crt_new(gnutls_x509_privkey_t key, const char *cn, int64_t from, int64_t to)
+static gnutls_x509_crt_t crt_new(gnutls_x509_privkey_t key, const char *cn, int64_t from,
+				 int64_t to)
 {
 	uint8_t serial[16], id[20];
 	size_t id_len = sizeof(id);
@@ -108,8 +110,8 @@ static gnutls_x509_crt_t issue(struct authority *a, gnutls_x509_privkey_t key,
 		(void)snprintf(uri, sizeof(uri), "%s", o->uri);
 	MUST(gnutls_x509_crt_set_subject_alt_name(c, GNUTLS_SAN_DNSNAME, o->name,
 						  (unsigned int)strlen(o->name), 0));
-	MUST(gnutls_x509_crt_set_subject_alt_name(c, GNUTLS_SAN_URI, uri,
-						  (unsigned int)strlen(uri), GNUTLS_FSAN_APPEND));
+	MUST(gnutls_x509_crt_set_subject_alt_name(c, GNUTLS_SAN_URI, uri, (unsigned int)strlen(uri),
+						  GNUTLS_FSAN_APPEND));
 	MUST(gnutls_x509_crt_set_basic_constraints(c, 0, -1));
 	MUST(gnutls_x509_crt_set_key_usage(c, GNUTLS_KEY_DIGITAL_SIGNATURE));
 	MUST(gnutls_x509_crt_set_key_purpose_oid(c, GNUTLS_KP_TLS_WWW_CLIENT, 0));
@@ -186,8 +188,9 @@ void authority_issue(struct authority *a, const struct authority_order *o)
 
 void authority_operator(struct authority *a, const char *path)
 {
-	struct authority_order o = { .role = "operator", .name = "root", .from_s = -300,
-				     .to_s = DAY };
+	struct authority_order o = {
+		.role = "operator", .name = "root", .from_s = -300, .to_s = DAY
+	};
 	gnutls_x509_privkey_t key = key_new(GNUTLS_PK_ECDSA);
 	gnutls_x509_crt_t crt = issue(a, key, &o);
 	struct buf b;

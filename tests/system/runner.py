@@ -284,7 +284,7 @@ class Pressure(unittest.TestCase):
                         break
             with open("/proc/%d/status" % r.process.pid) as f:
                 anon = [int(line.split()[1]) for line in f if line.startswith("RssAnon")][0]
-            self.assertLess(anon, 4096)  # kB
+            self.assertLess(anon, 16384)  # kB
             out, err, status, _ = r.finish()
             self.assertEqual((len(out), err, status), (30000000, b"written\n", 0))
 
@@ -308,7 +308,11 @@ class Pressure(unittest.TestCase):
             self.assertRaises(BlockingIOError, r.stream.sock.recv, 1)
             r.stream.sock.settimeout(60)
             r.stream.send(w.SIGNAL, w.message(f1=signal.SIGUSR1))  # ends sleep, starts cat
-            self.assertEqual([r.stream.next()[0], r.stream.next()[0]], [w.PONG, w.PONG])
+            pongs = 0
+            while pongs < 2:  # the shell may say that sleep was killed
+                kind = r.stream.next()[0]
+                self.assertIn(kind, (w.PONG, w.STDERR))
+                pongs += kind == w.PONG
 
     def test_more_than_the_window_waits(self):
         data = os.urandom(1 << 20)

@@ -130,9 +130,8 @@ static void ends_init(struct pair_of_ends *p)
 	buf_init(&p->b.got, 1 << 24);
 	assert_int_equal(conn_new(p->loop, fds[0], &end_ops, &p->a, &p->a.conn, NULL), 0);
 	assert_int_equal(conn_new(p->loop, fds[1], &end_ops, &p->b, &p->b.conn, NULL), 0);
-	assert_int_equal(loop_add_timer(p->loop, clock_boot_ms() + 20000, too_long, NULL,
-					&p->guard),
-			 0);
+	assert_int_equal(
+		loop_add_timer(p->loop, clock_boot_ms() + 20000, too_long, NULL, &p->guard), 0);
 }
 
 static void ends_done(struct pair_of_ends *p)
@@ -361,8 +360,10 @@ static int make_dirs(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", dir, rows[i].dir);
 		authority_issue(a[rows[i].authority],
-				&(struct authority_order){ .dir = path, .role = rows[i].role,
-							   .name = rows[i].dir, .id = rows[i].id,
+				&(struct authority_order){ .dir = path,
+							   .role = rows[i].role,
+							   .name = rows[i].dir,
+							   .id = rows[i].id,
 							   .from_s = rows[i].from,
 							   .to_s = rows[i].to,
 							   .uri = rows[i].uri });

@@ -11,10 +11,10 @@
 #define ALIAS_VOLUMES_MAX 4096
 
 struct alias {
-	char *title;		/* owned; NULL when the file has none */
-	uint64_t n_seqs;	/* 0 when the file has none */
+	char *title;	 /* owned; NULL when the file has none */
+	uint64_t n_seqs; /* 0 when the file has none */
 	uint64_t letters;
-	uint32_t n_members;	/* words of DBLIST */
+	uint32_t n_members; /* words of DBLIST */
 };
 
 /**
@@ -33,9 +33,9 @@ struct alias_fragment {
 	const char *title;
 	const char *const *volumes; /* paths without extension, without spaces */
 	uint32_t n_volumes;
-	uint32_t first, last;	/* OIDs, last is not in it */
-	uint32_t n_seqs;	/* of the whole */
-	uint64_t letters;	/* of the whole */
+	uint32_t first, last; /* OIDs, last is not in it */
+	uint32_t n_seqs;      /* of the whole */
+	uint64_t letters;     /* of the whole */
 };
 
 /**

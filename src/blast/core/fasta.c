@@ -80,7 +80,8 @@ static int cut(const uint8_t *text, size_t len, uint32_t batch_letters, struct f
 			return err_set(e, -ENOTSUP, "line %lu has a control character", n);
 		if (l.len && l.p[0] == '>') {
 			if (q && (!q->letters || put_in_batch(f, batch_letters) < 0))
-				return err_set(e, -ENOTSUP, "the query before line %lu is empty or too long", n);
+				return err_set(e, -ENOTSUP,
+					       "the query before line %lu is empty or too long", n);
 			if (f->n_queries == UINT32_MAX / 2 ||
 			    grow((void **)&f->queries, f->n_queries, sizeof(*f->queries)) < 0)
 				return err_set(e, -ENOMEM, "out of memory");

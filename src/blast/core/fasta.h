@@ -47,8 +47,8 @@ int fasta_cut(const uint8_t *text, size_t len, uint32_t batch_letters, struct fa
 void fasta_done(struct fasta *f);
 
 /** fasta_write() - A batch as FASTA of its own: names are ordinals, the letters are the user's */
-int fasta_write(const struct fasta *f, const uint8_t *text, uint32_t batch,
-		struct buf *to) MUST_CHECK;
+int fasta_write(const struct fasta *f, const uint8_t *text, uint32_t batch, struct buf *to)
+	MUST_CHECK;
 
 /** fasta_check() - Is this what fasta_write() writes? 0 and the number of queries, or -EPROTO */
 int fasta_check(const uint8_t *text, size_t len, uint32_t *ret_queries) MUST_CHECK;

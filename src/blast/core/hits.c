@@ -124,14 +124,17 @@ int hits_check(struct hits *h, uint32_t n_queries, uint32_t first, uint32_t last
 		if (v->flag != PRELIM_HIT && v->flag != PRELIM_CHUNK)
 			return err_set(e, -EPROTO, "a hit of an unknown kind");
 		if (v->oid < first || v->oid >= last)
-			return err_set(e, -EPROTO, "sequence %u is outside of the fragment [%u, %u)", v->oid,
+			return err_set(e, -EPROTO,
+				       "sequence %u is outside of the fragment [%u, %u)", v->oid,
 				       first, last);
 		if (v->flag == PRELIM_HIT && v->query >= n_queries)
-			return err_set(e, -EPROTO, "query %u in a batch of %u", v->query, n_queries);
+			return err_set(e, -EPROTO, "query %u in a batch of %u", v->query,
+				       n_queries);
 		if (!(v->evalue >= 0) || !v->limit)
 			return err_set(e, -EPROTO, "an impossible E-value or limit");
 		if (i && v->flag == PRELIM_HIT && !by_identity(v, v - 1))
-			return err_set(e, -EPROTO, "sequence %u came twice for query %u", v->oid, v->query);
+			return err_set(e, -EPROTO, "sequence %u came twice for query %u", v->oid,
+				       v->query);
 	}
 	return 0;
 }

@@ -52,8 +52,8 @@ void hits_done(struct hits *h);
  *
  * Return: 0 or -EPROTO
  */
-int hits_check(struct hits *h, uint32_t n_queries, uint32_t first, uint32_t last,
-	       struct err *e) MUST_CHECK;
+int hits_check(struct hits *h, uint32_t n_queries, uint32_t first, uint32_t last, struct err *e)
+	MUST_CHECK;
 
 /**
  * hits_choose() - The candidates of a batch

@@ -20,7 +20,7 @@
 #define LEDGER_FRAGMENTS_MAX 1024
 #define LEDGER_TASKS_MAX     (1u << 22)
 #define LEDGER_NOBODY	     0 /* worker ids begin at 1 */
-#define LEDGER_FAILURES_MAX  3 /* of one task; more and the search cannot be split */
+#define LEDGER_FAILURES_MAX  2 /* workers that failed at one task: it is not the workers */
 
 enum task_state {
 	TASK_WAITING, /* nobody works on it */
@@ -32,8 +32,8 @@ struct task {
 	enum task_state state;
 	uint32_t batch, fragment;
 	uint32_t by[2]; /* workers */
-	uint32_t failures;
-	uint64_t since_ms; /* RUNNING: when by[0] took it */
+	uint32_t failures, failed_by; /* workers that could not do it; the last of them */
+	uint64_t since_ms; /* RUNNING: when it was taken last */
 };
 
 struct fragment {
@@ -41,13 +41,13 @@ struct fragment {
 };
 
 struct ledger {
-	struct task *tasks; /* owned; batch by batch */
+	struct task *tasks;	    /* owned; batch by batch */
 	struct fragment *fragments; /* owned */
-	uint32_t *open;	    /* owned; per batch: tasks not done */
+	uint32_t *open;		    /* owned; per batch: tasks not done */
 	uint32_t n_tasks, n_fragments, n_batches;
 	uint32_t n_done, n_running, first_waiting;
 	uint32_t n_lost, n_twice, n_failed, n_late; /* for the summary */
-	uint64_t spent_ms; /* by the tasks done */
+	uint64_t spent_ms;			    /* by the tasks done */
 };
 
 /* what the number of fragments is chosen from */
@@ -83,7 +83,8 @@ void ledger_done(struct ledger *l);
  *
  * Return: index of the task, or -1
  */
-int64_t ledger_take(struct ledger *l, uint32_t worker, uint32_t fragment, uint64_t now_ms) MUST_CHECK;
+int64_t ledger_take(struct ledger *l, uint32_t worker, uint32_t fragment, uint64_t now_ms)
+	MUST_CHECK;
 
 /**
  * ledger_answer() - A worker has sent a whole, checked answer
@@ -97,7 +98,7 @@ bool ledger_answer(struct ledger *l, uint32_t task, uint32_t worker, uint64_t no
 /** ledger_lose() - A worker is gone; what only it worked on waits again */
 void ledger_lose(struct ledger *l, uint32_t worker);
 
-/** ledger_fail() - A worker could not do a task; -EIO when the task has failed too often */
+/** ledger_fail() - A worker could not do a task; -EIO when LEDGER_FAILURES_MAX workers could not */
 int ledger_fail(struct ledger *l, uint32_t task, uint32_t worker) MUST_CHECK;
 
 /** ledger_left_ms() - Time left, by the tasks done so far and this many slots; 0: not known */

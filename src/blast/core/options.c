@@ -23,12 +23,14 @@ enum value_kind {
 };
 
 enum place {
-	PLACE_BOTH,	/* both phases */
-	PLACE_REPORT,	/* phase 2 only: does not touch the search */
-	PLACE_STRIP,	/* phase 2 only, and phase 1 keeps every preliminary hit */
-	PLACE_FORMAT,	/* -outfmt: its number goes to both, as it chooses the hit list limit */
-	PLACE_THREADS,	/* a number; neither, both phases decide themselves */
-	PLACE_DB, PLACE_QUERY, PLACE_OUT,
+	PLACE_BOTH,    /* both phases */
+	PLACE_REPORT,  /* phase 2 only: does not touch the search */
+	PLACE_STRIP,   /* phase 2 only, and phase 1 keeps every preliminary hit */
+	PLACE_FORMAT,  /* -outfmt: its number goes to both, as it chooses the hit list limit */
+	PLACE_THREADS, /* a number; neither, both phases decide themselves */
+	PLACE_DB,
+	PLACE_QUERY,
+	PLACE_OUT,
 	PLACE_UNPROVEN, /* run unsplit */
 	PLACE_HERE,	/* prints something and ends: run the program as it is */
 };
@@ -133,18 +135,22 @@ static const uint8_t proven_formats[] = { 0, 5, 6, 7 };
 static const struct {
 	const char *old, *now;
 } old_names[] = {
-	{ "-d", "-db" }, { "-i", "-query" }, { "-o", "-out" }, { "-e", "-evalue" }, { "-m", "-outfmt" },
+	{ "-d", "-db" },     { "-i", "-query" },  { "-o", "-out" },
+	{ "-e", "-evalue" }, { "-m", "-outfmt" },
 };
 
 /* blastall's -m numbers; "" has no successor */
-static const char *const old_formats[] = { "0", "1", "2", "3", "4", "", "", "5", "6", "7", "8", "9" };
+static const char *const old_formats[] = {
+	"0", "1", "2", "3", "4", "", "", "5", "6", "7", "8", "9"
+};
 
-static const char *const matrices[] = { "BLOSUM45", "BLOSUM50", "BLOSUM62", "BLOSUM80", "BLOSUM90",
-					"PAM30",    "PAM70",	"PAM250" };
+static const char *const matrices[] = { "BLOSUM45", "BLOSUM50", "BLOSUM62", "BLOSUM80",
+					"BLOSUM90", "PAM30",	"PAM70",    "PAM250" };
 
 static const char *const env_unproven[] = {
-	"BATCH_SIZE", "CHUNK_SIZE", "OVERLAP_CHUNK_SIZE", "ADAPTIVE_CBS", "OLD_FSC", "BLASTMAT",
-	"BLASTINPUT_GEN_DELTA_SEQ", "NCBI_BLAST_DISABLE_OPENMP", NULL,
+	"BATCH_SIZE", "CHUNK_SIZE", "OVERLAP_CHUNK_SIZE",	"ADAPTIVE_CBS",
+	"OLD_FSC",    "BLASTMAT",   "BLASTINPUT_GEN_DELTA_SEQ", "NCBI_BLAST_DISABLE_OPENMP",
+	NULL,
 };
 
 const char *options_env(size_t i)
@@ -154,28 +160,36 @@ const char *options_env(size_t i)
 
 const char *options_help(void)
 {
-	return "mpiblast - search a sequence database with all nodes; the same bytes as plain BLAST+\n"
+	return "mpiblast - search a sequence database with all nodes; the same bytes as plain "
+	       "BLAST+\n"
 	       "\n"
 	       "Usage: mpiblast -p PROGRAM -d DB -i QUERIES -o OUT [BLAST+ options]\n"
 	       "\n"
-	       "  -p PROGRAM           blastp is split over the nodes; blastn, blastx, tblastn, tblastx,\n"
-	       "                       psiblast, deltablast, rpsblast and rpstblastn run on this node\n"
+	       "  -p PROGRAM           blastp is split over the nodes; blastn, blastx, tblastn, "
+	       "tblastx,\n"
+	       "                       psiblast, deltablast, rpsblast and rpstblastn run on this "
+	       "node\n"
 	       "  -d, -db DB           database, found as BLAST+ finds it\n"
 	       "  -i, -query FILE      queries, FASTA; none or -: standard input\n"
-	       "  -o, -out FILE        report; appears when it is complete; none or -: standard output\n"
+	       "  -o, -out FILE        report; appears when it is complete; none or -: standard "
+	       "output\n"
 	       "  -e, -evalue X        expectation value\n"
 	       "  -m N                 report format by blastall's numbers; -outfmt by BLAST+'s\n"
 	       "      --local-workers N  no cluster: N workers on this machine\n"
 	       "      --unsplit          run plain BLAST+ here\n"
 	       "      --json             a summary of the run on standard error, at the end\n"
 	       "      --help             this text; -help is the program's own\n"
+	       "      --version          ours; -version is the program's own\n"
 	       "\n"
-	       "Every other option is BLAST+'s (see PROGRAM -help). Exit status and messages are BLAST+'s.\n"
-	       "A search that is not proven to come out the same when split runs unsplit and says so.\n"
+	       "Every other option is BLAST+'s (see PROGRAM -help). Exit status and messages are "
+	       "BLAST+'s.\n"
+	       "A search that is not proven to come out the same when split runs unsplit and says "
+	       "so.\n"
 	       "\n"
 	       "Examples:\n"
 	       "  mpiblast -p blastp -d swissprot -i proteins.fa -o report.txt\n"
-	       "  mpiblast -p blastp -db nr -query q.fa -evalue 1e-5 -outfmt '6 qseqid sseqid evalue' -out hits.tsv\n"
+	       "  mpiblast -p blastp -db nr -query q.fa -evalue 1e-5 -outfmt '6 qseqid sseqid "
+	       "evalue' -out hits.tsv\n"
 	       "  mpiblast -p blastp -d mine -i q.fa -o r.xml -outfmt 5 --local-workers 4\n";
 }
 
@@ -344,13 +358,16 @@ static int take_own(struct blast_request *r, int argc, char **argv, int *i, stru
 		return r->json = true;
 	if (!strcmp(w, "--help"))
 		return r->help = true;
+	if (!strcmp(w, "--version"))
+		return r->version = true;
 	if (!strcmp(w, "--unsplit"))
 		return r->asked_unsplit = true;
 	if (!strncmp(w, "--local-workers", 15) && (!w[15] || w[15] == '=')) {
 		value = w[15] ? w + 16 : *i + 1 < argc ? argv[++*i] : "";
 		if (parse_u32(value, &r->local_workers) < 0 || !r->local_workers ||
 		    r->local_workers > 256)
-			return err_set(e, -EINVAL, "--local-workers wants a number from 1 to 256, not '%s'",
+			return err_set(e, -EINVAL,
+				       "--local-workers wants a number from 1 to 256, not '%s'",
 				       value);
 		return 1;
 	}
@@ -367,19 +384,24 @@ static int find_program_word(int argc, char **argv, struct blast_request *r,
 			     const struct program_row **ret, struct err *e)
 {
 	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--help"))
-			r->help = true;
-		if (strcmp(argv[i], "-p"))
+		if (strcmp(argv[i], "-p") != 0)
 			continue;
 		if (i + 1 >= argc)
-			return err_set(e, -EINVAL, "-p wants the name of a program, for instance blastp");
+			return err_set(e, -EINVAL,
+				       "-p wants the name of a program, for instance blastp");
 		*ret = find_program(argv[i + 1]);
 		if (!*ret)
-			return err_set(e, -EINVAL, "'%s' is no program of BLAST+ that mpiblast knows; see "
-				       "mpiblast --help", argv[i + 1]);
+			return err_set(e, -EINVAL,
+				       "'%s' is no program of BLAST+ that mpiblast knows; see "
+				       "mpiblast --help",
+				       argv[i + 1]);
 		return 0;
 	}
-	if (r->help)
+	/* without a program only our own words can be meant */
+	for (int i = 1; i < argc; i++)
+		if (take_own(r, argc, argv, &i, e) < 0)
+			return -EINVAL;
+	if (r->help || r->version)
 		return 0;
 	return err_set(e, -EINVAL, "no program given; use -p blastp (see mpiblast --help)");
 }
@@ -401,8 +423,10 @@ static int take_word(struct blast_request *r, const struct program_row *p, int a
 			if (!strcmp(argv[*i - 1], "-m")) {
 				if (parse_u32(value, &m) < 0 || m >= ARRAY_LEN(old_formats) ||
 				    !old_formats[m][0])
-					return err_set(e, -EINVAL, "-m %s has no successor in BLAST+; "
-						       "choose one with -outfmt", value);
+					return err_set(e, -EINVAL,
+						       "-m %s has no successor in BLAST+; "
+						       "choose one with -outfmt",
+						       value);
 				value = old_formats[m];
 			}
 			break;
@@ -524,10 +548,11 @@ int options_allowed(const char *program, char *const *words, size_t n, struct er
 			continue;
 		if (++i >= n)
 			return err_set(e, -EPERM, "'%.32s' has no value", words[i - 1]);
-		if (row->place == PLACE_FORMAT ? !all_of(words[i], DIGITS) || proven_format(words[i]) < 0 :
-						 !value_fits(row, words[i]))
-			return err_set(e, -EPERM, "the value '%.32s' of '%s' is not allowed", words[i],
-				       words[i - 1]);
+		if (row->place == PLACE_FORMAT
+			    ? !all_of(words[i], DIGITS) || proven_format(words[i]) < 0
+			    : !value_fits(row, words[i]))
+			return err_set(e, -EPERM, "the value '%.32s' of '%s' is not allowed",
+				       words[i], words[i - 1]);
 	}
 	return 0;
 }

@@ -25,11 +25,11 @@ struct arg_list {
 };
 
 struct blast_request {
-	const char *program; /* "blastp" */
-	const char *db;	     /* as the user wrote it; NULL when not given */
-	const char *query;   /* NULL: standard input */
-	const char *out;     /* NULL: standard output */
-	const char *db_type; /* "prot" or "nucl" */
+	const char *program;	/* "blastp" */
+	const char *db;		/* as the user wrote it; NULL when not given */
+	const char *query;	/* NULL: standard input */
+	const char *out;	/* NULL: standard output */
+	const char *db_type;	/* "prot" or "nucl" */
 	uint32_t batch_letters; /* queries are searched in batches of at least so many */
 
 	struct arg_list plain;	/* BLAST+ words for an unsplit run, everything included */
@@ -44,9 +44,9 @@ struct blast_request {
 	char unproven[160];  /* why it cannot be split; empty: it can */
 
 	/* our own */
-	uint32_t local_workers; /* 0: use the cluster */
+	uint32_t local_workers;	    /* 0: use the cluster */
 	const char *worker_program; /* for tests: what local workers run */
-	bool json, help;
+	bool json, help, version;
 };
 
 /**

@@ -43,9 +43,10 @@
 #include "blast/prelim/builds.h"
 #include "blast/prelim/layout.h"
 
-#define EXPORT	       __attribute__((visibility("default")))
-#define UNLIMITED_HITS (1 << 28) /* more than a fragment has sequences; doubling it is no overflow */
-#define SEQ_EOF	       (-1)	 /* BLAST_SEQSRC_EOF, algo/blast/core/blast_seqsrc.h */
+#define EXPORT __attribute__((visibility("default")))
+#define UNLIMITED_HITS                                                                             \
+	(1 << 28)    /* more than a fragment has sequences; doubling it is no overflow */
+#define SEQ_EOF (-1) /* BLAST_SEQSRC_EOF, algo/blast/core/blast_seqsrc.h */
 
 static const struct {
 	enum prelim_part part;
@@ -60,7 +61,12 @@ static const struct {
 
 static const char *const part_names[PRELIM_PARTS] = { "program", "libblast.so", "libxblast.so" };
 
-static enum mode { MODE_OFF, MODE_PROBE, MODE_DUMP, MODE_SELECT } mode;
+static enum mode {
+	MODE_OFF,
+	MODE_PROBE,
+	MODE_DUMP,
+	MODE_SELECT
+} mode;
 static int io = -1;
 
 /* dump */
@@ -135,14 +141,15 @@ static void read_note(const struct dl_phdr_info *info, char *ret_hex)
 {
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
-		const char *p = (const char *)(info->dlpi_addr + ph->p_vaddr), *end = p + ph->p_memsz;
+		const char *p = (const char *)(info->dlpi_addr + ph->p_vaddr),
+			   *end = p + ph->p_memsz;
 
 		if (ph->p_type != PT_NOTE)
 			continue;
 		while ((size_t)(end - p) >= sizeof(ElfW(Nhdr))) {
 			const ElfW(Nhdr) *n = (const ElfW(Nhdr) *)p;
-			const unsigned char *id =
-				(const unsigned char *)p + sizeof(*n) + ((n->n_namesz + 3u) & ~3u);
+			const unsigned char *id = (const unsigned char *)p + sizeof(*n) +
+						  ((n->n_namesz + 3u) & ~3u);
 
 			if (n->n_type == NT_GNU_BUILD_ID && n->n_descsz == PRELIM_ID_HEX / 2) {
 				for (unsigned int k = 0; k < n->n_descsz; k++)
@@ -195,7 +202,8 @@ __attribute__((constructor)) static void start(void)
 
 	for (int i = 0; i < PRELIM_PARTS; i++)
 		if (!known(i, ids[i])) {
-			(void)dprintf(2, "comosix-prelim: %s has build id '%s'\n", part_names[i], ids[i]);
+			(void)dprintf(2, "comosix-prelim: %s has build id '%s'\n", part_names[i],
+				      ids[i]);
 			refuse("this build of BLAST+ is not known; run it without splitting");
 		}
 	mode = !strcmp(m, "dump") ? MODE_DUMP : !strcmp(m, "select") ? MODE_SELECT : MODE_OFF;

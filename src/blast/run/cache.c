@@ -48,37 +48,53 @@ int cache_find(const char *dir, const struct cache_key *k, char ret_path[PATH_MA
 	return 0;
 }
 
-void cache_drop(const char *dir, const struct cache_key *k)
+int cache_drop(const char *dir, const struct cache_key *k, struct err *e)
 {
 	char path[PATH_MAX];
+	int r = path_of(dir, k, "", path);
 
-	if (!path_of(dir, k, "", path))
-		(void)unlink(path); /* if it stays, it is found damaged again */
+	if (r < 0 || (unlink(path) < 0 && errno != ENOENT))
+		return err_set(e, r < 0 ? r : -errno,
+			       "the file '%s' of the cache is damaged and cannot be "
+			       "removed: %s; remove it on that node",
+			       path, strerror(r < 0 ? -r : errno));
+	return 0;
+}
+
+/* for all users of the group, whatever the umask is */
+static int open_lock(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+
+	if (fd >= 0)
+		(void)fchmod(fd, 0660); /* fails for another user's, who has done it */
+	return fd;
 }
 
 int cache_begin(const char *dir, const struct cache_key *k, struct cache_part **ret, struct err *e)
 {
-	char lock[PATH_MAX], part[PATH_MAX], path[PATH_MAX];
+	char lock[PATH_MAX], path[PATH_MAX];
 	struct cache_part *p;
-	int r = path_of(dir, k, ".lock", lock), there;
+	int there;
 
-	if (r < 0 || path_of(dir, k, ".part", part) < 0)
+	if (path_of(dir, k, ".lock", lock) < 0)
 		return err_set(e, -ENAMETOOLONG, "the path of the cache '%s' is too long", dir);
-	AUTO_CLOSE int lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	AUTO_CLOSE int lock_fd = open_lock(lock);
 
 	if (lock_fd < 0)
 		return err_set(e, -errno, "cache: open '%s': %s", lock, strerror(errno));
 	if (flock(lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? -EAGAIN :
-			err_set(e, -errno, "cache: lock '%s': %s", lock, strerror(errno));
+		return errno == EWOULDBLOCK
+			       ? -EAGAIN
+			       : err_set(e, -errno, "cache: lock '%s': %s", lock, strerror(errno));
 	if (!cache_find(dir, k, path, &there)) {
 		(void)close(there);
 		return -EEXIST;
 	}
-	AUTO_CLOSE int fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	AUTO_CLOSE int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0444);
 
 	if (fd < 0)
-		return err_set(e, -errno, "cache: open '%s': %s", part, strerror(errno));
+		return err_set(e, -errno, "cache: create a file in '%s': %s", dir, strerror(errno));
 	p = calloc(1, sizeof(*p));
 	if (!p || digest_new(&p->digest) < 0) {
 		free(p);
@@ -111,19 +127,14 @@ bool cache_is_whole(const struct cache_part *p)
 	return p->have == p->key.size;
 }
 
-static void part_free(struct cache_part *p, bool keep_part)
+static void part_free(struct cache_part *p)
 {
-	char name[PATH_MAX];
-	int n;
+	char lock[PATH_MAX];
+	int n = snprintf(lock, sizeof(lock), "%s.lock", p->path);
 
-	if (!keep_part) {
-		n = snprintf(name, sizeof(name), "%s.part", p->path);
-		if (n > 0 && (size_t)n < sizeof(name))
-			(void)unlink(name); /* the next one truncates it */
-	}
-	n = snprintf(name, sizeof(name), "%s.lock", p->path);
-	if (n > 0 && (size_t)n < sizeof(name))
-		(void)unlink(name); /* who still waits for it finds the file, or fetches it once more */
+	if (n > 0 && (size_t)n < sizeof(lock))
+		(void)unlink(
+			lock); /* who still waits for it finds the file, or fetches it once more */
 	digest_free(p->digest);
 	fd_close(&p->fd);
 	fd_close(&p->lock);
@@ -133,25 +144,27 @@ static void part_free(struct cache_part *p, bool keep_part)
 int cache_commit(struct cache_part *p, char ret_path[PATH_MAX], struct err *e)
 {
 	uint8_t got[DIGEST_LEN];
-	char part[PATH_MAX];
-	int n = snprintf(part, sizeof(part), "%s.part", p->path), r = 0;
+	char self[64];
+	int r = 0;
 
 	digest_end(p->digest, got);
 	p->digest = NULL;
-	if (n < 0 || (size_t)n >= sizeof(part))
-		r = err_set(e, -ENAMETOOLONG, "the path of the cache is too long");
-	else if (memcmp(got, p->key.sha256, DIGEST_LEN) != 0)
-		r = err_set(e, -EBADMSG, "a file of the database changed on its way here, or at its source");
-	else if (fchmod(p->fd, 0444) < 0 || rename(part, p->path) < 0)
-		r = err_set(e, -errno, "cache: rename '%s': %s", part, strerror(errno));
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", p->fd);
+	if (memcmp(got, p->key.sha256, DIGEST_LEN) != 0)
+		r = err_set(e, -EBADMSG,
+			    "a file of the database changed on its way here, or at its source");
+	else if (fchmod(p->fd, 0444) < 0 ||
+		 (linkat(AT_FDCWD, self, AT_FDCWD, p->path, AT_SYMLINK_FOLLOW) < 0 &&
+		  errno != EEXIST))
+		r = err_set(e, -errno, "cache: create '%s': %s", p->path, strerror(errno));
 	if (!r)
 		memcpy(ret_path, p->path, PATH_MAX);
-	part_free(p, !r);
+	part_free(p);
 	return r;
 }
 
 void cache_abort(struct cache_part *p)
 {
 	if (p)
-		part_free(p, false);
+		part_free(p);
 }

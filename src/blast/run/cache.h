@@ -2,9 +2,10 @@
 /*
  * cache.h - files kept by the SHA-256 of their content, shared by the workers of a node
  *
- * DIR/HEX is a whole, verified file. Whoever fetches one holds a lock on DIR/HEX.lock, writes
- * DIR/HEX.part and renames it, so that two workers do not fetch the same file twice and nobody
- * ever sees half of one.
+ * DIR/HEX is a whole, verified file. Whoever fetches one holds a lock on DIR/HEX.lock, writes a
+ * file without a name and links it when it is whole, so that two workers do not fetch the same file
+ * twice and nobody ever sees half of one. The workers of a node may be different users who share a
+ * group and a sticky directory (node/box.h).
  */
 #ifndef BLAST_RUN_CACHE_H
 #define BLAST_RUN_CACHE_H
@@ -24,22 +25,23 @@ struct cache_key {
 struct cache_part; /* a file being fetched */
 
 /** cache_find() - Open a file; -ENOENT when it is not there or has another size */
-int cache_find(const char *dir, const struct cache_key *k, char ret_path[PATH_MAX], int *ret_fd) MUST_CHECK;
+int cache_find(const char *dir, const struct cache_key *k, char ret_path[PATH_MAX], int *ret_fd)
+	MUST_CHECK;
 
-/** cache_drop() - Remove a file that turned out to be damaged */
-void cache_drop(const char *dir, const struct cache_key *k);
+/** cache_drop() - Remove a file that turned out to be damaged; -errno, it may be another user's */
+int cache_drop(const char *dir, const struct cache_key *k, struct err *e) MUST_CHECK;
 
 /**
  * cache_begin() - Become the one who fetches a file
  *
  * Return: 0, -EAGAIN somebody else is at it, -EEXIST it is there now, other -errno
  */
-int cache_begin(const char *dir, const struct cache_key *k, struct cache_part **ret,
-		struct err *e) MUST_CHECK;
+int cache_begin(const char *dir, const struct cache_key *k, struct cache_part **ret, struct err *e)
+	MUST_CHECK;
 
 /** cache_add() - The next bytes; offset must be where the last ones ended */
-int cache_add(struct cache_part *p, uint64_t offset, const void *data, size_t len,
-	      struct err *e) MUST_CHECK;
+int cache_add(struct cache_part *p, uint64_t offset, const void *data, size_t len, struct err *e)
+	MUST_CHECK;
 
 /** cache_is_whole() - Has it all its bytes? */
 bool cache_is_whole(const struct cache_part *p);

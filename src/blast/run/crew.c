@@ -3,9 +3,9 @@
  * crew.c - the workers of a search: hire them as nodes come, give them tasks, check their answers
  *
  * Theory of operation. A node has places; on each place a worker is hired while there is work. A
- * worker is lost when its stream ends, when it says nothing for CREW_SILENCE_MS, when its node goes,
- * or when it is caught lying: then its node is barred as well. What it was doing waits again in the
- * ledger. A node whose workers are lost is tried again after a while, a few times.
+ * worker is lost when its stream ends, when it says nothing for CREW_SILENCE_MS, when its node
+ *goes, or when it is caught lying: then its node is barred as well. What it was doing waits again
+ *in the ledger. A node whose workers are lost is tried again after a while, a few times.
  *
  * Hits of a task are kept with the worker until Done, then checked (core/hits.h) and, if the ledger
  * takes the answer, added to the batch. So nothing of a lost, late or lying worker is ever used.
@@ -26,9 +26,14 @@
 #define WORKERS_MAX  4096
 #define RETRY_MS     500 /* doubled for each strike */
 #define STRIKES_MAX  5	 /* of one node; then it is left alone until it comes anew */
+#define FAILURES_MAX 1	 /* of a worker; it may not be its fault */
 #define HITS_MAX     (1u << 26)
 
-enum worker_state { WORKER_HIRED, WORKER_IDLE, WORKER_BUSY };
+enum worker_state {
+	WORKER_HIRED,
+	WORKER_IDLE,
+	WORKER_BUSY
+};
 
 struct worker {
 	struct crew *of;
@@ -38,6 +43,7 @@ struct worker {
 	struct link *link;
 	uint64_t heard_ms;
 	uint32_t task, fragment; /* BUSY: index; the one it did last */
+	uint32_t n_failed;	 /* tasks it could not do */
 	struct hits hits;	 /* of its task */
 	int file_fd;		 /* being sent; -1: none */
 	uint32_t file;
@@ -95,7 +101,8 @@ static void strike(struct crew *c, struct crew_node *n, const char *why)
 		return;
 	n->strikes++;
 	n->strike_ms = now;
-	n->retry_ms = now + ((uint64_t)RETRY_MS << (n->strikes < STRIKES_MAX ? n->strikes : STRIKES_MAX));
+	n->retry_ms = now +
+		      ((uint64_t)RETRY_MS << (n->strikes < STRIKES_MAX ? n->strikes : STRIKES_MAX));
 }
 
 static bool usable(const struct crew_node *n)
@@ -245,29 +252,37 @@ static void take_hits(struct worker *w, const Cmx__BlastHits *h)
 	}
 }
 
+static int check_done(struct worker *w, const Cmx__BlastDone *d, struct err *e)
+{
+	const struct task *t = &w->of->ledger.tasks[w->task];
+	const struct fragment *f = &w->of->ledger.fragments[t->fragment];
+
+	if (d->n_hits != w->hits.n)
+		return err_set(e, -EPROTO, "it sent %zu hits and counted %u", w->hits.n, d->n_hits);
+	if (!d->searches && d->n_hits)
+		return err_set(e, -EPROTO, "it sent hits and says that it did not search");
+	return hits_check(&w->hits, w->of->s.fasta->batches[t->batch].n, f->first, f->last, e);
+}
+
 static void take_done(struct worker *w, const Cmx__BlastDone *d)
 {
 	struct crew *c = w->of;
 	struct crew_node *n = &c->nodes[w->node];
 	uint32_t task = w->task;
 	const struct task *t = &c->ledger.tasks[task];
-	const struct fragment *f = &c->ledger.fragments[t->fragment];
 	struct err e = { 0 };
 	bool last;
-	int r;
 
 	if (w->state != WORKER_BUSY || d->task != task + 1)
 		return; /* of a task that was cancelled */
-	if (d->n_hits != w->hits.n)
-		r = err_set(&e, -EPROTO, "it sent %zu hits and counted %u", w->hits.n, d->n_hits);
-	else
-		r = hits_check(&w->hits, c->s.fasta->batches[t->batch].n, f->first, f->last, &e);
-	if (!r && c->searched[t->batch] >= 0 && c->searched[t->batch] != (int)d->searches)
-		r = err_set(&e, -EPROTO, "it says the queries %s searched, others say the opposite",
-			      d->searches ? "can be" : "cannot be");
-	if (r < 0) {
+	if (check_done(w, d, &e) < 0) {
 		n->n_refused++;
 		lose(w, e.text, true);
+		return;
+	}
+	if (c->searched[t->batch] >= 0 && c->searched[t->batch] != (int)d->searches) {
+		/* it depends on the queries alone, so one of them lies; who is not to be known */
+		broken(c, "nodes disagree about the queries");
 		return;
 	}
 
@@ -304,9 +319,11 @@ static void take_failed(struct worker *w, const Cmx__BlastFailed *f)
 		return;
 	w->state = WORKER_IDLE;
 	w->hits.n = 0;
-	(void)snprintf(why, sizeof(why), "BLAST+ on the nodes failed: %.200s", f->text);
+	(void)snprintf(why, sizeof(why), "BLAST+ failed there: %.200s", f->text);
 	if (ledger_fail(&c->ledger, task, w->id) < 0)
 		broken(c, why);
+	else if (++w->n_failed > FAILURES_MAX)
+		lose(w, why, true);
 	else
 		give_work(c);
 }
@@ -324,7 +341,8 @@ static void send_file(struct worker *w)
 		ssize_t n = pread(w->file_fd, bytes, BLAST_CHUNK_MAX, (off_t)w->offset);
 
 		if (n <= 0 || w->offset + (uint64_t)n > f->size) {
-			fd_close(&w->file_fd); /* all is sent, or the file changed: the digest tells */
+			fd_close(&w->file_fd); /* all is sent, or the file changed: the digest tells
+						*/
 			break;
 		}
 		b.file = w->file;
@@ -411,8 +429,9 @@ static int hire(struct crew *c, uint32_t node, struct err *e)
 	static const struct link_events events = { on_message, on_closed, on_room };
 	struct source_stream stream = { .fd = -1 };
 	struct worker *w = calloc(1, sizeof(*w));
-	struct link_setup s = { .loop = c->s.loop, .peer = BLAST_FROM_WORKER, .events = &events,
-				.owner = w };
+	struct link_setup s = {
+		.loop = c->s.loop, .peer = BLAST_FROM_WORKER, .events = &events, .owner = w
+	};
 	int r;
 
 	if (!w)
@@ -689,7 +708,9 @@ void crew_free(struct crew *c)
 
 void crew_state(const struct crew *c, struct crew_state *ret)
 {
-	*ret = (struct crew_state){ .nodes = c->nodes, .n_nodes = c->n_nodes, .n_workers = c->n_workers,
+	*ret = (struct crew_state){ .nodes = c->nodes,
+				    .n_nodes = c->n_nodes,
+				    .n_workers = c->n_workers,
 				    .ledger = c->planned ? &c->ledger : NULL,
 				    .n_candidates = c->n_candidates };
 	for (uint32_t i = 0; i < c->n_nodes; i++)

@@ -27,7 +27,7 @@ struct crew_setup {
 
 	/* batches come in order; searched: BLAST+ found something to search with */
 	void (*batch)(void *owner, uint32_t batch, bool searched, const uint32_t *oids, uint32_t n);
-	void (*over)(void *owner);		    /* all batches were told */
+	void (*over)(void *owner);		      /* all batches were told */
 	void (*broken)(void *owner, const char *why); /* it cannot be done this way */
 	void *owner;
 };
@@ -38,16 +38,16 @@ struct crew_node {
 	uint32_t slots, workers; /* places, and those taken */
 	uint32_t n_tasks, n_lost, n_refused;
 	uint64_t cpu_ms, cached_bytes, fetched_bytes;
-	uint32_t strikes;	    /* times its workers were lost since it last did something */
+	uint32_t strikes;	      /* times its workers were lost since it last did something */
 	uint64_t strike_ms, retry_ms; /* the last one; no new worker before */
-	bool gone, barred;	    /* the source says so; we say so, for good */
+	bool gone, barred;	      /* the source says so; we say so, for good */
 	char last_error[ERR_TEXT_MAX];
 };
 
 struct crew_state {
 	const struct crew_node *nodes;
 	uint32_t n_nodes, n_workers, n_used; /* workers that are there; nodes that answered tasks */
-	const struct ledger *ledger; /* NULL before the plan */
+	const struct ledger *ledger;	     /* NULL before the plan */
 	uint64_t n_candidates;
 	uint64_t left_ms;
 };

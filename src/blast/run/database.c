@@ -26,9 +26,14 @@ static const struct {
 	const char *suffix;
 	bool wanted;
 } suffixes[] = {
-	{ "in", true }, { "sq", true }, { "hr", true },
+	{ "in", true },
+	{ "sq", true },
+	{ "hr", true },
 	/* of version 5; beside the volumes under the name of the whole */
-	{ "db", false }, { "ot", false }, { "tf", false }, { "to", false },
+	{ "db", false },
+	{ "ot", false },
+	{ "tf", false },
+	{ "to", false },
 };
 
 extern char **environ;
@@ -38,7 +43,8 @@ static int ask_blast(const char *name, const char *db_type, const char *more, ch
 {
 	const char *words[] = { "-db", name, "-dbtype", db_type, more, NULL };
 	char program[PATH_MAX];
-	struct engine_run run = { NULL, program, words, NULL, false, (const char *const *)environ,
+	struct engine_run run = { NULL,		 program, words,
+				  NULL,		 false,	  (const char *const *)environ,
 				  { -1, -1, -1 } };
 	int p[2], status = 0, r = engine_find("blastdb_path", program, sizeof(program), e);
 	size_t n = 0;
@@ -85,7 +91,8 @@ static int add_file(struct database *d, const char *path, struct err *e)
 		return err_set(e, -errno, "open '%s': %s", path, strerror(errno));
 	name = name ? name + 1 : path;
 	if (!blast_msg_name_ok(name) || d->n_files == BLAST_FILES_MAX)
-		return err_set(e, -ENOTSUP, "a file of the database has the unusual name '%s'", name);
+		return err_set(e, -ENOTSUP, "a file of the database has the unusual name '%s'",
+			       name);
 	f = realloc(d->files, (d->n_files + 1) * sizeof(*f));
 	if (!f)
 		return err_set(e, -ENOMEM, "out of memory");
@@ -150,7 +157,8 @@ static int add_volume(struct database *d, const char *base, char type, struct er
 		return err_set(e, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < d->n_volumes; i++)
 		if (strcmp(d->volumes[i], name) >= 0)
-			return err_set(e, -ENOTSUP, "its volumes are not in the order of their names");
+			return err_set(e, -ENOTSUP,
+				       "its volumes are not in the order of their names");
 	r = read_index(base, type, x, e);
 	if (r < 0)
 		return r;
@@ -181,7 +189,8 @@ static int add_volumes(struct database *d, char *paths, char type, struct err *e
 		if (n < 5 || strcmp(word + n - 4, end) != 0 || !slash || n >= PATH_MAX)
 			continue;
 		word[n - 4] = '\0';
-		if (*dir && ((size_t)(slash - word) != strlen(dir) || memcmp(dir, word, strlen(dir)) != 0))
+		if (*dir &&
+		    ((size_t)(slash - word) != strlen(dir) || memcmp(dir, word, strlen(dir)) != 0))
 			return err_set(e, -ENOTSUP, "its volumes are in several directories");
 		(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - word), word);
 		r = add_volume(d, word, type, e);

@@ -38,8 +38,8 @@ struct database {
  *
  * Return: 0, -ENOENT (BLAST+ does not find it), -ENOTSUP (it is not a plain one), other -errno
  */
-int database_open(const char *name, const char *db_type, struct database *ret,
-		  struct err *e) MUST_CHECK;
+int database_open(const char *name, const char *db_type, struct database *ret, struct err *e)
+	MUST_CHECK;
 void database_done(struct database *d);
 
 /** database_file_name() - The last part of its path */

@@ -73,7 +73,8 @@ static int start(const struct engine_run *r, const char *mode, pid_t *ret_pid, s
 	}
 	for (size_t i = 0; r->words[i]; i++) {
 		if (i == WORDS_MAX)
-			return err_set(e, -E2BIG, "more than %d words for %s", WORDS_MAX, r->program);
+			return err_set(e, -E2BIG, "more than %d words for %s", WORDS_MAX,
+				       r->program);
 		words[i + 1] = r->words[i];
 	}
 	s.env = env;
@@ -142,8 +143,10 @@ int engine_probe(const char *name, struct engine *ret, struct err *e)
 		(void)snprintf(g.ids[i], sizeof(g.ids[i]), "%s", line);
 	for (int i = 0; i < PRELIM_PARTS; i++)
 		if (!known(i, g.ids[i]))
-			return err_set(e, -ENOTSUP, "this build of BLAST+ (%s) is not one whose insides are known",
-				       g.ids[i][0] ? g.ids[i] : "static");
+			return err_set(
+				e, -ENOTSUP,
+				"this build of BLAST+ (%s) is not one whose insides are known",
+				g.ids[i][0] ? g.ids[i] : "static");
 	*ret = g;
 	return 0;
 }

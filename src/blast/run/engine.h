@@ -16,8 +16,8 @@
 #define ENGINE_ID_TEXT 80
 
 struct engine {
-	char program[PATH_MAX]; /* "/usr/bin/blastp" */
-	char library[PATH_MAX]; /* comosix-prelim.so */
+	char program[PATH_MAX];			/* "/usr/bin/blastp" */
+	char library[PATH_MAX];			/* comosix-prelim.so */
 	char ids[PRELIM_PARTS][ENGINE_ID_TEXT]; /* "libblast.so 3cf6..."; empty when not loaded */
 };
 
@@ -40,8 +40,8 @@ struct engine_run {
 	const char *const *words;    /* arguments, NULL at the end */
 	const char *mode;	     /* "dump" on fd 1, "select" on fd 0 */
 	bool unlimited;
-	const char *const *env;	     /* to build on; NULL at the end */
-	int fds[3];		     /* stay the caller's; -1: /dev/null */
+	const char *const *env; /* to build on; NULL at the end */
+	int fds[3];		/* stay the caller's; -1: /dev/null */
 };
 
 /** engine_start() - Start it; it dies with us. The caller reaps ret_pid */

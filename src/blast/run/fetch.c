@@ -18,19 +18,24 @@
 #include "blast/run/cache.h"
 #include "os/fd.h"
 
-#define SLICE	    (16u << 20) /* bytes hashed per turn of the loop */
+#define SLICE	      (16u << 20) /* bytes hashed per turn of the loop */
 #define LOOK_AGAIN_MS 100
 
-enum fetch_state { FETCH_LOOK, FETCH_HASH, FETCH_RECEIVE, FETCH_OVER };
+enum fetch_state {
+	FETCH_LOOK,
+	FETCH_HASH,
+	FETCH_RECEIVE,
+	FETCH_OVER
+};
 
 struct fetch {
 	struct fetch_setup s;
 	enum fetch_state state;
 	size_t file; /* index */
 	struct ev_ref timer;
-	char path[PATH_MAX]; /* LOOK, HASH: of the file in the cache */
-	int fd;		     /* HASH */
-	struct digest *digest; /* HASH */
+	char path[PATH_MAX];	 /* LOOK, HASH: of the file in the cache */
+	int fd;			 /* HASH */
+	struct digest *digest;	 /* HASH */
 	struct cache_part *part; /* RECEIVE */
 	uint64_t cached, fetched;
 };
@@ -66,7 +71,8 @@ static void key_of(const struct fetch *f, struct cache_key *ret)
 static int name_it(struct fetch *f, struct err *e)
 {
 	char name[PATH_MAX];
-	int n = snprintf(name, sizeof(name), "%s/%s", f->s.directory, f->s.run->files[f->file]->name);
+	int n = snprintf(name, sizeof(name), "%s/%s", f->s.directory,
+			 f->s.run->files[f->file]->name);
 
 	if (n < 0 || (size_t)n >= sizeof(name))
 		return err_set(e, -ENAMETOOLONG, "the path of the scratch directory is too long");
@@ -131,9 +137,8 @@ static int hash(struct fetch *f, struct err *e)
 	fd_close(&f->fd);
 	key_of(f, &k);
 	if (memcmp(got, k.sha256, DIGEST_LEN) != 0) {
-		cache_drop(f->s.cache, &k);
 		f->state = FETCH_LOOK;
-		return 0;
+		return cache_drop(f->s.cache, &k, e);
 	}
 	f->cached += k.size;
 	return name_it(f, e);

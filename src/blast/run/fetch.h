@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fetch.h - bring the files of the database into the worker's cache, and name them in its directory */
+/* fetch.h - bring the files of the database into the worker's cache, and name them in its directory
+ */
 #ifndef BLAST_RUN_FETCH_H
 #define BLAST_RUN_FETCH_H
 
@@ -10,9 +11,10 @@ struct fetch;
 struct fetch_setup {
 	struct loop *loop;
 	struct link *link;
-	const Cmx__BlastSetup *run; /* stays while the fetch runs */
+	const Cmx__BlastSetup *run;    /* stays while the fetch runs */
 	const char *cache, *directory; /* where files live; where they get their names */
-	void (*over)(void *owner, const struct err *e); /* NULL: all files are there; free it then */
+	void (*over)(void *owner,
+		     const struct err *e); /* NULL: all files are there; free it then */
 	void *owner;
 };
 

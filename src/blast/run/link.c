@@ -75,8 +75,8 @@ static void take_answer(struct link *l, const struct frame *f)
 	if (f->type == FRAME_OPEN_OK) {
 		l->s.wait_ok = false;
 	} else if (f->type == FRAME_ERROR) {
-		AUTO_MESSAGE Cmx__Error *m =
-			message_get(&cmx__error__descriptor, f->payload, f->len, NULL);
+		AUTO_MESSAGE Cmx__Error *m = message_get(&cmx__error__descriptor, f->payload,
+							 f->len, NULL);
 
 		end(l, m ? m->text : "the daemon refused and did not say why");
 	} else {

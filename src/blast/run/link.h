@@ -24,9 +24,9 @@ struct link_events {
 
 struct link_setup {
 	struct loop *loop;
-	int fd_in, fd_out;	/* the link owns them; may be the same; made non-blocking */
-	enum blast_side peer;	/* who is at the other end */
-	bool wait_ok;		/* the daemon answers OPEN_OK or ERROR before the worker speaks */
+	int fd_in, fd_out;    /* the link owns them; may be the same; made non-blocking */
+	enum blast_side peer; /* who is at the other end */
+	bool wait_ok;	      /* the daemon answers OPEN_OK or ERROR before the worker speaks */
 	const struct link_events *events;
 	void *owner;
 };

@@ -22,14 +22,15 @@
 #include "blast/prelim/prelim.h"
 #include "blast/run/crew.h"
 #include "blast/run/report.h"
+#include "config.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/file.h"
 
-#define QUERIES_MAX ((size_t)1 << 31)
-#define TICK_MS	    500
-#define STATUS_USAGE 2
-#define READ_STEP   65536
+#define QUERIES_MAX  ((size_t)1 << 31)
+#define TICK_MS	     500
+#define STATUS_USAGE 1 /* as BLAST+ */
+#define READ_STEP    65536
 
 struct master {
 	struct blast_request request;
@@ -95,10 +96,11 @@ static json_t *nodes_json(const struct crew_state *s)
 		const struct crew_node *n = &s->nodes[i];
 
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:i, s:i, s:i, s:I, s:I, s:I}", "node", n->name, "tasks",
-					(int)n->n_tasks, "workers_lost", (int)n->n_lost, "answers_refused",
-					(int)n->n_refused, "cpu_ms", (json_int_t)n->cpu_ms,
-					"fetched_bytes", (json_int_t)n->fetched_bytes, "cached_bytes",
+			list, json_pack("{s:s, s:i, s:i, s:i, s:I, s:I, s:I}", "node", n->name,
+					"tasks", (int)n->n_tasks, "workers_lost", (int)n->n_lost,
+					"answers_refused", (int)n->n_refused, "cpu_ms",
+					(json_int_t)n->cpu_ms, "fetched_bytes",
+					(json_int_t)n->fetched_bytes, "cached_bytes",
 					(json_int_t)n->cached_bytes));
 	}
 	return list;
@@ -124,14 +126,16 @@ static void print_summary(struct master *m)
 	if (s.ledger)
 		(void)json_object_set_new(
 			o, "ledger",
-			json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "tasks", (int)s.ledger->n_tasks,
-				  "fragments", (int)s.ledger->n_fragments, "done", (int)s.ledger->n_done,
-				  "lost", (int)s.ledger->n_lost, "failed", (int)s.ledger->n_failed,
-				  "started_twice", (int)s.ledger->n_twice, "late", (int)s.ledger->n_late));
+			json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "tasks",
+				  (int)s.ledger->n_tasks, "fragments", (int)s.ledger->n_fragments,
+				  "done", (int)s.ledger->n_done, "lost", (int)s.ledger->n_lost,
+				  "failed", (int)s.ledger->n_failed, "started_twice",
+				  (int)s.ledger->n_twice, "late", (int)s.ledger->n_late));
 	(void)json_object_set_new(o, "nodes", nodes_json(&s));
 	(void)json_object_set_new(
 		o, "ms",
-		json_pack("{s:I, s:I, s:I}", "prepare", (json_int_t)(m->hashed_ms - m->started_ms), "search",
+		json_pack("{s:I, s:I, s:I}", "prepare", (json_int_t)(m->hashed_ms - m->started_ms),
+			  "search",
 			  (json_int_t)(m->searched_ms ? m->searched_ms - m->hashed_ms : 0), "all",
 			  (json_int_t)(end - m->started_ms)));
 	(void)json_dumpf(o, to, JSON_INDENT(2));
@@ -212,9 +216,10 @@ static void on_report_over(void *owner, int wait_status, const struct err *e);
 
 static int start_report(struct master *m, struct err *e)
 {
-	struct report_setup s = { m->loop,	  m->split ? &m->engine : NULL, m->engine.program,
-				  m->words,	  m->output, *m->query_path ? -1 : STDIN_FILENO,
-				  on_report_over, m };
+	struct report_setup s = { m->loop,	     m->split ? &m->engine : NULL,
+				  m->engine.program, m->words,
+				  m->output,	     *m->query_path ? -1 : STDIN_FILENO,
+				  on_report_over,    m };
 
 	make_words(m);
 	return report_start(&s, &m->report, e);
@@ -284,7 +289,8 @@ static void commit(struct master *m)
 static void on_report_over(void *owner, int wait_status, const struct err *e)
 {
 	struct master *m = owner;
-	int status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+	int status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status)
+					    : 128 + WTERMSIG(wait_status);
 
 	if (e) {
 		say(m, "", e->text);
@@ -329,7 +335,8 @@ static int make_tmp(struct master *m, struct err *e)
 	if (mkdtemp(m->tmp))
 		return 0;
 	m->tmp[0] = '\0';
-	return err_set(e, -errno, "make a directory in '%s': %s; set $TMPDIR", dir, strerror(errno));
+	return err_set(e, -errno, "make a directory in '%s': %s; set $TMPDIR", dir,
+		       strerror(errno));
 }
 
 static int read_to_end(int fd, struct buf *to)
@@ -400,8 +407,8 @@ static int open_source(struct master *m, struct err *e)
 static int prepare_split(struct master *m, struct err *e)
 {
 	const struct blast_request *r = &m->request;
-	struct crew_setup s = { m->loop,     r,	    &m->engine,	   &m->database,  &m->fasta, NULL,
-				on_batch, on_crew_over, on_crew_broken, m };
+	struct crew_setup s = { m->loop, r,	   &m->engine,	 &m->database,	 &m->fasta,
+				NULL,	 on_batch, on_crew_over, on_crew_broken, m };
 	int a;
 
 	if (r->unproven[0])
@@ -414,7 +421,8 @@ static int prepare_split(struct master *m, struct err *e)
 	if (a == -ENOENT)
 		return err_set(e, a, "the queries cannot be read");
 	if (!a)
-		a = fasta_cut(buf_bytes(&m->queries), m->queries.len, r->batch_letters, &m->fasta, e);
+		a = fasta_cut(buf_bytes(&m->queries), m->queries.len, r->batch_letters, &m->fasta,
+			      e);
 	if (a == -ENOTSUP)
 		(void)err_prefix(e, "the queries are not plain FASTA");
 	if (!a)
@@ -446,7 +454,8 @@ static int watch_signals(struct master *m, struct err *e)
 /* errors of the user's that BLAST+ itself words best */
 static bool leave_to_blast(int code)
 {
-	return code == -ENOENT || code == -EACCES || code == -ENOTDIR || code == -EISDIR || code == -EROFS;
+	return code == -ENOENT || code == -EACCES || code == -ENOTDIR || code == -EISDIR ||
+	       code == -EROFS;
 }
 
 static int run(struct master *m)
@@ -475,7 +484,8 @@ static int run(struct master *m)
 	if (r < 0) {
 		(void)snprintf(m->unsplit_why, sizeof(m->unsplit_why), "%s", e.text);
 		say(m, "running BLAST+ unsplit on this node: ", e.text);
-		if (engine_find(m->request.program, m->engine.program, sizeof(m->engine.program), &e) < 0)
+		if (engine_find(m->request.program, m->engine.program, sizeof(m->engine.program),
+				&e) < 0)
 			return exec_plain(m);
 	}
 	r = output_open(m->request.out, m->tmp, &m->output, &e);
@@ -498,6 +508,10 @@ int main(int argc, char **argv)
 	struct master m = { .started_ms = clock_boot_ms() };
 	struct err e = { 0 };
 
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		(void)printf("mpiblast %s\n", COMOSIX_VERSION);
+		return 0;
+	}
 	m.hashed_ms = m.started_ms;
 	m.terminal = isatty(STDERR_FILENO);
 	if (options_parse(argc, argv, &m.request, &e) < 0) {
@@ -506,6 +520,10 @@ int main(int argc, char **argv)
 	}
 	if (m.request.help) {
 		(void)fputs(options_help(), stdout);
+		return 0;
+	}
+	if (m.request.version) {
+		(void)printf("mpiblast %s\n", COMOSIX_VERSION);
 		return 0;
 	}
 	(void)signal(SIGPIPE, SIG_IGN); /* write() tells */

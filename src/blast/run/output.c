@@ -79,8 +79,9 @@ int output_write(struct output *o, const void *p, size_t n, struct err *e)
 {
 	int r = fd_write_all(o->fd, p, n);
 
-	return r < 0 ? err_set(e, r, "write the report for %s: %s; nothing was left there", shown(o),
-			       strerror(-r)) : 0;
+	return r < 0 ? err_set(e, r, "write the report for %s: %s; nothing was left there",
+			       shown(o), strerror(-r))
+		     : 0;
 }
 
 int output_restart(struct output *o, struct err *e)
@@ -97,7 +98,8 @@ static int name_temp(struct output *o, struct err *e)
 
 	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
 	for (unsigned int i = 0; i < 1000; i++) {
-		int n = snprintf(o->temp, sizeof(o->temp), "%s.%u.%u~", o->path, (unsigned int)getpid(), i);
+		int n = snprintf(o->temp, sizeof(o->temp), "%s.%u.%u~", o->path,
+				 (unsigned int)getpid(), i);
 
 		if (n < 0 || (size_t)n >= sizeof(o->temp))
 			break;

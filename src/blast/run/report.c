@@ -169,8 +169,13 @@ static int make_pipe(int *ret_ours, int *ret_theirs, bool we_read, struct err *e
 
 static int start(struct report *r, struct err *e)
 {
-	struct engine_run run = { r->s.engine, r->s.program, r->s.words, r->s.engine ? "select" : NULL,
-				  false, (const char *const *)environ, { r->s.stdin_fd, -1, STDERR_FILENO } };
+	struct engine_run run = { r->s.engine,
+				  r->s.program,
+				  r->s.words,
+				  r->s.engine ? "select" : NULL,
+				  false,
+				  (const char *const *)environ,
+				  { r->s.stdin_fd, -1, STDERR_FILENO } };
 	AUTO_CLOSE int its_in = -1;
 	AUTO_CLOSE int its_out = -1;
 	int a = make_pipe(&r->out_fd, &its_out, true, e);

@@ -16,8 +16,8 @@ struct report_setup {
 	const struct engine *engine; /* NULL: unsplit, nothing is preloaded */
 	const char *program;	     /* path */
 	const char *const *words;
-	struct output *output;	     /* stays the caller's */
-	int stdin_fd;		     /* unsplit: its standard input; -1: none */
+	struct output *output; /* stays the caller's */
+	int stdin_fd;	       /* unsplit: its standard input; -1: none */
 	/* BLAST+ has ended; e is set when its report could not be kept. report_free() comes next */
 	void (*over)(void *owner, int wait_status, const struct err *e);
 	void *owner;

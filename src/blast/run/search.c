@@ -29,9 +29,9 @@
 struct search {
 	struct search_setup s;
 	uint32_t task;
-	pid_t pid;		/* 0: ended */
+	pid_t pid; /* 0: ended */
 	int status;
-	int dump_fd, talk_fd;	/* pipe from BLAST+; its standard error, a file */
+	int dump_fd, talk_fd; /* pipe from BLAST+; its standard error, a file */
 	struct ev_ref dump_ref, child_ref;
 	struct buf in;
 	struct dump dump;
@@ -128,8 +128,8 @@ static void answer(struct search *s)
 	} else {
 		last_words(s, text, sizeof(text));
 		failed.task = s->task;
-		failed.status = WIFEXITED(s->status) ? (uint32_t)WEXITSTATUS(s->status) :
-						       128u + (uint32_t)WTERMSIG(s->status);
+		failed.status = WIFEXITED(s->status) ? (uint32_t)WEXITSTATUS(s->status)
+						     : 128u + (uint32_t)WTERMSIG(s->status);
 		failed.text = text;
 		m.body_case = CMX__BLAST_MESSAGE__BODY_FAILED;
 		m.failed = &failed;
@@ -232,8 +232,9 @@ static int write_files(const struct search_setup *s, const Cmx__BlastTask *t, co
 {
 	AUTO_FREE char *names = calloc(s->run->n_volumes, PATH_MAX);
 	AUTO_FREE const char **volumes = calloc(s->run->n_volumes, sizeof(*volumes));
-	struct alias_fragment f = { s->run->title, volumes, (uint32_t)s->run->n_volumes,
-				    t->first, t->last, s->run->n_seqs, s->run->letters };
+	struct alias_fragment f = { s->run->title,  volumes, (uint32_t)s->run->n_volumes,
+				    t->first,	    t->last, s->run->n_seqs,
+				    s->run->letters };
 	struct buf text;
 	int r;
 
@@ -256,8 +257,9 @@ static int start(struct search *s, const char *queries, struct err *e)
 {
 	const char *words[WORDS_MAX + 1], *env[8] = { NULL };
 	char db[PATH_MAX], home[PATH_MAX], tmp[PATH_MAX];
-	struct engine_run run = { s->s.engine, s->s.engine->program, words, "dump",
-				  s->s.run->unlimited, env, { -1, -1, -1 } };
+	struct engine_run run = { s->s.engine,	 s->s.engine->program, words,
+				  "dump",	 s->s.run->unlimited,  env,
+				  { -1, -1, -1 } };
 	size_t n = 0;
 	int p[2], r;
 
@@ -305,8 +307,8 @@ int search_start(const struct search_setup *setup, const Cmx__BlastTask *t, stru
 	struct search *s;
 	int r = 0;
 
-	if (fasta_check(t->queries.data, t->queries.len, &n_queries) < 0 || n_queries != t->n_queries ||
-	    t->last > setup->run->n_seqs)
+	if (fasta_check(t->queries.data, t->queries.len, &n_queries) < 0 ||
+	    n_queries != t->n_queries || t->last > setup->run->n_seqs)
 		return err_set(e, -EPROTO, "the master sent a task that is none");
 	s = calloc(1, sizeof(*s));
 	if (!s)

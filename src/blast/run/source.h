@@ -29,9 +29,9 @@ struct source_events {
 };
 
 struct source_stream {
-	int fd;		 /* the caller's; non-blocking */
+	int fd;		  /* the caller's; non-blocking */
 	struct buf hello; /* to be sent first; the caller's */
-	bool wait_ok;	 /* the other side answers OPEN_OK before the worker speaks */
+	bool wait_ok;	  /* the other side answers OPEN_OK before the worker speaks */
 };
 
 struct source_ops {
@@ -57,8 +57,8 @@ struct source_setup {
  * @program:	The worker; NULL: ours
  * @directory:	For their scratch directories and their cache
  */
-int source_local(const struct source_setup *s, uint32_t n, const char *program, const char *directory,
-		 struct source **ret, struct err *e) MUST_CHECK;
+int source_local(const struct source_setup *s, uint32_t n, const char *program,
+		 const char *directory, struct source **ret, struct err *e) MUST_CHECK;
 
 /**
  * source_cluster() - Workers on the nodes that this node's comosixd knows

@@ -14,10 +14,10 @@
 #include "os/fd.h"
 #include "os/sock.h"
 
-#define IN_MAX	     (2 * (FRAME_HEADER + FRAME_PAYLOAD_MAX))
-#define READ_STEP    65536
-#define SLOTS_MAX    64 /* workers on one node */
-#define REQUEST_MAX  4096
+#define IN_MAX	    (2 * (FRAME_HEADER + FRAME_PAYLOAD_MAX))
+#define READ_STEP   65536
+#define SLOTS_MAX   64 /* workers on one node */
+#define REQUEST_MAX 4096
 
 struct source_cluster {
 	struct source source;
@@ -189,7 +189,8 @@ int source_cluster(const struct source_setup *s, struct source **ret, struct err
 	buf_done(&hello);
 	if (r < 0) {
 		cluster_free(&c->source);
-		return err_set(e, r, "no comosixd answers at '%s': %s", socket_path(), strerror(-r));
+		return err_set(e, r, "no comosixd answers at '%s': %s", socket_path(),
+			       strerror(-r));
 	}
 	*ret = &c->source;
 	return 0;

@@ -61,12 +61,16 @@ static int start(struct place *p, int fd, struct err *e)
 	const char *words[] = { p->of->program, NULL };
 	const char *env[ENV_MAX + 3];
 	char scratch[PATH_MAX + 96], cache[PATH_MAX + 32];
-	struct spawn s = { .path = p->of->program, .argv = words, .env = env,
-			   .fds = { fd, fd, 2 }, .death_signal = SIGKILL };
+	struct spawn s = { .path = p->of->program,
+			   .argv = words,
+			   .env = env,
+			   .fds = { fd, fd, 2 },
+			   .death_signal = SIGKILL };
 	size_t n = 0;
 	int r;
 
-	(void)snprintf(scratch, sizeof(scratch), "COMOSIX_SCRATCH=%s/%s", p->of->directory, p->name);
+	(void)snprintf(scratch, sizeof(scratch), "COMOSIX_SCRATCH=%s/%s", p->of->directory,
+		       p->name);
 	(void)snprintf(cache, sizeof(cache), "COMOSIX_CACHE=%s/cache", p->of->directory);
 	r = dir_make(scratch + strlen("COMOSIX_SCRATCH="), 0700, e);
 	if (r < 0)
@@ -74,10 +78,23 @@ static int start(struct place *p, int fd, struct err *e)
 	env[n++] = scratch;
 	env[n++] = cache;
 	for (char **v = environ; *v && n < ENV_MAX; v++)
-		if (strncmp(*v, "COMOSIX_SCRATCH=", 16) != 0 && strncmp(*v, "COMOSIX_CACHE=", 14) != 0)
+		if (strncmp(*v, "COMOSIX_SCRATCH=", 16) != 0 &&
+		    strncmp(*v, "COMOSIX_CACHE=", 14) != 0)
 			env[n++] = *v;
 	env[n] = NULL;
 	return spawn_program(&s, &p->pid, e);
+}
+
+/* the owner has given it up, perhaps because it is stopped for good */
+static void end(struct place *p)
+{
+	loop_remove(p->of->s.loop, &p->child);
+	if (!p->pid)
+		return;
+	(void)kill(p->pid, SIGKILL); /* ours and not reaped, so it is there */
+	while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	p->pid = 0;
 }
 
 static int local_open(struct source *source, const char *node, struct source_stream *ret,
@@ -90,8 +107,9 @@ static int local_open(struct source *source, const char *node, struct source_str
 	for (uint32_t i = 0; i < l->n; i++)
 		if (!strcmp(l->places[i].name, node))
 			p = &l->places[i];
-	if (!p || p->pid)
-		return err_set(e, -EBUSY, "no free worker '%s'", node);
+	if (!p || p->starts == STARTS_MAX)
+		return err_set(e, -EBUSY, "'%s' was started %d times", node, STARTS_MAX);
+	end(p);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set(e, -errno, "socketpair: %s", strerror(errno));
 	AUTO_CLOSE int ours = pair[0];
@@ -124,22 +142,14 @@ static void local_free(struct source *source)
 	struct source_local *l = CONTAINER_OF(source, struct source_local, source);
 
 	loop_remove(l->s.loop, &l->first);
-	for (uint32_t i = 0; i < l->n; i++) {
-		struct place *p = &l->places[i];
-
-		loop_remove(l->s.loop, &p->child);
-		if (!p->pid)
-			continue;
-		(void)kill(p->pid, SIGKILL); /* ours and not reaped, so it is there */
-		while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	for (uint32_t i = 0; i < l->n; i++)
+		end(&l->places[i]);
 	free(l->places);
 	free(l);
 }
 
-int source_local(const struct source_setup *s, uint32_t n, const char *program, const char *directory,
-		 struct source **ret, struct err *e)
+int source_local(const struct source_setup *s, uint32_t n, const char *program,
+		 const char *directory, struct source **ret, struct err *e)
 {
 	static const struct source_ops ops = { local_open, local_free };
 	struct source_local *l = calloc(1, sizeof(*l));

@@ -14,11 +14,13 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "base/opt.h"
 #include "blast/core/options.h"
 #include "blast/run/engine.h"
 #include "blast/run/fetch.h"
 #include "blast/run/link.h"
 #include "blast/run/search.h"
+#include "config.h"
 #include "log/log.h"
 #include "os/fd.h"
 #include "os/file.h"
@@ -102,8 +104,11 @@ static int check_engine(struct worker *w, const Cmx__BlastSetup *s, struct err *
 		return err_set(e, -EPROTO, "the master names no build of BLAST+");
 	for (int i = 0; i < PRELIM_PARTS; i++)
 		if (strcmp(s->engine[i], w->engine.ids[i]) != 0)
-			return err_set(e, -EPERM, "BLAST+ differs: here %s, at the master %.80s; install the same "
-				       "version of ncbi-blast+ on both", w->engine.ids[i], s->engine[i]);
+			return err_set(
+				e, -EPERM,
+				"BLAST+ differs: here %s, at the master %.80s; install the same "
+				"version of ncbi-blast+ on both",
+				w->engine.ids[i], s->engine[i]);
 	return 0;
 }
 
@@ -198,7 +203,8 @@ static int make_places(struct worker *w, struct err *e)
 	int n, m;
 
 	if (!scratch) {
-		n = snprintf(w->scratch, sizeof(w->scratch), "%s/blast-worker.XXXXXX", tmp ? tmp : "/tmp");
+		n = snprintf(w->scratch, sizeof(w->scratch), "%s/blast-worker.XXXXXX",
+			     tmp ? tmp : "/tmp");
 		if (n < 0 || (size_t)n >= sizeof(w->scratch) || !mkdtemp(w->scratch))
 			return err_set(e, -errno, "make a scratch directory: %s", strerror(errno));
 		w->own_scratch = true;
@@ -206,11 +212,12 @@ static int make_places(struct worker *w, struct err *e)
 		(void)snprintf(w->scratch, sizeof(w->scratch), "%s", scratch);
 	}
 	if (strpbrk(w->scratch, " \t\"'") || strlen(w->scratch) > PATH_MAX / 2)
-		return err_set(e, -EINVAL, "the scratch directory '%s' must have a short name without spaces",
+		return err_set(e, -EINVAL,
+			       "the scratch directory '%s' must have a short name without spaces",
 			       w->scratch);
 	n = snprintf(w->directory, sizeof(w->directory), "%s/db", w->scratch);
-	m = cache ? snprintf(w->cache, sizeof(w->cache), "%s", cache) :
-		    snprintf(w->cache, sizeof(w->cache), "%s/cache", w->scratch);
+	m = cache ? snprintf(w->cache, sizeof(w->cache), "%s", cache)
+		  : snprintf(w->cache, sizeof(w->cache), "%s/cache", w->scratch);
 	if (n < 0 || m < 0 || (size_t)n >= sizeof(w->directory) || (size_t)m >= sizeof(w->cache))
 		return err_set(e, -ENAMETOOLONG, "the name of a directory is too long");
 	n = dir_remove(w->directory, e);
@@ -219,19 +226,63 @@ static int make_places(struct worker *w, struct err *e)
 	return n < 0 ? n : dir_make(w->cache, 0755, e);
 }
 
+struct options {
+	bool version;
+};
+
+static const struct opt_spec specs[] = {
+	{ "version", 0, OPT_FLAG, offsetof(struct options, version), NULL, "print the version" },
+};
+
+static const struct opt_command self = {
+	.name = "comosix-blast-worker",
+	.args = NULL,
+	.summary = "search for mpiblast, told over standard input; started by comosixd or mpiblast",
+	.specs = specs,
+	.n_specs = ARRAY_LEN(specs),
+};
+
+/* 0: work; else main() ends with *ret_status */
+static int read_options(int argc, char **argv, int *ret_status)
+{
+	struct options o = { 0 };
+	struct err e = { 0 };
+	struct buf help;
+	int first, r = opt_parse(&self, argc, argv, &o, &first, &e);
+
+	*ret_status = 0;
+	if (r == -ECANCELED) {
+		buf_init(&help, 16384);
+		if (!opt_help(&self, &help))
+			(void)fputs(buf_text(&help), stdout);
+		buf_done(&help);
+		return 1;
+	}
+	if (!r && first < argc)
+		r = err_set(&e, -EINVAL, "'%s' is one word too many", argv[first]);
+	if (r < 0) {
+		(void)fprintf(stderr, "comosix-blast-worker: %s\n", e.text);
+		*ret_status = 2;
+		return 1;
+	}
+	if (o.version)
+		(void)printf("comosix-blast-worker %s\n", COMOSIX_VERSION);
+	return o.version;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct link_events events = { on_message, on_closed, on_room };
 	struct worker w = { .link = NULL };
-	struct link_setup s = { .fd_in = 0, .fd_out = 1, .peer = BLAST_FROM_MASTER,
-				.events = &events, .owner = &w };
+	struct link_setup s = {
+		.fd_in = 0, .fd_out = 1, .peer = BLAST_FROM_MASTER, .events = &events, .owner = &w
+	};
 	struct err e = { 0 };
-	int r;
+	int status, r;
 
-	(void)argv;
+	if (read_options(argc, argv, &status))
+		return status;
 	log_open("comosix-blast-worker", LOG_WARN);
-	if (argc > 1)
-		die("started by comosixd or by mpiblast, without arguments; see mpiblast(1)");
 	(void)signal(SIGPIPE, SIG_IGN); /* write() tells */
 	r = make_places(&w, &e);
 	if (!r)

@@ -24,6 +24,7 @@
 
 #include "node/runner/environment.h"
 #include "os/fd.h"
+#include "os/spawn.h"
 
 #define STATUS_RUNNER_FAILED 125
 #define STATUS_NOT_EXECUTED  126
@@ -72,16 +73,6 @@ static int take_session(const struct ends *ends, bool tty)
 	return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
 }
 
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int i = 1; i < NSIG; i++)
-		(void)signal(i, SIG_DFL); /* fails for those that cannot be changed */
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL); /* only a bad pointer makes it fail */
-}
-
 static void go_to(const char *wanted, const char *home)
 {
 	if (wanted[0] == '/' && !chdir(wanted))
@@ -96,8 +87,9 @@ static void NORETURN child(const struct user *u, const Cmx__ExecRequest *rq,
 {
 	int r;
 
-	reset_signals();
-	r = take_session(ends, rq->tty);
+	r = spawn_reset_signals();
+	if (!r)
+		r = take_session(ends, rq->tty);
 	if (r < 0)
 		fail(report, STEP_SESSION, r);
 	(void)umask(022);

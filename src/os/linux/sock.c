@@ -104,6 +104,26 @@ int sock_tcp_listen(const struct sock_addr *a, int *ret_fd, struct err *e)
 	return 0;
 }
 
+int sock_tcp_alive(int fd, unsigned int ms, struct err *e)
+{
+	const struct {
+		int level, name, value;
+	} opts[] = {
+		/* unanswered data is covered by the user timeout, an idle stream by the probes */
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, (int)ms },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, (int)(ms / 2000 ? ms / 2000 : 1) },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, (int)(ms / 4000 ? ms / 4000 : 1) },
+		{ IPPROTO_TCP, TCP_KEEPCNT, 2 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(opts); i++)
+		if (setsockopt(fd, opts[i].level, opts[i].name, &opts[i].value,
+			       sizeof(opts[i].value)) < 0)
+			return err_set(e, -errno, "set a TCP timeout: %s", strerror(errno));
+	return 0;
+}
+
 int sock_udp_bind(const struct sock_addr *a, int *ret_fd, struct err *e)
 {
 	return bind_inet(a, SOCK_DGRAM, ret_fd, e);

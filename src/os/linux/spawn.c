@@ -46,12 +46,20 @@ static int take_fds(const struct spawn *s)
 	return 0;
 }
 
-static int reset_signals(void)
+/* sigaction(2) as the kernel has it, all zero: the default action, no flags, an empty mask */
+struct kernel_sigaction {
+	unsigned long handler, flags, restorer, mask;
+};
+
+int spawn_reset_signals(void)
 {
+	static const struct kernel_sigaction dfl;
 	sigset_t none;
 
+	/* by hand: the C library refuses the two it keeps for itself (32, 33), and a parent that is
+	 * no C program may have left those ignored. KILL and STOP cannot be changed, and need not. */
 	for (int i = 1; i < NSIG; i++)
-		(void)signal(i, SIG_DFL); /* fails for KILL and STOP and the two of the C library */
+		(void)syscall(SYS_rt_sigaction, i, &dfl, NULL, sizeof(dfl.mask));
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
@@ -72,7 +80,7 @@ static void NORETURN child(const struct spawn *s, pid_t parent, int report)
 {
 	static const char *const empty[] = { NULL };
 	int high = fcntl(report, F_DUPFD_CLOEXEC, SPAWN_FDS_MAX);
-	int r = high < 0 ? -errno : reset_signals();
+	int r = high < 0 ? -errno : spawn_reset_signals();
 
 	if (!r)
 		r = take_fds(s);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* helper.c - the root helper of comosix-headd: its verbs */
+/* help_verbs.c - the root helper of comosix-headd: its verbs */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
