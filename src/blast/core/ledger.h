@@ -20,20 +20,21 @@
 #define LEDGER_FRAGMENTS_MAX 1024
 #define LEDGER_TASKS_MAX     (1u << 22)
 #define LEDGER_NOBODY	     0 /* worker ids begin at 1 */
-#define LEDGER_FAILURES_MAX  3 /* of one task; more and the search cannot be split */
+#define LEDGER_FAILURES_MAX  2 /* workers that failed at one task: it is not the workers */
 
 enum task_state {
 	TASK_WAITING, /* nobody works on it */
-	TASK_RUNNING, /* by[0], and by[1] when it was started twice */
+	TASK_RUNNING, /* by[0], and by[1] when it was started again */
 	TASK_DONE,    /* its hits are kept; later answers are dropped */
 };
 
 struct task {
 	enum task_state state;
 	uint32_t batch, fragment;
-	uint32_t by[2]; /* workers */
-	uint32_t failures;
-	uint64_t since_ms; /* RUNNING: when by[0] took it */
+	uint32_t by[2];		      /* workers, the last two */
+	uint32_t extra;		      /* times it was started beside a worker that was at it */
+	uint32_t failures, failed_by; /* workers that could not do it; the last of them */
+	uint64_t since_ms;	      /* RUNNING: when it was taken last */
 };
 
 struct fragment {
@@ -87,18 +88,18 @@ int64_t ledger_take(struct ledger *l, uint32_t worker, uint32_t fragment, uint64
 	MUST_CHECK;
 
 /**
- * ledger_answer() - A worker has sent a whole, checked answer
+ * ledger_answer() - A worker has sent a whole, checked answer to a task that it was given
  * @ret_batch_done: Set when it was the last of its batch
  *
  * Return: true when it is the first answer to the task and is to be kept
  */
-bool ledger_answer(struct ledger *l, uint32_t task, uint32_t worker, uint64_t now_ms,
-		   bool *ret_batch_done) MUST_CHECK;
+bool ledger_answer(struct ledger *l, uint32_t task, uint64_t now_ms, bool *ret_batch_done)
+	MUST_CHECK;
 
 /** ledger_lose() - A worker is gone; what only it worked on waits again */
 void ledger_lose(struct ledger *l, uint32_t worker);
 
-/** ledger_fail() - A worker could not do a task; -EIO when the task has failed too often */
+/** ledger_fail() - A worker could not do a task; -EIO when LEDGER_FAILURES_MAX workers could not */
 int ledger_fail(struct ledger *l, uint32_t task, uint32_t worker) MUST_CHECK;
 
 /** ledger_left_ms() - Time left, by the tasks done so far and this many slots; 0: not known */

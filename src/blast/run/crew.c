@@ -21,12 +21,13 @@
 #include "blast/run/link.h"
 #include "os/fd.h"
 
-#define TICK_MS	    500
-#define NODES_MAX   4096
-#define WORKERS_MAX 4096
-#define RETRY_MS    500 /* doubled for each strike */
-#define STRIKES_MAX 5	/* of one node; then it is left alone until it comes anew */
-#define HITS_MAX    (1u << 26)
+#define TICK_MS	     500
+#define NODES_MAX    4096
+#define WORKERS_MAX  4096
+#define RETRY_MS     500 /* doubled for each strike */
+#define STRIKES_MAX  5	 /* of one node; then it is left alone until it comes anew */
+#define FAILURES_MAX 1	 /* of a worker; it may not be its fault */
+#define HITS_MAX     (1u << 26)
 
 enum worker_state {
 	WORKER_HIRED,
@@ -42,6 +43,7 @@ struct worker {
 	struct link *link;
 	uint64_t heard_ms;
 	uint32_t task, fragment; /* BUSY: index; the one it did last */
+	uint32_t n_failed;	 /* tasks it could not do */
 	struct hits hits;	 /* of its task */
 	int file_fd;		 /* being sent; -1: none */
 	uint32_t file;
@@ -250,34 +252,42 @@ static void take_hits(struct worker *w, const Cmx__BlastHits *h)
 	}
 }
 
+static int check_done(struct worker *w, const Cmx__BlastDone *d, struct err *e)
+{
+	const struct task *t = &w->of->ledger.tasks[w->task];
+	const struct fragment *f = &w->of->ledger.fragments[t->fragment];
+
+	if (d->n_hits != w->hits.n)
+		return err_set(e, -EPROTO, "it sent %zu hits and counted %u", w->hits.n, d->n_hits);
+	if (!d->searches && d->n_hits)
+		return err_set(e, -EPROTO, "it sent hits and says that it did not search");
+	return hits_check(&w->hits, w->of->s.fasta->batches[t->batch].n, f->first, f->last, e);
+}
+
 static void take_done(struct worker *w, const Cmx__BlastDone *d)
 {
 	struct crew *c = w->of;
 	struct crew_node *n = &c->nodes[w->node];
 	uint32_t task = w->task;
 	const struct task *t = &c->ledger.tasks[task];
-	const struct fragment *f = &c->ledger.fragments[t->fragment];
 	struct err e = { 0 };
 	bool last;
-	int r;
 
 	if (w->state != WORKER_BUSY || d->task != task + 1)
 		return; /* of a task that was cancelled */
-	if (d->n_hits != w->hits.n)
-		r = err_set(&e, -EPROTO, "it sent %zu hits and counted %u", w->hits.n, d->n_hits);
-	else
-		r = hits_check(&w->hits, c->s.fasta->batches[t->batch].n, f->first, f->last, &e);
-	if (!r && c->searched[t->batch] >= 0 && c->searched[t->batch] != (int)d->searches)
-		r = err_set(&e, -EPROTO, "it says the queries %s searched, others say the opposite",
-			    d->searches ? "can be" : "cannot be");
-	if (r < 0) {
+	if (check_done(w, d, &e) < 0) {
 		n->n_refused++;
 		lose(w, e.text, true);
 		return;
 	}
+	if (c->searched[t->batch] >= 0 && c->searched[t->batch] != (int)d->searches) {
+		/* it depends on the queries alone, so one of them lies; who is not to be known */
+		broken(c, "nodes disagree about the queries");
+		return;
+	}
 
 	w->state = WORKER_IDLE;
-	if (ledger_answer(&c->ledger, task, w->id, loop_now(c->s.loop), &last)) {
+	if (ledger_answer(&c->ledger, task, loop_now(c->s.loop), &last)) {
 		n->n_tasks++;
 		n->strikes = 0;
 		n->cpu_ms += d->cpu_ms;
@@ -309,9 +319,11 @@ static void take_failed(struct worker *w, const Cmx__BlastFailed *f)
 		return;
 	w->state = WORKER_IDLE;
 	w->hits.n = 0;
-	(void)snprintf(why, sizeof(why), "BLAST+ on the nodes failed: %.200s", f->text);
+	(void)snprintf(why, sizeof(why), "BLAST+ failed there: %.200s", f->text);
 	if (ledger_fail(&c->ledger, task, w->id) < 0)
 		broken(c, why);
+	else if (++w->n_failed > FAILURES_MAX)
+		lose(w, why, true);
 	else
 		give_work(c);
 }
@@ -525,6 +537,8 @@ static void on_node(void *owner, const char *name, uint32_t slots)
 	struct crew *c = owner;
 	struct crew_node *v;
 
+	if (c->s.request->per_node && slots > c->s.request->per_node)
+		slots = c->s.request->per_node;
 	for (uint32_t i = 0; i < c->n_nodes; i++)
 		if (!strcmp(c->nodes[i].name, name)) {
 			c->nodes[i].slots = slots;

@@ -85,6 +85,18 @@ static int start(struct place *p, int fd, struct err *e)
 	return spawn_program(&s, &p->pid, e);
 }
 
+/* the owner has given it up, perhaps because it is stopped for good */
+static void end(struct place *p)
+{
+	loop_remove(p->of->s.loop, &p->child);
+	if (!p->pid)
+		return;
+	(void)kill(p->pid, SIGKILL); /* ours and not reaped, so it is there */
+	while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	p->pid = 0;
+}
+
 static int local_open(struct source *source, const char *node, struct source_stream *ret,
 		      struct err *e)
 {
@@ -95,8 +107,9 @@ static int local_open(struct source *source, const char *node, struct source_str
 	for (uint32_t i = 0; i < l->n; i++)
 		if (!strcmp(l->places[i].name, node))
 			p = &l->places[i];
-	if (!p || p->pid)
-		return err_set(e, -EBUSY, "no free worker '%s'", node);
+	if (!p || p->starts == STARTS_MAX)
+		return err_set(e, -EBUSY, "'%s' was started %d times", node, STARTS_MAX);
+	end(p);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set(e, -errno, "socketpair: %s", strerror(errno));
 	AUTO_CLOSE int ours = pair[0];
@@ -129,16 +142,8 @@ static void local_free(struct source *source)
 	struct source_local *l = CONTAINER_OF(source, struct source_local, source);
 
 	loop_remove(l->s.loop, &l->first);
-	for (uint32_t i = 0; i < l->n; i++) {
-		struct place *p = &l->places[i];
-
-		loop_remove(l->s.loop, &p->child);
-		if (!p->pid)
-			continue;
-		(void)kill(p->pid, SIGKILL); /* ours and not reaped, so it is there */
-		while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	for (uint32_t i = 0; i < l->n; i++)
+		end(&l->places[i]);
 	free(l->places);
 	free(l);
 }
