@@ -462,9 +462,9 @@ static void every_task_is_done_once(void **state)
 		int64_t t = ledger_take(&l, 1 + i % 2, UINT32_MAX, i);
 
 		assert_int_equal(t, i);
-		assert_true(ledger_answer(&l, (uint32_t)t, 1 + i % 2, i + 5, &last));
+		assert_true(ledger_answer(&l, (uint32_t)t, i + 5, &last));
 		batches += last;
-		assert_false(ledger_answer(&l, (uint32_t)t, 1 + i % 2, i + 5, &last));
+		assert_false(ledger_answer(&l, (uint32_t)t, i + 5, &last));
 	}
 	assert_int_equal(batches, 2);
 	assert_int_equal(l.n_done, l.n_tasks);
@@ -484,9 +484,8 @@ static void a_lost_workers_task_waits_again(void **state)
 	assert_true(a == 0 && b == 1);
 	ledger_lose(&l, 1);
 	assert_int_equal(l.n_lost, 1);
-	assert_false(ledger_answer(&l, (uint32_t)a, 1, 1, &last)); /* a ghost */
 	assert_int_equal(ledger_take(&l, 3, UINT32_MAX, 1), a);
-	assert_true(ledger_answer(&l, (uint32_t)a, 3, 2, &last));
+	assert_true(ledger_answer(&l, (uint32_t)a, 2, &last));
 	ledger_done(&l);
 }
 
@@ -511,16 +510,16 @@ static void a_straggler_is_started_twice(void **state)
 		assert_int_equal(ledger_take(&l, 1 + i, UINT32_MAX, 0), i);
 	assert_int_equal(ledger_take(&l, 99, UINT32_MAX, 5000), -1); /* nothing to compare with */
 	for (uint32_t i = 1; i < l.n_tasks; i++)
-		assert_true(ledger_answer(&l, i, 1 + i, 3000, &last));
+		assert_true(ledger_answer(&l, i, 3000, &last));
 	assert_int_equal(ledger_take(&l, 99, UINT32_MAX, 5000), -1); /* not yet */
 	assert_int_equal(ledger_take(&l, 1, UINT32_MAX, 9000), -1);  /* it is at it itself */
 	assert_int_equal(ledger_take(&l, 99, UINT32_MAX, 9000), 0);
-	assert_int_equal(ledger_take(&l, 98, UINT32_MAX, 9000), -1); /* two are enough */
-	assert_int_equal(ledger_take(&l, 98, UINT32_MAX, 30000), 0); /* unless both are stuck */
-	assert_false(ledger_answer(&l, 0, 1, 30001, &last));
+	assert_int_equal(ledger_take(&l, 98, UINT32_MAX, 9000), -1);  /* two are enough */
+	assert_int_equal(ledger_take(&l, 98, UINT32_MAX, 15000), -1); /* and patience doubles */
+	assert_int_equal(ledger_take(&l, 98, UINT32_MAX, 30000), 0);  /* unless both are stuck */
 	ledger_lose(&l, 98);
 	assert_int_equal(l.tasks[0].state, TASK_RUNNING);
-	assert_true(ledger_answer(&l, 0, 99, 30002, &last));
+	assert_true(ledger_answer(&l, 0, 30002, &last));
 	assert_true(last);
 	ledger_done(&l);
 }
@@ -536,7 +535,7 @@ static void nothing_is_waited_for_for_ever(void **state)
 	assert_int_equal(ledger_take(&l, 1, UINT32_MAX, 1000), 0);
 	assert_int_equal(ledger_take(&l, 2, UINT32_MAX, 2000), -1);
 	assert_int_equal(ledger_take(&l, 2, UINT32_MAX, 20000), 0);
-	assert_true(ledger_answer(&l, 0, 2, 20001, &last));
+	assert_true(ledger_answer(&l, 0, 20001, &last));
 	ledger_done(&l);
 }
 
@@ -547,7 +546,8 @@ static void a_task_that_fails_everywhere_is_given_up(void **state)
 	small_ledger(&l);
 	assert_int_equal(ledger_take(&l, 1, UINT32_MAX, 0), 0);
 	assert_int_equal(ledger_fail(&l, 0, 1), 0);
-	for (uint32_t i = 1; i <= LEDGER_FAILURES_MAX; i++) { /* the same one again does not count */
+	for (uint32_t i = 1; i <= LEDGER_FAILURES_MAX;
+	     i++) { /* the same one again does not count */
 		assert_int_equal(ledger_take(&l, i, UINT32_MAX, 0), 0);
 		assert_int_equal(ledger_fail(&l, 0, i), i < LEDGER_FAILURES_MAX ? 0 : -EIO);
 	}

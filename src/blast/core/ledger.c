@@ -14,6 +14,7 @@
 #define TASKS_PER_SLOT	 6
 #define TWICE_FACTOR	 2 /* times the mean, before a task is started a second time */
 #define TWICE_LEAST_MS	 2000
+#define EXTRA_MAX	 10
 #define TWICE_UNKNOWN_MS 8000 /* when none is done yet to compare with */
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
@@ -90,26 +91,28 @@ static int64_t first_waiting(struct ledger *l)
 	return l->first_waiting < l->n_tasks ? (int64_t)l->first_waiting : -1;
 }
 
-/* how long a task may run before it is started once more */
-static uint64_t patience_ms(const struct ledger *l)
+/* how long a task may run before it is started once more; each time twice as long */
+static uint64_t patience_ms(const struct ledger *l, const struct task *k)
 {
 	uint64_t mean = l->n_done ? l->spent_ms / l->n_done : TWICE_UNKNOWN_MS / TWICE_FACTOR;
+	uint64_t least = mean * TWICE_FACTOR > TWICE_LEAST_MS ? mean * TWICE_FACTOR
+							      : TWICE_LEAST_MS;
 
-	return mean * TWICE_FACTOR > TWICE_LEAST_MS ? mean * TWICE_FACTOR : TWICE_LEAST_MS;
+	return least << (k->extra < EXTRA_MAX ? k->extra : EXTRA_MAX);
 }
 
 /* the task that was last started the longest ago, by somebody else, and too long ago */
 static int64_t overdue(const struct ledger *l, uint32_t worker, uint64_t now_ms)
 {
-	uint64_t oldest = now_ms - patience_ms(l);
+	uint64_t oldest = now_ms;
 	int64_t found = -1;
 
-	for (uint32_t t = 0; t < l->n_tasks && now_ms > patience_ms(l); t++) {
+	for (uint32_t t = 0; t < l->n_tasks; t++) {
 		const struct task *k = &l->tasks[t];
 
 		if (k->state != TASK_RUNNING || k->by[0] == worker || k->by[1] == worker)
 			continue;
-		if (k->since_ms <= oldest) {
+		if (k->since_ms < oldest && now_ms - k->since_ms >= patience_ms(l, k)) {
 			oldest = k->since_ms;
 			found = t;
 		}
@@ -117,13 +120,14 @@ static int64_t overdue(const struct ledger *l, uint32_t worker, uint64_t now_ms)
 	return found;
 }
 
-/* a second worker for a task; where two were at it, the first one does not count any more */
+/* one more worker for a task; of more than two, the last two are remembered */
 static void start_again(struct task *k, uint32_t worker, uint64_t now_ms)
 {
 	if (k->by[1] != LEDGER_NOBODY)
 		k->by[0] = k->by[1];
 	k->by[1] = worker;
 	k->since_ms = now_ms;
+	k->extra++;
 }
 
 int64_t ledger_take(struct ledger *l, uint32_t worker, uint32_t fragment, uint64_t now_ms)
@@ -154,23 +158,24 @@ int64_t ledger_take(struct ledger *l, uint32_t worker, uint32_t fragment, uint64
 	k->state = TASK_RUNNING;
 	k->by[0] = worker;
 	k->by[1] = LEDGER_NOBODY;
+	k->extra = 0;
 	k->since_ms = now_ms;
 	l->n_running++;
 	return t;
 }
 
-bool ledger_answer(struct ledger *l, uint32_t task, uint32_t worker, uint64_t now_ms,
-		   bool *ret_batch_done)
+bool ledger_answer(struct ledger *l, uint32_t task, uint64_t now_ms, bool *ret_batch_done)
 {
 	struct task *k = &l->tasks[task];
 
 	*ret_batch_done = false;
-	if (k->state != TASK_RUNNING || (k->by[0] != worker && k->by[1] != worker)) {
+	if (k->state == TASK_DONE) {
 		l->n_late++;
 		return false;
 	}
+	if (k->state == TASK_RUNNING)
+		l->n_running--;
 	k->state = TASK_DONE;
-	l->n_running--;
 	l->n_done++;
 	l->spent_ms += now_ms - k->since_ms;
 	*ret_batch_done = --l->open[k->batch] == 0;

@@ -24,16 +24,17 @@
 
 enum task_state {
 	TASK_WAITING, /* nobody works on it */
-	TASK_RUNNING, /* by[0], and by[1] when it was started twice */
+	TASK_RUNNING, /* by[0], and by[1] when it was started again */
 	TASK_DONE,    /* its hits are kept; later answers are dropped */
 };
 
 struct task {
 	enum task_state state;
 	uint32_t batch, fragment;
-	uint32_t by[2]; /* workers */
+	uint32_t by[2];		      /* workers, the last two */
+	uint32_t extra;		      /* times it was started beside a worker that was at it */
 	uint32_t failures, failed_by; /* workers that could not do it; the last of them */
-	uint64_t since_ms; /* RUNNING: when it was taken last */
+	uint64_t since_ms;	      /* RUNNING: when it was taken last */
 };
 
 struct fragment {
@@ -87,13 +88,13 @@ int64_t ledger_take(struct ledger *l, uint32_t worker, uint32_t fragment, uint64
 	MUST_CHECK;
 
 /**
- * ledger_answer() - A worker has sent a whole, checked answer
+ * ledger_answer() - A worker has sent a whole, checked answer to a task that it was given
  * @ret_batch_done: Set when it was the last of its batch
  *
  * Return: true when it is the first answer to the task and is to be kept
  */
-bool ledger_answer(struct ledger *l, uint32_t task, uint32_t worker, uint64_t now_ms,
-		   bool *ret_batch_done) MUST_CHECK;
+bool ledger_answer(struct ledger *l, uint32_t task, uint64_t now_ms, bool *ret_batch_done)
+	MUST_CHECK;
 
 /** ledger_lose() - A worker is gone; what only it worked on waits again */
 void ledger_lose(struct ledger *l, uint32_t worker);

@@ -12,6 +12,8 @@
 
 #include "base/parse.h"
 
+#define WORKERS_MAX 256
+
 /* what a value may look like; everything that fits is harmless on a worker */
 enum value_kind {
 	VALUE_NONE, /* a flag */
@@ -176,6 +178,7 @@ const char *options_help(void)
 	       "  -e, -evalue X        expectation value\n"
 	       "  -m N                 report format by blastall's numbers; -outfmt by BLAST+'s\n"
 	       "      --local-workers N  no cluster: N workers on this machine\n"
+	       "      --per-node N       at most N workers on a node (default: one per CPU)\n"
 	       "      --unsplit          run plain BLAST+ here\n"
 	       "      --json             a summary of the run on standard error, at the end\n"
 	       "      --help             this text; -help is the program's own\n"
@@ -349,6 +352,15 @@ static int take_known(struct blast_request *r, const struct option_row *row, con
 	return a;
 }
 
+/* numbers of ours */
+static const struct {
+	const char *name;
+	size_t offset;
+} numbers[] = {
+	{ "--local-workers", offsetof(struct blast_request, local_workers) },
+	{ "--per-node", offsetof(struct blast_request, per_node) },
+};
+
 /* words of ours; 1 taken, 0 not ours */
 static int take_own(struct blast_request *r, int argc, char **argv, int *i, struct err *e)
 {
@@ -362,13 +374,16 @@ static int take_own(struct blast_request *r, int argc, char **argv, int *i, stru
 		return r->version = true;
 	if (!strcmp(w, "--unsplit"))
 		return r->asked_unsplit = true;
-	if (!strncmp(w, "--local-workers", 15) && (!w[15] || w[15] == '=')) {
-		value = w[15] ? w + 16 : *i + 1 < argc ? argv[++*i] : "";
-		if (parse_u32(value, &r->local_workers) < 0 || !r->local_workers ||
-		    r->local_workers > 256)
-			return err_set(e, -EINVAL,
-				       "--local-workers wants a number from 1 to 256, not '%s'",
-				       value);
+	for (size_t k = 0; k < ARRAY_LEN(numbers); k++) {
+		size_t n = strlen(numbers[k].name);
+		uint32_t *to = (uint32_t *)((char *)r + numbers[k].offset);
+
+		if (strncmp(w, numbers[k].name, n) != 0 || (w[n] && w[n] != '='))
+			continue;
+		value = w[n] ? w + n + 1 : *i + 1 < argc ? argv[++*i] : "";
+		if (parse_u32(value, to) < 0 || !*to || *to > WORKERS_MAX)
+			return err_set(e, -EINVAL, "%s wants a number from 1 to %d, not '%s'",
+				       numbers[k].name, WORKERS_MAX, value);
 		return 1;
 	}
 	if (!strcmp(w, "--worker-program") && *i + 1 < argc) {

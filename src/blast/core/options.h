@@ -45,6 +45,7 @@ struct blast_request {
 
 	/* our own */
 	uint32_t local_workers;	    /* 0: use the cluster */
+	uint32_t per_node;	    /* most workers on a node; 0: one per CPU */
 	const char *worker_program; /* for tests: what local workers run */
 	bool json, help, version;
 };

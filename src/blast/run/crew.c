@@ -287,7 +287,7 @@ static void take_done(struct worker *w, const Cmx__BlastDone *d)
 	}
 
 	w->state = WORKER_IDLE;
-	if (ledger_answer(&c->ledger, task, w->id, loop_now(c->s.loop), &last)) {
+	if (ledger_answer(&c->ledger, task, loop_now(c->s.loop), &last)) {
 		n->n_tasks++;
 		n->strikes = 0;
 		n->cpu_ms += d->cpu_ms;
@@ -382,7 +382,7 @@ static void on_message(void *owner, Cmx__BlastMessage *m)
 	struct worker *w = owner;
 
 	w->heard_ms = loop_now(w->of->s.loop);
-	switch (m->body_case) {
+	switch (mine->body_case) {
 	case CMX__BLAST_MESSAGE__BODY_NEED:
 		take_need(w, m->need);
 		break;
@@ -537,6 +537,8 @@ static void on_node(void *owner, const char *name, uint32_t slots)
 	struct crew *c = owner;
 	struct crew_node *v;
 
+	if (c->s.request->per_node && slots > c->s.request->per_node)
+		slots = c->s.request->per_node;
 	for (uint32_t i = 0; i < c->n_nodes; i++)
 		if (!strcmp(c->nodes[i].name, name)) {
 			c->nodes[i].slots = slots;
