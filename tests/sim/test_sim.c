@@ -132,7 +132,7 @@ static void all_know_all_soon(void **state)
 	run_done(&run);
 }
 
-static void a_liar_is_not_believed(void **state)
+static void liars_are_not_believed(void **state)
 {
 	for (uint32_t seed = 71; seed < 74; seed++) {
 		run_row("liar", &shapes[0], seed, 60);
@@ -168,7 +168,7 @@ int main(void)
 		cmocka_unit_test(starved_nodes_are_not_buried),
 		cmocka_unit_test(halves_grow_together),
 		cmocka_unit_test(all_know_all_soon),
-		cmocka_unit_test(a_liar_is_not_believed),
+		cmocka_unit_test(liars_are_not_believed),
 		cmocka_unit_test(the_best_are_known_of_late),
 		cmocka_unit_test(chaos_ends_in_one_view),
 	};
