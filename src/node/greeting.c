@@ -65,7 +65,7 @@ int greeting_read(const struct frame *f, Cmx__Hello **ret, int *ret_status, stru
 
 		if (!m)
 			return -EPROTO;
-		*ret_status = m->status ? (int)m->status : 1;
+		*ret_status = m->status && m->status < 126 ? (int)m->status : 1;
 		return err_set(e, -EREMOTE, "%s", log_quote(m->text, text, sizeof(text)));
 	}
 	if (f->type != FRAME_HELLO)
