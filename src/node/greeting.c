@@ -177,7 +177,7 @@ static int make_key(struct node *n, struct conn *c, uint32_t id, bool connected,
 	if (!r)
 		r = seal_new(material, connected, &s);
 	explicit_bzero(material, sizeof(material));
-	return r < 0 ? r : pairs_add(n->pairs, id, s);
+	return r < 0 ? r : pairs_add(n->pairs, id, s, conn_peer(c)->not_after);
 }
 
 void greeting_pair(struct node *n, struct conn *c, uint32_t id, bool connected, const Cmx__Hello *h)
