@@ -12,7 +12,7 @@
 
 #include "head/api.h"
 
-#define API_STREAM_BEAT_MS 10000
+#define API_STREAM_BEAT_MS 3000 /* a client that is gone is noticed at the second write */
 #define API_STREAM_LIVE_MS 500
 #define API_STREAM_BATCH   64
 

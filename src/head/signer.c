@@ -95,7 +95,7 @@ static int sign_identity(struct signer *s, const Cmx__SignRequest *q, const char
 		.dns = dns,
 		.n_dns = 1,
 		.client = true,
-		.server = true,
+		.server = q->id != 0, /* an operator serves nobody */
 		.not_before = now - SIGNER_BACK_S,
 		.not_after = now + life_s,
 	};

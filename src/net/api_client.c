@@ -12,7 +12,7 @@
 
 #define PATH_PREFIX	"/api/v1"
 #define FILE_BYTES_MAX	65536
-#define STREAM_IDLE_S	30 /* the head speaks every 10 s at least */
+#define STREAM_IDLE_S	30 /* the head speaks every 3 s at least */
 #define STREAM_RETRY_S	1
 #define STREAM_RETRIES	30
 #define NO_EVENT_SO_FAR "9223372036854775807"
