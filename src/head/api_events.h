@@ -18,8 +18,8 @@
 
 /* one client's place in the stream */
 struct api_stream {
-	int64_t after; /* number of the last event sent */
-	bool live;     /* wants `live` events */
+	int64_t after;			 /* number of the last event sent */
+	bool live;			 /* wants `live` events */
 	uint64_t events_seen, live_seen; /* of the bus */
 	uint64_t live_next_ms;		 /* no `live` before */
 };

@@ -43,7 +43,8 @@ static struct {
 static void *run_signer(void *arg)
 {
 	(void)arg;
-	(void)!signer_serve(t.signer, t.to_signer[1], t.unused[1], NULL); /* ends with its channel */
+	(void)!signer_serve(t.signer, t.to_signer[1], t.unused[1],
+			    NULL); /* ends with its channel */
 	return NULL;
 }
 
@@ -57,8 +58,8 @@ static void *run_helper(void *arg)
 	while (channel_recv(*fd, -1, &in, NULL, NULL) > 0) {
 		Cmx__HelpReply reply = CMX__HELP_REPLY__INIT;
 
-		AUTO_MESSAGE Cmx__HelpRequest *q =
-			message_get(&cmx__help_request__descriptor, buf_bytes(&in), in.len, NULL);
+		AUTO_MESSAGE Cmx__HelpRequest *q = message_get(&cmx__help_request__descriptor,
+							       buf_bytes(&in), in.len, NULL);
 
 		reply.number = q->number;
 		if (q->verb != CMX__HELP_VERB__HELP_AUDIT) {
@@ -115,7 +116,8 @@ static int listen_anywhere(void)
 
 static int make_cluster(void)
 {
-	struct setup s = { .state = t.state, .etc = t.etc,
+	struct setup s = { .state = t.state,
+			   .etc = t.etc,
 			   .cluster = { .name = "test", .address = "127.0.0.1", .port = 4661 } };
 	char signer_dir[128];
 	struct err e = { 0 };
@@ -154,10 +156,13 @@ static int start(void **state)
 	t.ca_pem = read_text("ca.pem");
 	t.statement_pub = read_text("statement.pub");
 	(void)snprintf(database, sizeof(database), "%s/head/store/head.db", t.state);
-	t.setup = (struct web_setup){ .cluster = &t.cluster, .ca_pem = t.ca_pem,
-				      .statement_pub = t.statement_pub, .database = database,
+	t.setup = (struct web_setup){ .cluster = &t.cluster,
+				      .ca_pem = t.ca_pem,
+				      .statement_pub = t.statement_pub,
+				      .database = database,
 				      .listen_fd = listen_anywhere(),
-				      .signer_fd = t.to_signer[0], .helper_fd = t.help[0][0],
+				      .signer_fd = t.to_signer[0],
+				      .helper_fd = t.help[0][0],
 				      .helper_live_fd = t.help[1][0] };
 	return pthread_create(&t.signer_thread, NULL, run_signer, NULL) ||
 	       pthread_create(&t.helpers[0], NULL, run_helper, &t.help[0][1]) ||
@@ -188,8 +193,9 @@ static int stop(void **state)
 
 static struct api_client *client(void)
 {
-	struct api_credential c = { .url = t.url, .ca = t.ca, .cert = t.operator_pem,
-				    .key = t.operator_pem };
+	struct api_credential c = {
+		.url = t.url, .ca = t.ca, .cert = t.operator_pem, .key = t.operator_pem
+	};
 	struct api_client *ret = NULL;
 	struct err e = { 0 };
 
@@ -224,10 +230,10 @@ static json_t *join_body(const char *token)
 
 	buf_init(&key, ENROLL_PEM_MAX);
 	buf_init(&csr, ENROLL_PEM_MAX);
-	body = enroll_key(&key, NULL) || enroll_request(buf_bytes(&key), key.len, &csr, NULL) ?
-		       NULL :
-		       json_pack("{s:s, s:s, s:s}", "csr", buf_text(&csr), "name", "same", "token",
-				 token);
+	body = enroll_key(&key, NULL) || enroll_request(buf_bytes(&key), key.len, &csr, NULL)
+		       ? NULL
+		       : json_pack("{s:s, s:s, s:s}", "csr", buf_text(&csr), "name", "same",
+				   "token", token);
 	buf_done(&key);
 	buf_done(&csr);
 	return body;
