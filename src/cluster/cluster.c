@@ -372,6 +372,9 @@ uint64_t cluster_deadline(const struct cluster *c)
 	uint64_t at = c->last_ms + TICK_MAX_MS;
 	uint64_t doubt = doubt_deadline(c), spread = spread_deadline(c);
 
+	/* who has left does nothing more */
+	if (cluster_self(c)->state == CLUSTER_LEFT)
+		return at;
 	if (doubt < at)
 		at = doubt;
 	if (spread < at)

@@ -280,7 +280,7 @@ static bool worth_a_try(const struct cluster *c, const struct member *m)
  */
 static void retry(struct cluster *c, uint64_t now_ms)
 {
-	uint32_t picks[RETRIES_MAX], seen = 0, n;
+	uint32_t picks[RETRIES_MAX], seen = 0, kept, n;
 
 	if (!cluster_is_core(c) && c->n_watchers >= c->cfg.tune.watchers)
 		return;
@@ -296,14 +296,17 @@ static void retry(struct cluster *c, uint64_t now_ms)
 		if (at < RETRIES_MAX)
 			picks[at] = i;
 	}
+	kept = seen < RETRIES_MAX ? seen : RETRIES_MAX;
 	n = 1 + seen / RETRY_SHARE;
-	if (n > RETRIES_MAX)
-		n = RETRIES_MAX;
-	if (n > seen)
-		n = seen;
-	for (uint32_t i = 0; i < n; i++)
-		spread_control(c, now_ms, &c->members.v[picks[i]], GOSSIP_PING, ++c->number, 0,
-			       NULL);
+	if (n > kept)
+		n = kept;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t j = i + rng_below(&c->rng, kept - i), at = picks[j];
+
+		picks[j] = picks[i];
+		(void)spread_control(c, now_ms, &c->members.v[at], GOSSIP_PING, ++c->number, 0,
+				     NULL); /* a lost one is tried again anyway */
+	}
 }
 
 /* ---- errands ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* status.c - comosix status, nodes, node list: the cluster at a glance */
+#include <errno.h>
 #include <locale.h>
 
 #include "ctl/ask.h"
@@ -97,15 +98,35 @@ static int node_row(struct term_table *t, const json_t *row)
 	return r;
 }
 
+/* head, servers, desktops; then n2 before n10 */
+static int by_role_and_name(const void *a, const void *b)
+{
+	static const char roles[] = "hsd"; /* first letters */
+	const json_t *const *x = a, *const *y = b;
+	const char *role_x = strchr(roles, *ask_text(*x, "role"));
+	const char *role_y = strchr(roles, *ask_text(*y, "role"));
+
+	if (role_x != role_y)
+		return role_x < role_y ? -1 : 1;
+	return strverscmp(ask_text(*x, "name"), ask_text(*y, "name"));
+}
+
 static int put_nodes(const json_t *answer, bool colors, struct buf *to)
 {
+	const json_t *rows = json_object_get(answer, "nodes");
+	size_t n = json_array_size(rows);
+	AUTO_FREE const json_t **sorted = calloc(n + 1, sizeof(json_t *));
 	struct term_table t;
-	json_t *row;
-	size_t i;
 	int r = term_table_init(&t, "NODE|ROLE|STATE|-CPUS|LOAD|-MEMORY|USED|-GUESTS|ADDRESS");
 
-	json_array_foreach(json_object_get(answer, "nodes"), i, row)
-		r |= node_row(&t, row);
+	if (!sorted)
+		r = -ENOMEM;
+	for (size_t i = 0; sorted && i < n; i++)
+		sorted[i] = json_array_get(rows, i);
+	if (sorted)
+		qsort(sorted, n, sizeof(json_t *), by_role_and_name);
+	for (size_t i = 0; !r && i < n; i++)
+		r = node_row(&t, sorted[i]);
 	if (!r)
 		r = term_table_put(&t, colors, to);
 	term_table_done(&t);

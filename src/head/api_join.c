@@ -51,8 +51,6 @@ static void source_text(const struct sock_addr *from, char to[72])
 		host++;
 		text[strlen(text) - 1] = '\0';
 	}
-	if (!strncmp(host, "::ffff:", 7) && strchr(host, '.'))
-		host += 7; /* an IPv4 address on an IPv6 socket */
 	(void)snprintf(to, 72, "%s", host);
 }
 

@@ -24,9 +24,6 @@ struct live {
 	bool connected;
 	int fd; /* to comosixd, for live_stop() to cut; -1 */
 	bool stopping;
-	/* states when comosixd was last there, so that its restart makes no events */
-	struct live_member *before; /* owned */
-	size_t n_before;
 };
 
 static struct live_member *find(struct live_member *list, size_t n, uint32_t id)
@@ -77,30 +74,44 @@ static const struct {
 	{ "left", "node.left", "has left" },
 };
 
+/* inside a transaction: was this the last thing said of the node's state? */
+static bool said_already(struct live *l, const char *name, const char *event)
+{
+	char last[32];
+
+	return !store_event_of_node(l->api->store, name, last, NULL) &&
+	       !strcmp(last, event);
+}
+
+static void record(struct live *l, const char *name, const char *event, const char *what)
+{
+	char text[TEXT_MAX];
+	struct err e = { 0 };
+	int r = store_begin(l->api->store, &e);
+
+	if (!r && said_already(l, name, event)) {
+		store_rollback(l->api->store);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%s %s", name, what);
+	if (!r) {
+		r = api_event(l->api, event, name, "comosixd", text, &e);
+		if (!r)
+			r = store_commit(l->api->store, &e);
+		else
+			store_rollback(l->api->store);
+	}
+	if (r < 0)
+		log_warn("event '%s' is lost: %s", text, e.text);
+	else
+		bus_events(&l->api->bus);
+}
+
 static void tell(struct live *l, const char *name, const char *state)
 {
-	struct err e = { 0 };
-	char text[TEXT_MAX];
-
-	for (size_t i = 0; i < ARRAY_LEN(transitions); i++) {
-		int r;
-
-		if (strcmp(state, transitions[i].state) != 0)
-			continue;
-		(void)snprintf(text, sizeof(text), "%s %s", name, transitions[i].text);
-		r = store_begin(l->api->store, &e);
-		if (!r) {
-			r = api_event(l->api, transitions[i].event, name, "comosixd", text, &e);
-			if (!r)
-				r = store_commit(l->api->store, &e);
-			else
-				store_rollback(l->api->store);
-		}
-		if (r < 0)
-			log_warn("event '%s' is lost: %s", text, e.text);
-		else
-			bus_events(&l->api->bus);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(transitions); i++)
+		if (!strcmp(state, transitions[i].state))
+			record(l, name, transitions[i].event, transitions[i].text);
 }
 
 static bool known_state(const char *s)
@@ -111,18 +122,15 @@ static bool known_state(const char *s)
 	return !strcmp(s, "revoked");
 }
 
-/* true when its state has changed since we last knew it */
-static bool take(struct live *l, const Cmx__Member *m, bool snapshot)
+/* true when its state is another than we knew */
+static bool take(struct live *l, const Cmx__Member *m)
 {
-	char old[sizeof(l->members->state)] = "";
-	struct live_member *row, *before;
+	char old[sizeof(l->members->state)];
+	struct live_member *row = row_for(l, m->id);
 
-	row = row_for(l, m->id);
 	if (!row)
 		return false;
-	before = row->state[0] ? row : find(l->before, l->n_before, m->id);
-	if (before)
-		memcpy(old, before->state, sizeof(old));
+	memcpy(old, row->state, sizeof(old));
 	(void)snprintf(row->name, sizeof(row->name), "%s", m->name);
 	(void)snprintf(row->state, sizeof(row->state), "%s",
 		       known_state(m->state) ? m->state : "unknown");
@@ -136,8 +144,7 @@ static bool take(struct live *l, const Cmx__Member *m, bool snapshot)
 	row->guests = m->guests;
 	row->age_ms = m->age_ms;
 	row->seen_ms = clock_boot_ms();
-	/* at our own start nothing is news */
-	return old[0] ? strcmp(old, row->state) != 0 : !snapshot;
+	return strcmp(old, row->state) != 0;
 }
 
 /* one connection, from the snapshot on; returns when it ends */
@@ -170,7 +177,7 @@ static void follow(struct live *l, struct local *conn)
 			continue;
 		}
 		pthread_mutex_lock(&l->lock);
-		news = take(l, m, snapshot);
+		news = take(l, m);
 		pthread_mutex_unlock(&l->lock);
 		if (news)
 			tell(l, m->name, m->state);
@@ -222,9 +229,7 @@ static void disconnected(struct live *l)
 	pthread_mutex_lock(&l->lock);
 	l->fd = -1;
 	l->connected = false;
-	free(l->before);
-	l->before = l->members;
-	l->n_before = l->n;
+	free(l->members);
 	l->members = NULL;
 	l->n = 0;
 	l->room = 0;
@@ -282,7 +287,6 @@ void live_stop(struct live *l)
 	bus_stop(&l->api->bus);
 	(void)pthread_join(l->thread, NULL); /* joined once, here */
 	free(l->members);
-	free(l->before);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
 }

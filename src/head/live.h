@@ -4,8 +4,8 @@
  *
  * A thread follows comosixd (docs/PROTOCOL.md section 2, MEMBERS) and keeps a table. Changes of
  * state become events (node.up, node.suspect, node.down, node.left). While comosixd is away the
- * table is empty and every node's state is "unknown"; a node that was up before and after makes
- * no event.
+ * table is empty and every node's state is "unknown". An event is made only when it says another
+ * thing than the last one about the node, so that restarts of either program make none.
  */
 #ifndef HEAD_LIVE_H
 #define HEAD_LIVE_H

@@ -7,9 +7,8 @@
 
 #include "head/store_schema.h"
 
-#define BUSY_MS		   5000
-#define LIST_FIRST	   16
-#define JOURNAL_SIZE_LIMIT "1048576"
+#define BUSY_MS	   5000
+#define LIST_FIRST 16
 
 /* applied to every connection, in this order */
 static const char *const pragmas[] = {
@@ -18,7 +17,7 @@ static const char *const pragmas[] = {
 	"PRAGMA foreign_keys = ON",
 	"PRAGMA temp_store = MEMORY", /* there is no /tmp where we live */
 	"PRAGMA trusted_schema = OFF",
-	("PRAGMA journal_size_limit = " JOURNAL_SIZE_LIMIT),
+	"PRAGMA journal_size_limit = 1048576",
 };
 
 int store_open(const char *path, struct store **ret, struct err *e)

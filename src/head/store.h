@@ -151,6 +151,9 @@ int store_event_add(struct store *s, struct store_event *ev, struct err *e) MUST
 /** store_events() - Up to max events with id > after, oldest first */
 int store_events(struct store *s, int64_t after, size_t max, struct store_event **ret,
 		 size_t *ret_n, struct err *e) MUST_CHECK;
+/** store_event_of_node() - Type of the last event about a node's coming, state or going */
+int store_event_of_node(struct store *s, const char *name, char ret_type[32],
+			struct err *e) MUST_CHECK;
 /** store_event_last() - The newest id; 0 when there is none */
 int store_event_last(struct store *s, int64_t *ret, struct err *e) MUST_CHECK;
 

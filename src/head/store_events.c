@@ -2,6 +2,8 @@
 /* store_events.c - what happened in the cluster: append-only, the oldest forgotten */
 #include "head/store_query.h"
 
+#include <errno.h>
+
 #define COLUMNS "id, time, type, subject, by, text"
 
 static void take_event(sqlite3_stmt *st, void *to)
@@ -40,6 +42,24 @@ int store_events(struct store *s, int64_t after, size_t max, struct store_event 
 
 	return r < 0 ? r :
 		       query_list(s, st, sizeof(**ret), max, take_event, (void **)ret, ret_n, e);
+}
+
+int store_event_of_node(struct store *s, const char *name, char ret_type[32], struct err *e)
+{
+	sqlite3_stmt *st;
+	int r = query_open(s, &st, e,
+			   "SELECT type FROM events WHERE subject = ? AND type IN "
+			   "('node.joined', 'node.up', 'node.suspect', 'node.down', 'node.left', "
+			   "'node.removed') ORDER BY id DESC LIMIT 1",
+			   "t", name);
+
+	if (r < 0)
+		return r;
+	r = query_row(s, st, e);
+	if (r > 0)
+		query_text(st, 0, ret_type, 32);
+	query_close(st);
+	return r > 0 ? 0 : r < 0 ? r : err_set(e, -ENOENT, "no such event");
 }
 
 int store_event_last(struct store *s, int64_t *ret, struct err *e)

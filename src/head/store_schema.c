@@ -64,6 +64,8 @@ static const char *const migrations[] = {
 	"	by TEXT NOT NULL,"
 	"	text TEXT NOT NULL"
 	") STRICT;",
+	/* 2: what was said last of a node */
+	"CREATE INDEX events_by_subject ON events (subject, id);",
 };
 
 int store_schema_newest(void)

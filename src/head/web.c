@@ -238,18 +238,30 @@ static bool from_another_site(struct MHD_Connection *conn)
 	return !host || strncmp(origin, "https://", 8) != 0 || strcmp(origin + 8, host) != 0;
 }
 
+/* an IPv4 client of an IPv6 socket is an IPv4 client to everybody else */
+static void copy_address(const struct sockaddr *sa, struct sock_addr *to)
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+	struct sockaddr_in *in = (struct sockaddr_in *)&to->ss;
+
+	if (sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		in->sin_family = AF_INET;
+		in->sin_port = in6->sin6_port;
+		memcpy(&in->sin_addr, in6->sin6_addr.s6_addr + 12, 4);
+		to->len = sizeof(*in);
+	} else {
+		to->len = sa->sa_family == AF_INET6 ? sizeof(*in6) : sizeof(*in);
+		memcpy(&to->ss, sa, to->len);
+	}
+}
+
 static void read_client(struct web *w, struct MHD_Connection *conn, struct exchange *x)
 {
 	const union MHD_ConnectionInfo *i;
 
 	i = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (i && i->client_addr) {
-		const struct sockaddr *sa = i->client_addr;
-
-		x->q.from.len = sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
-							    sizeof(struct sockaddr_in);
-		memcpy(&x->q.from.ss, sa, x->q.from.len);
-	}
+	if (i && i->client_addr)
+		copy_address(i->client_addr, &x->q.from);
 	x->q.caller = CALLER_NONE;
 	i = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	if (i && i->tls_session)

@@ -39,7 +39,11 @@
 #define STEADY_MS	10000 /* after so long alive the next pause is the shortest again */
 #define ONCE_TRIES	5
 #define LOG_TAIL_MAX	2048
-#define PATH_SYSTEM	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+/* the pods share one kernel and its uids: boxed tasks of two must not count as one user's processes
+ */
+#define UIDS_FIRST    0x10000000U
+#define UIDS_OF_A_POD 256U
+#define PATH_SYSTEM   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct running {
 	const struct service *def;
@@ -172,13 +176,14 @@ static void later(struct running *s, uint64_t ms)
 
 static void service_start(struct running *s)
 {
-	char address[LAB_ADDRESS_TEXT], head[LAB_ADDRESS_TEXT];
+	char address[LAB_ADDRESS_TEXT], head[LAB_ADDRESS_TEXT], uids[16];
 	const struct init *i = s->pod->i;
 	struct service_words words = { .lab = i->lab,
 				       .name = i->root.pod,
 				       .address = address,
 				       .head = head,
 				       .token = s->pod->token,
+				       .uids = uids,
 				       .relayed = i->gateway != 0 };
 	struct service_command c;
 	struct err e;
@@ -186,6 +191,8 @@ static void service_start(struct running *s)
 
 	lab_address_format(i->address, address);
 	lab_address_format(i->head_address, head);
+	(void)snprintf(uids, sizeof(uids), "%u",
+		       UIDS_FIRST + (i->address & 0xffff) * UIDS_OF_A_POD);
 	if (service_expand(s->def, &words, &c, &e) < 0) {
 		report(s->pod, SAY_POD_FAILED, 0, e.text);
 		return;

@@ -31,7 +31,7 @@ const struct service services[] = {
 	  .ready = READY_UNIX,
 	  .ready_path = "/run/comosix/comosixd.sock",
 	  .argv = { "comosixd", "--listen", "0.0.0.0:4660", "--advertise", "{address}:4660",
-		    "{relayed}" } },
+		    "--task-uid-base", "{uids}", "{relayed}" } },
 	{ 0 },
 };
 
@@ -52,6 +52,7 @@ static const char *meaning(const char *word, size_t len, const struct service_wo
 		{ "lab", w->lab },	   { "name", w->name },
 		{ "address", w->address }, { "head", w->head },
 		{ "token", w->token },	   { "relayed", w->relayed ? "--relayed" : "" },
+		{ "uids", w->uids },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)

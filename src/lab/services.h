@@ -49,6 +49,7 @@ struct service_words {
 	const char *address;
 	const char *head; /* address of the head */
 	const char *token;
+	const char *uids; /* first of 256 user ids that no other pod uses */
 	bool relayed;
 };
 

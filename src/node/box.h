@@ -33,15 +33,16 @@ struct box_spec {
 	const char *const *argv; /* ends with NULL */
 	const char *const *env;	 /* ends with NULL, may be NULL; added to the few the box sets */
 	int stream;		 /* becomes fd 0 and 1; stays the caller's */
-	int log;		 /* becomes fd 2; -1: /dev/null */
-	const char *cache;	 /* directory that exists; NULL: none. Made root:base 1770 */
-	uint64_t scratch_bytes;	 /* 0: 256 MiB; memory, counted in memory_bytes */
-	uint32_t uid_base;	 /* 0: BOX_UID_BASE */
-	uint32_t slot;		 /* < BOX_SLOTS_MAX; no two boxes at a time may have the same */
-	uint32_t cpu_shares;	 /* of the cgroup, 1024 is normal; 0: 102 */
-	uint64_t memory_bytes;	 /* 0: no limit but the scratch's */
-	uint32_t processes;	 /* 0: 64 */
-	bool idle;		 /* SCHED_IDLE: only what nobody else wants */
+	int log; /* where its stderr goes: printable lines behind "box UID: ", bounded; -1: nowhere
+		  */
+	const char *cache;	/* directory that exists; NULL: none. Made root:base 1770 */
+	uint64_t scratch_bytes; /* 0: 256 MiB; memory, counted in memory_bytes */
+	uint32_t uid_base;	/* 0: BOX_UID_BASE */
+	uint32_t slot;		/* < BOX_SLOTS_MAX; no two boxes at a time may have the same */
+	uint32_t cpu_shares;	/* of the cgroup, 1024 is normal; 0: 102 */
+	uint64_t memory_bytes;	/* 0: no limit but the scratch's */
+	uint32_t processes;	/* 0: 64 */
+	bool idle;		/* SCHED_IDLE: only what nobody else wants */
 };
 
 /* Owner: the caller, from box_spawn() to box_done() */

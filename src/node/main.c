@@ -13,6 +13,7 @@
 #include "log/log.h"
 #include "loop/loop.h"
 #include "net/tls.h"
+#include "node/bulletin.h"
 #include "node/commands.h"
 #include "node/directory.h"
 #include "node/expel.h"
@@ -87,6 +88,8 @@ static int build(struct err *e)
 	if (!r)
 		r = statedir_peers(node.set.state, node.directory, e);
 	if (!r)
+		r = out_of_memory(bulletin_new(&node, &node.bulletin), e);
+	if (!r)
 		r = out_of_memory(pairs_new(&node, &node.pairs), e);
 	if (!r)
 		r = out_of_memory(relay_new(&node, &node.relay), e);
@@ -115,6 +118,7 @@ static void tear_down(void)
 	pairs_free(node.pairs);
 	relay_free(node.relay);
 	membership_close(node.membership);
+	bulletin_free(node.bulletin);
 	directory_free(node.directory);
 	revoked_close(node.revoked);
 	tls_creds_unref(node.creds);
@@ -144,6 +148,7 @@ int main(int argc, char **argv)
 	if (build(&e) < 0)
 		die("%s", e.text);
 	expel_apply(&node);
+	bulletin_begin(node.bulletin);
 	on_trim(NULL);
 	log_info("%s (%s, number %u) of cluster %.8s at %s%s", node.self.name,
 		 role_name(node.self.role), node.self.id, node.self.cluster, node.set.listen,

@@ -9,6 +9,7 @@
 #include "log/log.h"
 #include "loop/loop.h"
 #include "net/seal.h"
+#include "node/bulletin.h"
 #include "node/directory.h"
 #include "node/expel.h"
 #include "node/load.h"
@@ -21,35 +22,23 @@
 #include "os/rand.h"
 #include "wire/message.h"
 
-#define ASK_EVERY_MS	   10000
-#define ASK_PAUSE_MS	   200 /* between two askings because of an unknown number */
 #define NOTICE_MS	   300
 #define NOTICES		   3
 #define DATAGRAMS_PER_TURN 64
+#define BATCH		   16 /* datagrams per system call */
+#define GRID_MS		   50 /* what may wait a little is done at multiples of it, together */
 #define DIRTY_MAX	   256
-#define SOURCES		   8 /* core members whose directory we follow */
-#define TELL_BYTES	   1150
 #define NO_KEY_PER_SECOND  32
 #define NO_KEY_LEN	   16
 #define NO_KEY_VERSION	   2
-
-/* how far we have read a core member's directory */
-struct source {
-	uint32_t id, instance;
-	uint64_t serial, used_ms;
-};
 
 struct membership {
 	struct node *node;
 	struct cluster *cluster;
 	struct load_sampler *load;
 	int fd;
-	struct ev_ref ev, tick, load_timer, ask_timer, dirty_timer, notice_timer;
-	uint64_t tick_ms;
-	uint32_t instance;
-	struct source sources[SOURCES];
-	uint64_t asked_ms;
-	bool ask_wanted;
+	struct ev_ref ev, tick, load_timer, dirty_timer, notice_timer, fetch;
+	uint64_t tick_ms, udp_ms;
 	uint32_t dirty[DIRTY_MAX];
 	unsigned int n_dirty;
 	bool all_dirty;
@@ -98,7 +87,7 @@ static void send_payload(struct membership *m, uint32_t to, const void *p, size_
 		count(&node->counters, COUNT_gossip_unsent);
 }
 
-static void send_message(struct membership *m, uint32_t to, enum payload what, const void *msg)
+void membership_send(struct membership *m, uint32_t to, enum payload what, const void *msg)
 {
 	struct buf b;
 
@@ -174,172 +163,11 @@ static void on_changed(void *ctx, const struct cluster_change *ch)
 
 /* ---- the directory ---- */
 
-static struct source *source_of(struct membership *m, uint32_t id, bool make)
-{
-	struct source *oldest = &m->sources[0];
-
-	for (size_t i = 0; i < SOURCES; i++) {
-		if (m->sources[i].id == id)
-			return &m->sources[i];
-		if (m->sources[i].used_ms < oldest->used_ms)
-			oldest = &m->sources[i];
-	}
-	if (!make)
-		return NULL;
-	*oldest = (struct source){ .id = id };
-	return oldest;
-}
-
-static void ask(struct membership *m, uint32_t id)
-{
-	struct source *s = source_of(m, id, true);
-	Cmx__Directory d = CMX__DIRECTORY__INIT;
-
-	s->used_ms = now_of(m);
-	m->asked_ms = now_of(m);
-	d.instance = s->instance;
-	d.serial = s->serial;
-	send_message(m, id, PAYLOAD_DIRECTORY_ASK, &d);
-}
-
-/* any core member that we can speak with */
-static void ask_somebody(struct membership *m)
-{
-	uint32_t n = directory_count(m->node->directory), from = n ? (uint32_t)rand_u64() % n : 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		const struct dir_entry *d = directory_at(m->node->directory, (from + i) % n);
-
-		if (!role_is_core(d->role) || d->id == m->node->self.id ||
-		    !membership_is_up(m, d->id))
-			continue;
-		if (!pairs_have(m->node->pairs, d->id) && !relay_holds(m->node->relay, d->id))
-			continue;
-		ask(m, d->id);
-		return;
-	}
-}
-
-static void on_ask(void *owner);
-
-static void ask_at(struct membership *m, uint64_t at_ms)
-{
-	loop_remove(m->node->loop, &m->ask_timer);
-	(void)!loop_add_timer(m->node->loop, at_ms, on_ask, m, &m->ask_timer);
-}
-
-static void on_ask(void *owner)
-{
-	struct membership *m = owner;
-
-	m->ask_timer = (struct ev_ref){ 0 };
-	m->ask_wanted = false;
-	ask_somebody(m);
-	ask_at(m, now_of(m) + ASK_EVERY_MS / 2 + (uint32_t)rand_u64() % ASK_EVERY_MS);
-}
-
 static void on_unlisted(void *ctx, uint32_t id)
 {
 	struct membership *m = ctx;
 
-	if (m->ask_wanted)
-		return;
-	m->ask_wanted = true;
-	ask_at(m, m->asked_ms + ASK_PAUSE_MS);
-}
-
-struct telling {
-	Cmx__Directory msg;
-	Cmx__DirectoryEntry rows[32], *to[32];
-	char addresses[32][SOCK_ADDR_TEXT];
-	size_t bytes;
-};
-
-static bool tell_add(struct telling *t, const struct dir_entry *d)
-{
-	size_t i = t->msg.n_entries;
-	Cmx__DirectoryEntry *row;
-
-	if (i == ARRAY_LEN(t->rows))
-		return false;
-	row = &t->rows[i];
-	cmx__directory_entry__init(row);
-	row->id = d->id;
-	row->name = (char *)d->name;
-	row->role = (char *)role_name(d->role);
-	row->relayed = d->relayed;
-	row->stamp = d->stamp;
-	if (d->known_address) {
-		sock_addr_format(&d->addr, t->addresses[i]);
-		row->address = t->addresses[i];
-	}
-	t->bytes += cmx__directory_entry__get_packed_size(row) + 4;
-	if (t->bytes > TELL_BYTES)
-		return false;
-	t->to[i] = row;
-	t->msg.n_entries++;
-	return true;
-}
-
-static void tell_init(struct telling *t, struct membership *m)
-{
-	memset(t, 0, sizeof(*t));
-	cmx__directory__init(&t->msg);
-	t->msg.instance = m->instance;
-	t->msg.entries = t->to;
-}
-
-static void answer_ask(struct membership *m, uint32_t to, const Cmx__Directory *asked)
-{
-	uint64_t serial = asked->instance == m->instance ? asked->serial : 0;
-	const struct dir_entry *d;
-	struct telling t;
-
-	tell_init(&t, m);
-	t.msg.serial = serial;
-	while ((d = directory_after(m->node->directory, t.msg.serial))) {
-		/* stamp 0 is from node.json: hearsay */
-		if (d->stamp && d->id != to && !tell_add(&t, d)) {
-			t.msg.more = true;
-			break;
-		}
-		t.msg.serial = d->serial;
-	}
-	if (t.msg.serial != serial || asked->instance != m->instance)
-		send_message(m, to, PAYLOAD_DIRECTORY_TELL, &t.msg);
-}
-
-struct push {
-	struct membership *m;
-	struct telling t;
-	uint32_t about;
-	bool desktops_only;
-};
-
-static void push_one(void *owner, uint32_t id)
-{
-	struct push *p = owner;
-	const struct dir_entry *d = directory_get(p->m->node->directory, id);
-
-	if (id == p->about || !d || (p->desktops_only && role_is_core(d->role)))
-		return;
-	send_message(p->m, id, PAYLOAD_DIRECTORY_TELL, &p->t.msg);
-}
-
-/* a core member spreads what it has heard first-hand, and to desktops also what others told it */
-static void push(struct membership *m, const struct dir_entry *d, uint32_t from)
-{
-	struct push p = { .m = m, .about = d->id, .desktops_only = from != 0 };
-	const struct directory *dir = m->node->directory;
-
-	tell_init(&p.t, m);
-	if (!tell_add(&p.t, d))
-		return;
-	pairs_each(m->node->pairs, push_one, &p);
-	for (uint32_t i = 0; i < directory_count(dir); i++)
-		if (directory_at(dir, i)->relayed &&
-		    relay_holds(m->node->relay, directory_at(dir, i)->id))
-			push_one(&p, directory_at(dir, i)->id);
+	bulletin_missing(m->node->bulletin);
 }
 
 static void list_in_cluster(struct membership *m, const struct dir_entry *d)
@@ -378,41 +206,7 @@ void membership_learn(struct membership *m, const struct dir_entry *d, uint32_t 
 	list_in_cluster(m, d);
 	mark(m, d->id);
 	if (role_is_core(n->self.role))
-		push(m, d, from);
-}
-
-static bool entry_of(const Cmx__DirectoryEntry *row, struct dir_entry *ret)
-{
-	struct dir_entry d = { .id = row->id, .relayed = row->relayed, .stamp = row->stamp };
-
-	if (!row->stamp || !identity_name_ok(row->name) || role_parse(row->role, &d.role) < 0 ||
-	    d.role == ROLE_OPERATOR)
-		return false;
-	(void)snprintf(d.name, sizeof(d.name), "%s", row->name);
-	d.known_address = sock_addr_parse(row->address, &d.addr) == 0;
-	*ret = d;
-	return true;
-}
-
-static void take_tell(struct membership *m, uint32_t from, const Cmx__Directory *told)
-{
-	const struct dir_entry *teller = directory_get(m->node->directory, from);
-	struct source *s = source_of(m, from, false);
-
-	if (!teller || !role_is_core(teller->role))
-		return; /* a desktop speaks of itself only, by its HELLO */
-	for (size_t i = 0; i < told->n_entries; i++) {
-		struct dir_entry d;
-
-		if (entry_of(told->entries[i], &d))
-			membership_learn(m, &d, from);
-	}
-	if (!s || !told->serial) /* 0: told unasked */
-		return;
-	s->instance = told->instance;
-	s->serial = told->serial;
-	if (told->more)
-		ask(m, from);
+		bulletin_push(n->bulletin, d, from);
 }
 
 /* ---- in ---- */
@@ -429,7 +223,7 @@ static void take_notice(struct membership *m, uint32_t from, const Cmx__Notice *
 		return;
 	}
 	back.revocation_epoch = ours;
-	send_message(m, from, PAYLOAD_NOTICE, &back);
+	membership_send(m, from, PAYLOAD_NOTICE, &back);
 }
 
 static void retick(struct membership *m);
@@ -461,10 +255,10 @@ void membership_heard(struct membership *m, uint32_t from, const uint8_t *p, siz
 	case PAYLOAD_DIRECTORY_ASK:
 	case PAYLOAD_DIRECTORY_TELL:
 		d = message_get(&cmx__directory__descriptor, p + 1, n - 1, NULL);
-		if (d && p[0] == PAYLOAD_DIRECTORY_ASK && role_is_core(m->node->self.role))
-			answer_ask(m, from, d);
-		else if (d && p[0] == PAYLOAD_DIRECTORY_TELL)
-			take_tell(m, from, d);
+		if (d && p[0] == PAYLOAD_DIRECTORY_ASK)
+			bulletin_asked(m->node->bulletin, from, d);
+		else if (d)
+			bulletin_told(m->node->bulletin, from, d);
 		break;
 	case PAYLOAD_NOTICE:
 		notice = message_get(&cmx__notice__descriptor, p + 1, n - 1, NULL);
@@ -518,22 +312,64 @@ static void datagram(struct membership *m, const uint8_t *d, size_t n, const str
 		no_such_key(m, d, from);
 }
 
-static void on_udp(void *owner, uint32_t events)
+/* Return: how many came */
+static unsigned int drain(struct membership *m)
+{
+	static uint8_t data[BATCH][SEAL_DATAGRAM_MAX + 1];
+	struct sock_addr from[BATCH];
+	struct mmsghdr h[BATCH];
+	struct iovec iov[BATCH];
+	unsigned int total = 0;
+	int n;
+
+	do {
+		for (int i = 0; i < BATCH; i++) {
+			iov[i] = (struct iovec){ .iov_base = data[i], .iov_len = sizeof(data[i]) };
+			h[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &iov[i],
+							      .msg_iovlen = 1,
+							      .msg_name = &from[i].ss,
+							      .msg_namelen = sizeof(from[i].ss) } };
+		}
+		/* an error is nobody there, or an ICMP answer to something sent before */
+		n = recvmmsg(m->fd, h, BATCH, MSG_DONTWAIT, NULL);
+		for (int i = 0; i < n; i++) {
+			from[i].len = h[i].msg_hdr.msg_namelen;
+			datagram(m, data[i], h[i].msg_len, &from[i]);
+		}
+		total += n > 0 ? (unsigned int)n : 0;
+	} while (n == BATCH && total < DATAGRAMS_PER_TURN);
+	return total;
+}
+
+static uint64_t on_grid(uint64_t at_ms)
+{
+	return (at_ms + GRID_MS - 1) / GRID_MS * GRID_MS;
+}
+
+/*
+ * Where many nodes report, each datagram would wake us up for itself. When they come thick they are
+ * fetched at the grid instead, until there was a gap.
+ */
+static void on_fetch(void *owner)
 {
 	struct membership *m = owner;
 
-	for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
-		struct sock_addr from = { .len = sizeof(from.ss) };
-		uint8_t d[SEAL_DATAGRAM_MAX + 1];
-		ssize_t n = recvfrom(m->fd, d, sizeof(d), MSG_DONTWAIT, (struct sockaddr *)&from.ss,
-				     &from.len);
+	m->fetch = (struct ev_ref){ 0 };
+	if (!drain(m) ||
+	    loop_add_timer(m->node->loop, on_grid(now_of(m) + 1), on_fetch, m, &m->fetch) < 0)
+		loop_set_fd(m->node->loop, m->ev, EPOLLIN);
+}
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n < 0)
-			continue; /* an ICMP error of something sent before */
-		datagram(m, d, (size_t)n, &from);
-	}
+static void on_udp(void *owner, uint32_t events)
+{
+	struct membership *m = owner;
+	bool thick = now_of(m) - m->udp_ms < GRID_MS;
+
+	m->udp_ms = now_of(m);
+	(void)drain(m);
+	if (thick &&
+	    loop_add_timer(m->node->loop, on_grid(now_of(m) + 1), on_fetch, m, &m->fetch) == 0)
+		loop_set_fd(m->node->loop, m->ev, 0);
 }
 
 /* ---- clock ---- */
@@ -550,7 +386,7 @@ static void on_tick(void *owner)
 
 static void retick(struct membership *m)
 {
-	uint64_t at = cluster_deadline(m->cluster);
+	uint64_t at = on_grid(cluster_deadline(m->cluster));
 
 	if (m->tick.slot && m->tick_ms == at)
 		return;
@@ -572,7 +408,8 @@ static void on_load(void *owner)
 				     : 255);
 	cluster_set_load(m->cluster, now_of(m), &l);
 	retick(m);
-	(void)!loop_add_timer(m->node->loop, now_of(m) + tune.load_ms, on_load, m, &m->load_timer);
+	(void)!loop_add_timer(m->node->loop, on_grid(now_of(m) + tune.load_ms), on_load, m,
+			      &m->load_timer);
 }
 
 /* ---- notices of the revocation list ---- */
@@ -583,7 +420,7 @@ static void notice_one(void *owner, uint32_t id)
 	Cmx__Notice msg = CMX__NOTICE__INIT;
 
 	msg.revocation_epoch = revoked_epoch(m->node->revoked);
-	send_message(m, id, PAYLOAD_NOTICE, &msg);
+	membership_send(m, id, PAYLOAD_NOTICE, &msg);
 }
 
 static void on_notice(void *owner)
@@ -617,7 +454,7 @@ void membership_paired(struct membership *m, uint32_t id)
 	const struct dir_entry *d = directory_get(m->node->directory, id);
 
 	if (d && role_is_core(d->role))
-		ask(m, id);
+		bulletin_ask(m->node->bulletin, id);
 }
 
 void membership_link(struct membership *m, uint32_t id, bool up)
@@ -712,7 +549,6 @@ static int start_cluster(struct membership *m, struct err *e)
 		if (directory_at(n->directory, i)->id != n->self.id)
 			list_in_cluster(m, directory_at(n->directory, i));
 	on_load(m);
-	on_ask(m);
 	return 0;
 }
 
@@ -725,7 +561,6 @@ int membership_open(struct node *n, struct membership **ret, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	m->node = n;
 	m->fd = -1;
-	m->instance = (uint32_t)rand_u64() | 1;
 	r = load_sampler_new(&m->load);
 	if (!r && !n->set.relayed) {
 		r = sock_udp_bind(&n->set.listen_addr, &m->fd, e);
@@ -752,9 +587,9 @@ void membership_close(struct membership *m)
 	loop_remove(l, &m->ev);
 	loop_remove(l, &m->tick);
 	loop_remove(l, &m->load_timer);
-	loop_remove(l, &m->ask_timer);
 	loop_remove(l, &m->dirty_timer);
 	loop_remove(l, &m->notice_timer);
+	loop_remove(l, &m->fetch);
 	cluster_free(m->cluster);
 	load_sampler_free(m->load);
 	fd_close(&m->fd);

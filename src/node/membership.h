@@ -4,10 +4,7 @@
  *
  * Theory of operation. cluster/ decides what to say to whom; here it is encoded and sent, as a
  * sealed datagram or through a CONTROL connection. Both carry a payload whose first byte says what
- * it is (PAYLOADS). Gossip knows numbers only; who they are is in the directory, which is spread
- * thus: a core member that hears of a node from the node itself tells all it has a key with; who
- * hears of a number it does not know, was paired with a core member, or has not asked for a while,
- * asks a core member for what is new. Words about the directory are taken from core members only.
+ * it is (PAYLOADS). Gossip knows numbers only; who they are is in the directory (bulletin.h).
  */
 #ifndef NODE_MEMBERSHIP_H
 #define NODE_MEMBERSHIP_H
@@ -49,6 +46,9 @@ void membership_learn(struct membership *m, const struct dir_entry *d, uint32_t 
 
 /** membership_heard() - A payload from a peer that the transport has authenticated */
 void membership_heard(struct membership *m, uint32_t from, const uint8_t *p, size_t n);
+
+/** membership_send() - A payload with a message to a peer; may be lost */
+void membership_send(struct membership *m, uint32_t to, enum payload what, const void *msg);
 
 /** membership_paired() - There is a key or a CONTROL connection with this peer now */
 void membership_paired(struct membership *m, uint32_t id);

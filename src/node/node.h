@@ -26,6 +26,7 @@ struct node {
 	uint64_t stamp; /* when we started, ms since 1970 */
 	struct counters counters;
 	struct directory *directory;
+	struct bulletin *bulletin;
 	struct revoked *revoked;
 	struct pairs *pairs;
 	struct membership *membership;

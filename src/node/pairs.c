@@ -27,6 +27,7 @@
 
 struct key {
 	struct seal *seal;
+	uint32_t number; /* seal_number(), at hand for the search */
 	uint64_t made_ms, heard_ms;
 };
 
@@ -138,7 +139,9 @@ int pairs_add(struct pairs *p, uint32_t id, struct seal *s)
 	}
 	seal_free(e->keys[KEYS_MAX - 1].seal);
 	memmove(&e->keys[1], &e->keys[0], (KEYS_MAX - 1) * sizeof(e->keys[0]));
-	e->keys[0] = (struct key){ .seal = s, .made_ms = now, .heard_ms = now };
+	e->keys[0] = (struct key){
+		.seal = s, .number = seal_number(s), .made_ms = now, .heard_ms = now
+	};
 	e->pause_ms = RETRY_FIRST_MS;
 	e->retry_ms = 0;
 	count(&p->node->counters, COUNT_pairs_made);
@@ -287,7 +290,7 @@ int pairs_open(struct pairs *p, const uint8_t *d, size_t n, uint32_t *ret_from, 
 		struct peer *e = list_entry(l, struct peer, link);
 
 		for (int i = 0; i < KEYS_MAX && e->keys[i].seal; i++) {
-			if (seal_number(e->keys[i].seal) != number)
+			if (e->keys[i].number != number)
 				continue;
 			r = seal_open(e->keys[i].seal, d, n, to, ret_n);
 			if (r < 0)

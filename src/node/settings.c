@@ -8,6 +8,7 @@
 
 #include "base/opt.h"
 #include "base/parse.h"
+#include "config.h"
 
 #define OPT(field, long_name, short_letter, what, value, text)                                     \
 	{                                                                                          \
@@ -35,6 +36,7 @@ static const struct opt_spec specs[] = {
 	OPT(connections_per_address, "connections-per-address", 0, OPT_U32, "N",
 	    "from one address at a time [256]"),
 	OPT(verbose, "verbose", 'v', OPT_FLAG, NULL, "log more"),
+	OPT(version, "version", 0, OPT_FLAG, NULL, "print the version"),
 };
 
 static const struct opt_command command = {
@@ -156,6 +158,10 @@ int settings_read(int argc, char **argv, struct settings *ret, struct err *e)
 	}
 	if (r < 0)
 		return r;
+	if (line.version) {
+		(void)printf("comosixd %s\n", COMOSIX_VERSION);
+		return -ECANCELED;
+	}
 	if (first < argc)
 		return err_set(e, -EINVAL, "'%s' is no option; see --help", argv[first]);
 	r = read_file(line.config, line.config != defaults.config, &s, e);

@@ -25,6 +25,7 @@ struct settings {
 	const char *listen, *advertise;		  /* advertise NULL: found out by itself */
 	bool relayed;				  /* outgoing connections only */
 	bool verbose;
+	bool version;				  /* print it and end */
 	uint32_t tasks;		/* boxed tasks at a time; 0: CPUs + 1 */
 	uint32_t task_uid_base; /* 0: BOX_UID_BASE */
 	uint64_t task_memory;	/* bytes per task; 0: no limit */
@@ -40,7 +41,7 @@ struct settings {
  * @ret:	Filled; strings live as long as the program
  * @e:		Reason, names the option or the line of the file
  *
- * Return: 0, -EINVAL, -ECANCELED after --help was printed
+ * Return: 0, -EINVAL, -ECANCELED after --help or --version was printed
  */
 int settings_read(int argc, char **argv, struct settings *ret, struct err *e) MUST_CHECK;
 

@@ -41,6 +41,7 @@ void sim_config_default(struct sim_config *cfg)
 		.delay_us = 200,
 		.jitter_us = 300,
 		.drift_ppm = 100,
+		.grid_ms = 50,
 	};
 	cluster_tune_default(&cfg->tune);
 }
@@ -48,6 +49,13 @@ void sim_config_default(struct sim_config *cfg)
 uint64_t sim_local_ms(const struct sim *s, const struct sim_node *n)
 {
 	return (uint64_t)(((double)s->now_us * n->rate + (double)n->offset_us) / 1000);
+}
+
+static uint64_t on_grid(const struct sim *s, uint64_t local_ms)
+{
+	uint64_t grid = s->cfg.grid_ms;
+
+	return grid > 1 ? (local_ms + grid - 1) / grid * grid : local_ms;
 }
 
 /* when its clock will say so */
@@ -61,7 +69,7 @@ static uint64_t true_us(const struct sim *s, const struct sim_node *n, uint64_t 
 
 static void schedule(struct sim *s, struct sim_node *n)
 {
-	uint64_t at = true_us(s, n, cluster_deadline(n->cluster));
+	uint64_t at = true_us(s, n, on_grid(s, cluster_deadline(n->cluster)));
 
 	if (at > n->load_at_us)
 		at = n->load_at_us;
@@ -155,6 +163,16 @@ static uint64_t delay_us(struct sim *s)
 	return s->cfg.delay_us + (uint64_t)(-log(1 - rng_unit(&s->rng)) * s->cfg.jitter_us);
 }
 
+/* a packet arrives when it does, and is fetched when its node wakes up next */
+static uint64_t fetched_us(struct sim *s, const struct sim_node *to)
+{
+	uint64_t arrives = s->now_us + delay_us(s);
+	uint64_t local_ms = (uint64_t)(((double)arrives * to->rate + (double)to->offset_us) / 1000);
+	uint64_t fetched = true_us(s, to, on_grid(s, local_ms));
+
+	return fetched > arrives ? fetched : arrives;
+}
+
 void sim_inject(struct sim *s, uint32_t from, uint32_t to, const struct gossip_msg *m)
 {
 	int copies = 1;
@@ -164,7 +182,7 @@ void sim_inject(struct sim *s, uint32_t from, uint32_t to, const struct gossip_m
 	if (rng_unit(&s->rng) < s->cfg.duplicates)
 		copies = 2;
 	while (copies-- > 0)
-		queue_put(&s->queue, (struct event){ .at_us = s->now_us + delay_us(s),
+		queue_put(&s->queue, (struct event){ .at_us = fetched_us(s, &s->nodes[to]),
 						     .kind = EVENT_PACKET,
 						     .node = to,
 						     .packet = packet_new(from, m) });

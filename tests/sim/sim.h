@@ -22,6 +22,7 @@ struct sim_config {
 	double duplicates;  /* of packets that are not lost */
 	uint64_t delay_us;  /* the least; on top comes jitter */
 	uint64_t jitter_us; /* mean of an exponential distribution */
+	uint32_t grid_ms;   /* a daemon wakes up at multiples of it, to save CPU; 0: at once */
 	uint32_t drift_ppm; /* clocks are up to this wrong, each its own way */
 	uint32_t relayed;   /* each so many-th desktop has outgoing connections only, 0: none */
 	uint32_t desktop_members; /* members_max of desktops, 0: the default, and all are listed */

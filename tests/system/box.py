@@ -37,7 +37,17 @@ def groups():
     return [d for d, _, _ in os.walk("/sys/fs/cgroup") if d.endswith("comosix-box-%d" % UID)]
 
 
+def tearDownModule():
+    """A test that failed half-way leaves no box."""
+    for box in Box.made:
+        if box.process.poll() is None:
+            box.process.terminate()
+            box.process.wait(60)
+
+
 class Box:
+    made = []
+
     def __init__(self, attack, *args, memory="0", processes="32", program=None, argv=None):
         ours, theirs = socket.socketpair()
         self.dir = tempfile.mkdtemp(dir="/var/tmp")
@@ -51,6 +61,7 @@ class Box:
              "EXTRA=1", "PATH=/evil", "--", program or "/usr/bin/python3",
              *command], stdin=theirs, stderr=subprocess.PIPE, text=True)
         theirs.close()
+        Box.made.append(self)
         self.stream = ours
         self.stream.settimeout(120)
 
@@ -132,6 +143,20 @@ class Hostile(unittest.TestCase):
         out = box.output()
         status, err = box.end()
         self.assertIn((out, status), (("held\n", 0), ("", 137)), err)
+
+    def test_words(self):
+        box = Box("words")
+        self.assertEqual(box.output(), "held\n")
+        err = box.end()[1]
+        lines = err.split("\n")[1:-1]  # the first is box_start's
+        self.assertEqual(lines[:3], ["box %d: ?[2Jhi?" % UID,
+                                     "box %d: 2026-01-01T00:00:00Z comosixd: all is well" % UID,
+                                     "box %d: ??" % UID])
+        for line in lines:
+            self.assertTrue(line.startswith("box %d: " % UID) and line.isprintable(), line)
+            self.assertLess(len(line), 450)
+        self.assertLess(len(err), 20000)
+        self.assertIn("says more", lines[-1])
 
     def test_scratch(self):
         self.attack("scratch")

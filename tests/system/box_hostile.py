@@ -208,6 +208,14 @@ def scratch():
     return [] if n <= 16 else ["%d MiB" % n]
 
 
+def words():
+    """Escape sequences, a forged log line, a long line, and more than is kept."""
+    os.write(2, b"\x1b[2Jhi\r\n2026-01-01T00:00:00Z comosixd: all is well\n\xff\0\n" + b"x" * 5000)
+    for _ in range(1000):
+        os.write(2, b"\ny" * 100)
+    return []
+
+
 def wait():
     """Children in their own sessions, deaf to signals; then as told."""
     import signal

@@ -4,11 +4,13 @@
 
 And what attackers, races, crashes and full disks make of it.
 """
+import fcntl
 import json
 import os
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -628,9 +630,93 @@ class Commands(Case):
         self.refused(self.head.run("node", "show", "a/b"), "no name", USAGE)
 
 
+class Live(Case):
+    """With comosixd at the head and at a node."""
+
+    def daemon(self, name, address):
+        """Start a comosixd; it is ended with the test."""
+        home = self.head.state if name == "head" else os.path.join(self.head.dir, name)
+        run = self.head.run_dir if name == "head" else os.path.join(home, "run")
+        os.makedirs(run, exist_ok=True)
+        with open(os.path.join(self.head.dir, name + ".log"), "a") as log:
+            process = subprocess.Popen(
+                [f"{headd.BIN}/comosixd", "--state", os.path.join(home, "node"), "--run", run, "--cache",
+                 os.path.join(home, "cache"), "--listen", address + ":4660"], stderr=log)
+        self.addCleanup(process.wait, headd.PATIENCE_S)
+        self.addCleanup(process.kill)
+        return process
+
+    def state(self, name):
+        return self.head.ask("GET", f"/nodes/{name}").json["state"]
+
+    def alive(self, *names):
+        headd.wait_for(f"{names} to be alive", lambda: all(self.state(n) == "alive" for n in names))
+
+    def events_of(self, name):
+        return [e["type"] for e in self.head.ask("GET", "/events").json["events"]
+                if e["subject"] == name and e["by"] == "comosixd"]
+
+    def end(self, process):
+        process.kill()
+        process.wait(headd.PATIENCE_S)
+
+    def test_states_and_events(self):
+        at_head = self.daemon("head", "127.0.0.1")
+        self.ok(self.head.join("l1", "--token", self.head.token(), "--address", "127.0.0.2:4660"))
+        with headd.Events(self.head, "/events?live=1") as events:
+            at_node = self.daemon("l1", "127.0.0.2")
+            seen = set()
+            while ("node.up", "l1") not in seen or "live" not in {t for t, _ in seen}:
+                e = events.next()
+                seen.add((e["event"], e["data"].get("subject")))
+        self.alive("head", "l1")
+        headd.wait_for("a load", lambda: self.head.ask("GET", "/nodes/l1").json["load"])
+        self.assertEqual(self.head.ask("GET", "/cluster").json["health"]["comosixd"], "ok")
+        # nobody's restart is news
+        self.head.stop()
+        self.head.start()
+        self.alive("l1")
+        self.end(at_head)
+        headd.wait_for("the head's daemon to be missed", lambda: self.state("l1") == "unknown")
+        self.daemon("head", "127.0.0.1")
+        self.alive("l1")
+        self.assertEqual(self.events_of("l1"), ["node.up"])
+        # a death is
+        self.end(at_node)
+        headd.wait_for("the death to be told", lambda: self.events_of("l1")[-1] == "node.down")
+        self.assertEqual(self.state("l1"), "dead")
+        self.assertIn("1 dead", self.ok(self.head.run("status")))
+        self.daemon("l1", "127.0.0.2")
+        headd.wait_for("the return to be told", lambda: self.events_of("l1")[-1] == "node.up")
+
+    def test_the_list_reaches_the_daemon(self):
+        revoked = os.path.join(self.head.state, "node/revoked")
+        self.ok(self.head.join("l2", "--token", self.head.token(), "--relayed"))
+        self.ok(self.head.join("l3", "--token", self.head.token(), "--relayed"))
+        # not there at the time: brought to it later
+        answer = self.head.ask("POST", "/nodes/l2/revoke").json
+        self.assertEqual(answer["spreading"], False)
+        self.daemon("head", "127.0.0.1")
+        headd.wait_for("the list to be brought", lambda: os.path.exists(revoked))
+        before = os.path.getsize(revoked)
+        answer = self.head.ask("POST", "/nodes/l3/revoke").json
+        self.assertEqual(answer["spreading"], True)
+        self.assertGreater(os.path.getsize(revoked), before)
+        self.assertEqual(self.state("l3"), "revoked")
+
+
+def own_namespaces():
+    """The mounts and the ports of these tests are nobody else's."""
+    if os.environ.get("COMOSIX_OWN_NAMESPACES") != "1":
+        os.environ["COMOSIX_OWN_NAMESPACES"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", "--net", sys.executable,
+                              *sys.argv])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        up_and_running = struct.pack("16sH14x", b"lo", 0x1 | 0x40)
+        fcntl.ioctl(s, 0x8914, up_and_running)  # SIOCSIFFLAGS, netdevice(7)
+
+
 if __name__ == "__main__":
     headd.need_root()
-    if os.environ.get("COMOSIX_OWN_MOUNTS") != "1":  # the tmpfs of a test is nobody else's
-        os.environ["COMOSIX_OWN_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
+    own_namespaces()
     unittest.main()

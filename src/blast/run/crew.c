@@ -382,7 +382,7 @@ static void on_message(void *owner, Cmx__BlastMessage *m)
 	struct worker *w = owner;
 
 	w->heard_ms = loop_now(w->of->s.loop);
-	switch (m->body_case) {
+	switch (mine->body_case) {
 	case CMX__BLAST_MESSAGE__BODY_NEED:
 		take_need(w, m->need);
 		break;

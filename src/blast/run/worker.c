@@ -238,6 +238,8 @@ static const struct opt_command self = {
 	.name = "comosix-blast-worker",
 	.args = NULL,
 	.summary = "search for mpiblast, told over standard input; started by comosixd or mpiblast",
+	.examples = "  mpiblast --local-workers 2 -p blastp -d mydb -i queries.fasta\n"
+		    "                            starts two of them on this machine\n",
 	.specs = specs,
 	.n_specs = ARRAY_LEN(specs),
 };

@@ -5,12 +5,14 @@
  * Theory of operation. Started by box_spawn() as pid 1 of new namespaces. The order of the walls is
  * given: the cgroup while the host's files are seen; files and limits while there are rights; then
  * the rights; the filter last, for it denies what the others do. Everything that can fail is behind
- * us before the program is started. Then this process is init: it reaps, ends with the program's
- * status, and all that is left in the box ends with it (pid_namespaces(7)).
+ * us before the program is started. Then this process is init: it reaps, makes the program's words
+ * fit for the log (words.h), ends with the program's status, and all that is left in the box ends
+ * with it (pid_namespaces(7)).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -22,6 +24,7 @@
 #include "config.h"
 #include "node/box.h"
 #include "node/box/wall.h"
+#include "node/box/words.h"
 #include "node/cgroup.h"
 #include "os/fd.h"
 
@@ -29,6 +32,8 @@
 #define STATUS_BOX_FAILED   125
 #define STATUS_NOT_EXECUTED 126
 #define STATUS_NOT_FOUND    127
+
+#define LAST_READS 64 /* of a full pipe */
 
 #define ENV_OWN	 7
 #define ENV_MAX	 128
@@ -156,10 +161,14 @@ static void fill_env(const struct options *o, const char **env)
 	env[n] = NULL;
 }
 
-static void NORETURN start(const struct options *o, const char *program, char **argv)
+static void NORETURN start(const struct options *o, const char *program, char **argv, int words)
 {
 	const char *env[ENV_MAX + 1];
+	sigset_t none;
 
+	sigemptyset(&none);
+	if (dup2(words, STDERR_FILENO) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		fail(STATUS_BOX_FAILED, strerror(errno));
 	fill_env(o, env);
 	(void)execve(program, argv, (char **)env);
 	(void)fprintf(stderr, "%s: '%s': %s\n", self.name, program, strerror(errno));
@@ -175,18 +184,71 @@ static void let_go_of_stream(void)
 		fail(STATUS_BOX_FAILED, "no /dev/null in the box");
 }
 
-static int be_init(pid_t program)
+static void on_child(int signo)
 {
-	for (;;) {
-		int status;
-		pid_t pid = wait(&status);
+	/* only there to wake ppoll() */
+}
 
-		if (pid < 0 && errno != EINTR)
-			return STATUS_BOX_FAILED;
-		if (pid != program)
-			continue;
-		return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+/* false: there is nothing to read now, or nothing will come any more */
+static bool pass_words(struct words *w, int *from)
+{
+	char bytes[4096];
+	ssize_t n = read(*from, bytes, sizeof(bytes));
+
+	if (n > 0)
+		words_put(w, STDERR_FILENO, bytes, (size_t)n);
+	else if (n == 0)
+		fd_close(from);
+	return n > 0;
+}
+
+/* reap all that have ended; true when the program is one of them */
+static bool reap(pid_t program, int *ret_status)
+{
+	bool over = false;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == program) {
+			*ret_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+							  : WEXITSTATUS(status);
+			over = true;
+		}
+	return over;
+}
+
+/* SIGCHLD is let in by ppoll() alone, so none is missed between a look and the wait */
+static int be_init(pid_t program, uint32_t uid, int from)
+{
+	struct words words = { .uid = uid };
+	int status = STATUS_BOX_FAILED;
+	sigset_t none;
+
+	sigemptyset(&none);
+	while (!reap(program, &status)) {
+		struct pollfd p = { .fd = from, .events = POLLIN };
+
+		if (ppoll(&p, 1, NULL, &none) > 0)
+			(void)pass_words(&words, &from); /* the next turn looks again */
 	}
+	/* what is in the pipe; others in the box may still fill it, but they end with us */
+	for (int i = 0; i < LAST_READS && pass_words(&words, &from); i++)
+		;
+	words_end(&words, STDERR_FILENO);
+	return status;
+}
+
+static void prepare_init(int *ret_pipe)
+{
+	struct sigaction wake = { .sa_handler = on_child };
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	if (pipe2(ret_pipe, O_CLOEXEC | O_NONBLOCK) < 0 || fd_nonblock(ret_pipe[1], 0) < 0 ||
+	    sigaction(SIGCHLD, &wake, NULL) < 0 || sigprocmask(SIG_BLOCK, &child, NULL) < 0)
+		fail(STATUS_BOX_FAILED, strerror(errno));
 }
 
 int main(int argc, char **argv)
@@ -195,6 +257,7 @@ int main(int argc, char **argv)
 	char program[PATH_MAX];
 	struct err e = { 0 };
 	int first = 0, r = opt_parse(&self, argc, argv, &o, &first, &e);
+	int words[2];
 	pid_t pid;
 
 	if (r == -ECANCELED)
@@ -219,11 +282,14 @@ int main(int argc, char **argv)
 	}
 	if (put_up_walls(&o, program, &e) < 0)
 		fail(STATUS_BOX_FAILED, e.text);
+	prepare_init(words);
 	pid = fork();
 	if (pid < 0)
 		fail(STATUS_BOX_FAILED, strerror(errno));
 	if (!pid)
-		start(&o, program, argv + first + 1);
+		start(&o, program, argv + first + 1, words[1]);
+	fd_close(&words[1]);
 	let_go_of_stream();
-	_exit(be_init(pid)); /* nothing of the libraries is to run at the exit of an init */
+	_exit(be_init(pid, o.uid,
+		      words[0])); /* nothing of the libraries is to run at the exit of an init */
 }

@@ -1,0 +1,145 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""lab_blast.py - a search over a whole cluster, with nodes that fail in the middle of it
+
+The report must be, byte for byte, the one of plain blastp in the same directory with the same
+options.
+"""
+import gzip
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import labs
+
+EXAMPLES = "/usr/share/doc/mmseqs2/example-data"
+USER = next((p for p in pwd.getpwall() if 1000 <= p.pw_uid < 60000), None)
+
+
+def records(name, n):
+    """The first n sequences of an example file."""
+    text = gzip.open(f"{EXAMPLES}/{name}", "rt").read()
+    return ">" + ">".join(text[1:].split(">", n)[:n])
+
+
+class Blast(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = tempfile.mkdtemp(prefix="comosix-lab-blast-")
+        os.chmod(cls.dir, 0o755)
+        cls.make_database("large", 20000)
+        cls.make_database("small", 1000)
+        cls.make_queries("many", 60)
+        cls.make_queries("few", 5)
+        cls.lab = labs.Lab("blast")
+        nat = ("--nat-nodes", "n3") if labs.has_nft() else ()
+        cls.lab.must("up", "--nodes", 4, "--servers", 1, *nat)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.lab.must("down")
+        shutil.rmtree(cls.dir)
+
+    @classmethod
+    def make_database(cls, name, n):
+        with open(f"{cls.dir}/{name}.fasta", "w") as f:
+            f.write(records("DB.fasta.gz", n))
+        subprocess.run(["makeblastdb", "-dbtype", "prot", "-in", f"{name}.fasta", "-out", name],
+                       cwd=cls.dir, check=True, stdout=subprocess.DEVNULL)
+
+    @classmethod
+    def make_queries(cls, name, n):
+        with open(f"{cls.dir}/{name}.fa", "w") as f:
+            f.write(records("QUERY.fasta.gz", n))
+
+    def plain(self, db, queries, *options):
+        return subprocess.run(["blastp", "-db", db, "-query", queries + ".fa", *options],
+                              cwd=self.dir, check=True, capture_output=True).stdout
+
+    def search(self, db, queries, *options, out, **more):
+        """mpiblast on the head, started."""
+        cmd = self.lab.command("exec", "head", "--", "mpiblast", "-p", "blastp", "-d", db, "-i",
+                               queries + ".fa", "-o", out, "--json", *options)
+        more.setdefault("cwd", self.dir)
+        return subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                **more)
+
+    def finish(self, p):
+        """The summary of a search; it must have been spread over nodes."""
+        out, err = p.communicate(timeout=600)
+        self.assertEqual(p.returncode, 0, err)
+        summary = json.loads(out)
+        self.assertTrue(summary["split"], err)
+        return summary, {n["node"]: n for n in summary["nodes"]}
+
+    def read(self, name):
+        with open(f"{self.dir}/{name}", "rb") as f:
+            return f.read()
+
+    def await_task(self, node):
+        """Until the node searches: blastp runs there with a database."""
+        deadline = time.monotonic() + labs.TIMEOUT
+        look = "grep -lxz -e -db /proc/[0-9]*/cmdline | xargs -r grep -lz -e blastp"
+        while not self.lab.on(node, "sh", "-c", look).stdout:
+            self.assertLess(time.monotonic(), deadline, f"nothing is searched on {node}")
+
+    def test_1_formats(self):
+        for outfmt in ("0", "5", "6", "7"):
+            with self.subTest(outfmt=outfmt):
+                self.finish(self.search("small", "few", "-outfmt", outfmt, out="formats.out"))
+                self.assertEqual(self.read("formats.out"),
+                                 self.plain("small", "few", "-outfmt", outfmt))
+
+    @unittest.skipUnless(USER, "this machine has no user")
+    def test_2_as_a_user(self):
+        with tempfile.TemporaryDirectory() as home:
+            os.chown(home, USER.pw_uid, USER.pw_gid)
+            for name in os.listdir(self.dir):
+                if name.startswith(("small", "few")):
+                    shutil.copy(f"{self.dir}/{name}", home)
+            os.chmod(home, 0o755)
+            # the command itself, where this user can reach it
+            comosix = shutil.copy(labs.COMOSIX, self.dir)
+            self.finish(self.search("small", "few", out="user.out", cwd=home, executable=comosix,
+                                    user=USER.pw_uid, group=USER.pw_gid, extra_groups=[]))
+            self.assertEqual(os.stat(f"{home}/user.out").st_uid, USER.pw_uid)
+            with open(f"{home}/user.out", "rb") as f:
+                self.assertEqual(f.read(), self.plain("small", "few"))
+
+    def test_3_nodes_fail_in_the_middle(self):
+        """One loses its power, another its network; a third sits behind NAT all the time."""
+        expected = self.plain("large", "many")
+        p = self.search("large", "many", out="failed.out")
+        for node in ("n1", "n2"):
+            self.await_task(node)
+        self.lab.must("kill", "n1")
+        self.lab.must("cut", "n2")
+        summary, nodes = self.finish(p)
+        self.assertEqual(self.read("failed.out"), expected)
+        self.assertGreaterEqual(summary["ledger"]["lost"], 1, summary)
+        for node in ("n1", "n2"):
+            self.assertGreaterEqual(nodes[node]["workers_lost"], 1, summary)
+        if labs.has_nft():
+            self.assertGreaterEqual(nodes["n3"]["tasks"], 1, summary)
+        # they come back, and are worked with again
+        self.lab.must("start", "n1")
+        self.lab.must("heal", "n2")
+
+
+if __name__ == "__main__":
+    why = labs.lacking()
+    if not why and not os.path.exists(EXAMPLES + "/DB.fasta.gz"):
+        why = f"no {EXAMPLES}: apt install mmseqs2-examples"
+    if not why and not shutil.which("blastp"):
+        why = "no blastp: apt install ncbi-blast+"
+    if why:
+        print(why)
+        sys.exit(77)
+    unittest.main()
