@@ -388,11 +388,14 @@ class Limits(unittest.TestCase):
             eat = "b = bytearray(200 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1\nprint('ate')"
             self.assertNotIn("ate", lab.on("n1", PYTHON, "-c", eat).stdout)
             self.assertIn("ate", lab.on("head", PYTHON, "-c", eat).stdout)
-            settings = lab.out("n1", "cat", "/etc/comosix/comosixd.ini")
-            self.assertIn("cpus = 0.5", settings)
-            self.assertIn(f"memory = {64 << 20}", settings)
-            groups = lab.out("n1", "cat", "/proc/self/cgroup")
-            self.assertIn(f"/comosix-lab.{lab.name}/n1", groups)
+            # what a daemon reads to know its limits, and its own group is all it sees of them
+            self.assertEqual({line.split(":")[2] for line in
+                              lab.out("n1", "cat", "/proc/self/cgroup").splitlines()
+                              if set(line.split(":")[1].split(",")) & {"cpu", "memory"}}, {"/"})
+            read = "cat /sys/fs/cgroup/cpu*/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null"
+            self.assertIn("50000", lab.on("n1", "sh", "-c", read).stdout)
+            read = "cat /sys/fs/cgroup/memory*/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null"
+            self.assertIn(str(64 << 20), lab.on("n1", "sh", "-c", read).stdout)
 
 
 class NoTrace(unittest.TestCase):
@@ -432,6 +435,12 @@ class NoTrace(unittest.TestCase):
         namespaces = self.up()
         self.lab.must("down")
         self.assertEqual(self.lab.run("down").returncode, 0)
+        self.check_clean(namespaces)
+
+    def test_groups_made_inside(self):
+        namespaces = self.up()
+        self.lab.out("head", "sh", "-c", "for d in /sys/fs/cgroup/*/; do mkdir -p $d/a/b; done; true")
+        self.lab.must("down")
         self.check_clean(namespaces)
 
     def test_down_with_running_commands(self):
