@@ -409,8 +409,12 @@ class NoTrace(unittest.TestCase):
     def tearDown(self):
         self.lab.run("down")
 
+    def down(self):
+        self.ending = labs.now()
+        self.lab.must("down")
+
     def check_clean(self, namespaces):
-        self.assertEqual(self.lab.residue(namespaces), [])
+        self.assertEqual(self.lab.residue(namespaces, self.ending), [])
         self.assertEqual(labs.machine(), self.before)
 
     def up(self):
@@ -427,27 +431,27 @@ class NoTrace(unittest.TestCase):
     def test_down(self):
         namespaces = self.up()
         self.assertEqual(self.lab.run("up", "--bare").returncode, 5)
-        self.lab.must("down")
+        self.down()
         self.check_clean(namespaces)
 
     def test_down_twice_and_with_nothing(self):
         self.assertEqual(self.lab.run("down").returncode, 0)
         namespaces = self.up()
-        self.lab.must("down")
+        self.down()
         self.assertEqual(self.lab.run("down").returncode, 0)
         self.check_clean(namespaces)
 
     def test_groups_made_inside(self):
         namespaces = self.up()
         self.lab.out("head", "sh", "-c", "for d in /sys/fs/cgroup/*/; do mkdir -p $d/a/b; done; true")
-        self.lab.must("down")
+        self.down()
         self.check_clean(namespaces)
 
     def test_down_with_running_commands(self):
         namespaces = self.up()
         p = self.lab.start("n1", "sh", "-c", "trap '' TERM HUP INT; echo ready; sleep 1000")
         self.assertEqual(p.stdout.readline(), "ready\n")
-        self.lab.must("down")
+        self.down()
         self.assertEqual(p.wait(labs.TIMEOUT), 125)
         p.stdout.close()
         self.check_clean(namespaces)
@@ -458,7 +462,7 @@ class NoTrace(unittest.TestCase):
         os.kill(pid, signal.SIGKILL)
         labs.await_end(pid)
         self.assertNotEqual(self.lab.run("status").returncode, 0)
-        self.lab.must("down")
+        self.down()
         self.check_clean(namespaces)
 
     def test_supervisor_killed_then_up(self):
@@ -467,13 +471,13 @@ class NoTrace(unittest.TestCase):
         os.kill(pid, signal.SIGKILL)
         labs.await_end(pid)
         namespaces |= self.up()
-        self.lab.must("down")
+        self.down()
         self.check_clean(namespaces)
 
     def test_supervisor_stopped(self):
         namespaces = self.up()
         os.kill(self.lab.supervisor(), signal.SIGSTOP)
-        self.lab.must("down")
+        self.down()
         self.check_clean(namespaces)
 
     def test_first_process_of_a_pod_killed(self):
@@ -484,7 +488,7 @@ class NoTrace(unittest.TestCase):
         labs.await_end(pod)
         while all(n["state"] != "off" for n in self.lab.status().values()):
             pass
-        self.lab.must("down")
+        self.down()
         self.check_clean(namespaces)
 
     def test_up_killed_at_random(self):
@@ -502,7 +506,7 @@ class NoTrace(unittest.TestCase):
                 namespaces = self.lab.namespaces()
                 p.kill()
                 p.wait()
-                self.lab.must("down")
+                self.down()
                 self.check_clean(namespaces - ours)
 
     def test_up_killed_and_nobody_cares(self):
@@ -511,6 +515,7 @@ class NoTrace(unittest.TestCase):
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.assertIn("head is ready", p.stderr.readline())
         supervisor = self.lab.supervisor()
+        self.ending = labs.now()
         p.kill()
         p.wait()
         p.stderr.close()
