@@ -15,8 +15,9 @@
 	"NONE:+VERS-TLS1.3:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:+AEAD:+SHA256:+SHA384:"    \
 	"+GROUP-X25519:+GROUP-SECP256R1:+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-EDDSA-ED25519:"         \
 	"+CTYPE-X509:+ECDHE-ECDSA"
-#define PEM_MAX 65536
-#define IN_MAX	(1U << 20)
+#define PEM_MAX	      65536
+#define HANDSHAKE_MAX 16384 /* one message of a peer that nobody knows yet */
+#define IN_MAX	      (1U << 20)
 
 static const gnutls_datum_t alpn = { .data = (unsigned char *)"comosix/1", .size = 9 };
 
@@ -302,6 +303,7 @@ int tls_new(struct tls_creds *c, bool client, tls_check_fn *check, void *owner, 
 	gnutls_transport_set_pull_function(t->s, pull);
 	gnutls_transport_set_pull_timeout_function(t->s, always_ready);
 	gnutls_transport_set_push_function(t->s, push);
+	gnutls_handshake_set_max_packet_length(t->s, HANDSHAKE_MAX);
 	gnutls_handshake_set_timeout(t->s, 0); /* the connection has its own deadline */
 	*ret = t;
 	return 0;

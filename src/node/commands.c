@@ -26,6 +26,7 @@
 #define REFRESH_MS  1000   /* loads are told to followers this often */
 #define FOLLOW_HIGH 524288 /* a follower that takes nothing misses refreshes above this */
 #define STATUS_MAX  64	   /* counters in a STATUS */
+#define RESUME_MS   1000   /* pause when there are no fds */
 
 enum stage {
 	CLIENT_OPEN,	/* has asked nothing yet */
@@ -44,7 +45,7 @@ struct commands {
 	struct node *node;
 	int fd;
 	char path[PATH_MAX];
-	struct ev_ref ev, refresh;
+	struct ev_ref ev, refresh, resume;
 	struct list clients;
 	unsigned int n, followers;
 };
@@ -384,16 +385,29 @@ static int take(struct commands *all, int fd, struct err *e)
 	return 0;
 }
 
+static void on_resume(void *owner)
+{
+	struct commands *all = owner;
+
+	all->resume = (struct ev_ref){ 0 };
+	loop_set_fd(all->node->loop, all->ev, EPOLLIN);
+}
+
 static void on_listen(void *owner, uint32_t events)
 {
 	struct commands *all = owner;
 	struct err e;
-	int fd;
+	int fd, r;
 
-	while (sock_accept(all->fd, NULL, &fd) == 0) {
+	while ((r = sock_accept(all->fd, NULL, &fd)) == 0) {
 		if (all->n >= COMMANDS_MAX || take(all, fd, &e) < 0)
 			fd_close(&fd);
 	}
+	/* out of fds: who waits keeps waiting, and we do not spin */
+	if (r != -EAGAIN && r != -ECONNABORTED && r != -EINTR &&
+	    loop_add_timer(all->node->loop, loop_now(all->node->loop) + RESUME_MS, on_resume, all,
+			   &all->resume) == 0)
+		loop_set_fd(all->node->loop, all->ev, 0);
 }
 
 int commands_open(struct node *n, struct commands **ret, struct err *e)
@@ -432,6 +446,7 @@ void commands_close(struct commands *all)
 		client_free(list_entry(l, struct client, link));
 	loop_remove(all->node->loop, &all->ev);
 	loop_remove(all->node->loop, &all->refresh);
+	loop_remove(all->node->loop, &all->resume);
 	if (all->fd >= 0)
 		(void)unlink(all->path); /* a stale one would be replaced anyway */
 	fd_close(&all->fd);

@@ -65,7 +65,7 @@ int greeting_read(const struct frame *f, Cmx__Hello **ret, int *ret_status, stru
 
 		if (!m)
 			return -EPROTO;
-		*ret_status = m->status ? (int)m->status : 1;
+		*ret_status = m->status && m->status < 126 ? (int)m->status : 1;
 		return err_set(e, -EREMOTE, "%s", log_quote(m->text, text, sizeof(text)));
 	}
 	if (f->type != FRAME_HELLO)
@@ -177,7 +177,7 @@ static int make_key(struct node *n, struct conn *c, uint32_t id, bool connected,
 	if (!r)
 		r = seal_new(material, connected, &s);
 	explicit_bzero(material, sizeof(material));
-	return r < 0 ? r : pairs_add(n->pairs, id, s);
+	return r < 0 ? r : pairs_add(n->pairs, id, s, conn_peer(c)->not_after);
 }
 
 void greeting_pair(struct node *n, struct conn *c, uint32_t id, bool connected, const Cmx__Hello *h)

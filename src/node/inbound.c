@@ -26,6 +26,7 @@
 #define OFFENCES_MAX	 8     /* so many in a row ... */
 #define OFFENCE_MS	 10000 /* ... each forgotten after this time */
 #define LOG_EVERY_MS	 5000
+#define RESUME_MS	 1000 /* pause when there are no fds */
 
 enum stage {
 	GUEST_TLS,
@@ -52,7 +53,7 @@ struct offender {
 struct inbound {
 	struct node *node;
 	int fd;
-	struct ev_ref ev;
+	struct ev_ref ev, resume;
 	struct list guests;
 	unsigned int n, n_unknown;
 	struct offender offenders[OFFENDERS];
@@ -154,6 +155,10 @@ static int check_peer(void *owner, const struct identity *peer, struct err *e)
 {
 	struct guest *g = owner;
 
+	if (peer->id == g->in->node->self.id)
+		return err_set(e, -EEXIST,
+			       "it has our own number %u; was the state directory copied?",
+			       peer->id);
 	if (!revoked_has(g->in->node->revoked, peer->id))
 		return 0;
 	count(&g->in->node->counters, COUNT_peers_revoked);
@@ -360,6 +365,25 @@ static void take(struct inbound *in, int fd, const struct sock_addr *from)
 	begin(g);
 }
 
+static void on_resume(void *owner)
+{
+	struct inbound *in = owner;
+
+	in->resume = (struct ev_ref){ 0 };
+	loop_set_fd(in->node->loop, in->ev, EPOLLIN);
+}
+
+/* out of fds: who waits keeps waiting, and we do not spin */
+static void pause_listening(struct inbound *in)
+{
+	struct node *n = in->node;
+
+	if (loop_add_timer(n->loop, loop_now(n->loop) + RESUME_MS, on_resume, in, &in->resume) < 0)
+		return;
+	loop_set_fd(n->loop, in->ev, 0);
+	log_err("no file descriptor is left for a connection; raise LimitNOFILE of comosixd");
+}
+
 static void on_listen(void *owner, uint32_t events)
 {
 	struct inbound *in = owner;
@@ -371,8 +395,12 @@ static void on_listen(void *owner, uint32_t events)
 		uint32_t dropped;
 		int fd;
 
-		if (sock_accept(in->fd, &from, &fd) < 0)
-			return; /* nobody more, or out of fds: level-triggered, so tried again */
+		int r = sock_accept(in->fd, &from, &fd);
+
+		if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS)
+			pause_listening(in);
+		if (r < 0)
+			return;
 		count(&n->counters, COUNT_connections_in);
 		no = not_welcome(in, &from);
 		if (!no) {
@@ -429,6 +457,7 @@ void inbound_close(struct inbound *in)
 	list_for_each_safe (l, &in->guests)
 		guest_free(list_entry(l, struct guest, link));
 	loop_remove(in->node->loop, &in->ev);
+	loop_remove(in->node->loop, &in->resume);
 	fd_close(&in->fd);
 	free(in);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "config.h"
 #include "log/log.h"
@@ -28,10 +29,17 @@
 #include "node/streams.h"
 #include "os/clock.h"
 
-#define TRIM_MS 30000 /* memory of streams that are over is given back this often */
+#define TRIM_MS	 30000 /* memory of streams that are over is given back this often */
+#define FDS_MAX	 65536
+#define LEAVE_MS 100 /* for the good-bye to go out */
 
 static struct node node;
-static struct ev_ref trim;
+static struct ev_ref trim, leaving;
+
+static void on_left(void *owner)
+{
+	loop_stop(node.loop, 0);
+}
 
 static void on_signal(void *owner, int signo)
 {
@@ -40,8 +48,12 @@ static void on_signal(void *owner, int signo)
 		return;
 	}
 	log_info("leaving the cluster");
+	if (leaving.slot)
+		loop_stop(node.loop, 0); /* asked twice */
 	membership_leave(node.membership);
-	loop_stop(node.loop, 0);
+	/* what goes through a CONTROL stream needs a turn or two */
+	if (loop_add_timer(node.loop, loop_now(node.loop) + LEAVE_MS, on_left, NULL, &leaving) < 0)
+		loop_stop(node.loop, 0);
 }
 
 static void on_trim(void *owner)
@@ -111,6 +123,7 @@ static int build(struct err *e)
 static void tear_down(void)
 {
 	loop_remove(node.loop, &trim);
+	loop_remove(node.loop, &leaving);
 	renewal_free(node.renewal);
 	commands_close(node.commands);
 	inbound_close(node.inbound);
@@ -125,6 +138,18 @@ static void tear_down(void)
 	loop_free(node.loop);
 }
 
+/* a node with many peers needs more than the 1,024 that shells give */
+static void raise_fd_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	l.rlim_cur = l.rlim_max < FDS_MAX ? l.rlim_max : FDS_MAX;
+	if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+		log_debug("the limit of open files stays: %s", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	struct err e;
@@ -134,6 +159,10 @@ int main(int argc, char **argv)
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)mallopt(M_TRIM_THRESHOLD, 65536);
 	(void)mallopt(M_MMAP_THRESHOLD, 65536);
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		(void)printf("comosixd %s\n", COMOSIX_VERSION);
+		return 0;
+	}
 	r = settings_read(argc, argv, &node.set, &e);
 	if (r == -ECANCELED)
 		return 0;
@@ -142,6 +171,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	log_open("comosixd", node.set.verbose ? LOG_DEBUG : LOG_INFO);
+	raise_fd_limit();
 	if (loop_new(&node.loop, &e) < 0)
 		die("%s", e.text);
 	node.stamp = (uint64_t)clock_wall_s() * 1000;

@@ -197,16 +197,21 @@ static void list_in_cluster(struct membership *m, const struct dir_entry *d)
 
 void membership_learn(struct membership *m, const struct dir_entry *d, uint32_t from)
 {
+	const struct dir_entry *old = directory_get(m->node->directory, d->id);
 	struct node *n = m->node;
+	struct dir_entry word = *d;
 
 	if (d->id == n->self.id || !d->id || revoked_has(n->revoked, d->id))
 		return;
-	if (directory_put(n->directory, d) <= 0)
+	/* first-hand and new: a clock that was set back must not make us deaf to it */
+	if (!from && old && word.stamp < old->stamp)
+		word.stamp = old->stamp + 1;
+	if (directory_put(n->directory, &word) <= 0)
 		return;
-	list_in_cluster(m, d);
+	list_in_cluster(m, &word);
 	mark(m, d->id);
 	if (role_is_core(n->self.role))
-		bulletin_push(n->bulletin, d, from);
+		bulletin_push(n->bulletin, &word, from);
 }
 
 /* ---- in ---- */
@@ -395,6 +400,16 @@ static void retick(struct membership *m)
 	(void)!loop_add_timer(m->node->loop, at, on_tick, m, &m->tick);
 }
 
+/* so that who looks for us knows where to ask first */
+static void keep_heads(struct membership *m)
+{
+	const struct directory *d = m->node->directory;
+
+	for (uint32_t i = 0; i < directory_count(d); i++)
+		if (directory_at(d, i)->role == ROLE_HEAD)
+			pairs_want(m->node->pairs, directory_at(d, i)->id);
+}
+
 static void on_load(void *owner)
 {
 	struct membership *m = owner;
@@ -407,6 +422,8 @@ static void on_load(void *owner)
 				     ? streams_guests(m->node->streams)
 				     : 255);
 	cluster_set_load(m->cluster, now_of(m), &l);
+	if (m->node->set.relayed)
+		keep_heads(m);
 	retick(m);
 	(void)!loop_add_timer(m->node->loop, on_grid(now_of(m) + tune.load_ms), on_load, m,
 			      &m->load_timer);

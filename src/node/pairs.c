@@ -14,6 +14,7 @@
 #include "node/greeting.h"
 #include "node/node.h"
 #include "node/relay.h"
+#include "os/clock.h"
 #include "os/rand.h"
 
 #define KEYS_MAX       3
@@ -28,7 +29,7 @@
 struct key {
 	struct seal *seal;
 	uint32_t number; /* seal_number(), at hand for the search */
-	uint64_t made_ms, heard_ms;
+	uint64_t made_ms, heard_ms, until_ms;
 };
 
 struct peer {
@@ -128,10 +129,11 @@ void pairs_drop(struct pairs *p, uint32_t id)
 
 /* ---- making keys ---- */
 
-int pairs_add(struct pairs *p, uint32_t id, struct seal *s)
+int pairs_add(struct pairs *p, uint32_t id, struct seal *s, int64_t until_s)
 {
 	uint64_t now = loop_now(p->node->loop);
 	struct peer *e = find_or_make(p, id);
+	int64_t left_s = until_s - clock_wall_s();
 
 	if (!e) {
 		seal_free(s);
@@ -140,7 +142,11 @@ int pairs_add(struct pairs *p, uint32_t id, struct seal *s)
 	seal_free(e->keys[KEYS_MAX - 1].seal);
 	memmove(&e->keys[1], &e->keys[0], (KEYS_MAX - 1) * sizeof(e->keys[0]));
 	e->keys[0] = (struct key){
-		.seal = s, .number = seal_number(s), .made_ms = now, .heard_ms = now
+		.seal = s,
+		.number = seal_number(s),
+		.made_ms = now,
+		.heard_ms = now,
+		.until_ms = now + (uint64_t)(left_s > 0 ? left_s : 0) * 1000,
 	};
 	e->pause_ms = RETRY_FIRST_MS;
 	e->retry_ms = 0;
@@ -270,6 +276,10 @@ int pairs_close(struct pairs *p, uint32_t id, const void *payload, size_t n, uin
 		return -ENOKEY;
 	}
 	forget_old(e, now);
+	if (now > e->keys[0].until_ms) {
+		want(e);
+		return -ENOKEY;
+	}
 	if (now - e->keys[0].made_ms > KEY_LIFE_MS ||
 	    seal_used(e->keys[0].seal) > SEAL_COUNTER_MAX / 2)
 		want(e);
@@ -290,7 +300,8 @@ int pairs_open(struct pairs *p, const uint8_t *d, size_t n, uint32_t *ret_from, 
 		struct peer *e = list_entry(l, struct peer, link);
 
 		for (int i = 0; i < KEYS_MAX && e->keys[i].seal; i++) {
-			if (e->keys[i].number != number)
+			if (e->keys[i].number != number ||
+			    loop_now(p->node->loop) > e->keys[i].until_ms)
 				continue;
 			r = seal_open(e->keys[i].seal, d, n, to, ret_n);
 			if (r < 0)

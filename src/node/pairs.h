@@ -23,8 +23,12 @@ struct seal;
 int pairs_new(struct node *n, struct pairs **ret) MUST_CHECK;
 void pairs_free(struct pairs *p);
 
-/** pairs_add() - A key was made with a peer; owned here from now on, also on failure */
-int pairs_add(struct pairs *p, uint32_t id, struct seal *s) MUST_CHECK;
+/**
+ * pairs_add() - A key was made with a peer
+ * @s:		Owned here from now on, also on failure
+ * @until_s:	End of the peer's certificate: the key ends with it
+ */
+int pairs_add(struct pairs *p, uint32_t id, struct seal *s, int64_t until_s) MUST_CHECK;
 
 /** pairs_want() - There should be a key (or a CONTROL connection) with this peer: make it soon */
 void pairs_want(struct pairs *p, uint32_t id);

@@ -15,9 +15,12 @@
 #include "node/inbound.h"
 #include "node/membership.h"
 #include "node/node.h"
+#include "os/clock.h"
 #include "os/rand.h"
 #include "wire/message.h"
 
+#define SAY_MS	     10000
+#define SAY_MAX	     32	    /* lines about CONTROL connections in that time */
 #define CONTROL_HIGH 131072 /* gossip is dropped while so much waits for the peer */
 
 /* a CONTROL connection, either end of it */
@@ -60,6 +63,8 @@ struct relay {
 	struct node *node;
 	struct list controls, waits, askers, accepts;
 	unsigned int n_controls, n_waits, n_accepts;
+	uint64_t said_from_ms;
+	unsigned int said; /* lines in the log since then */
 };
 
 static struct control *find(const struct relay *r, uint32_t id)
@@ -178,6 +183,20 @@ static void control_free(struct control *c)
 	membership_link(r->node->membership, id, false);
 }
 
+/* a node that comes and goes all the time shall not fill the log */
+static void tell_log(struct control *c, const char *what, const char *why)
+{
+	struct relay *r = c->relay;
+	uint64_t now = loop_now(r->node->loop);
+
+	if (now - r->said_from_ms > SAY_MS) {
+		r->said_from_ms = now;
+		r->said = 0;
+	}
+	if (r->said++ < SAY_MAX)
+		log_info("CONTROL with %s %s%s%s", c->name, what, why[0] ? ": " : "", why);
+}
+
 static void control_frame(struct control *c, const struct frame *f)
 {
 	struct node *n = c->relay->node;
@@ -232,7 +251,7 @@ static void control_closed(void *owner, const struct err *why)
 {
 	struct control *c = owner;
 
-	log_info("CONTROL with %s ended: %s", c->name, why->text);
+	tell_log(c, "ended", why->text);
 	control_free(c);
 }
 
@@ -246,6 +265,7 @@ void relay_control(struct relay *r, struct conn *conn, const Cmx__Hello *h)
 {
 	const struct identity *peer = conn_peer(conn);
 	struct control *old = find(r, peer->id), *c;
+	int64_t left_s;
 
 	if (old)
 		control_free(old); /* the node came again: the old one is dead, or soon will be */
@@ -260,9 +280,11 @@ void relay_control(struct relay *r, struct conn *conn, const Cmx__Hello *h)
 	(void)snprintf(c->name, sizeof(c->name), "%s", peer->name);
 	list_add(&r->controls, &c->link);
 	r->n_controls++;
-	conn_deadline(conn, 0);
+	/* who comes back after that shows a certificate that is still good */
+	left_s = peer->not_after - clock_wall_s();
+	conn_deadline(conn, loop_now(r->node->loop) + (uint64_t)(left_s > 1 ? left_s : 1) * 1000);
 	conn_own(conn, &control_ops, c);
-	log_info("CONTROL with %s is up", c->name);
+	tell_log(c, "is up", "");
 	membership_link(r->node->membership, c->id, true);
 	membership_paired(r->node->membership, c->id);
 	membership_notice(r->node->membership);

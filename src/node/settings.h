@@ -25,7 +25,7 @@ struct settings {
 	const char *listen, *advertise;		  /* advertise NULL: found out by itself */
 	bool relayed;				  /* outgoing connections only */
 	bool verbose;
-	bool version;				  /* print it and end */
+	bool version;		/* print it and end */
 	uint32_t tasks;		/* boxed tasks at a time; 0: CPUs + 1 */
 	uint32_t task_uid_base; /* 0: BOX_UID_BASE */
 	uint64_t task_memory;	/* bytes per task; 0: no limit */

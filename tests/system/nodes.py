@@ -74,8 +74,10 @@ class Node:
     def end(self, signo=signal.SIGTERM):
         if self.process:
             self.process.send_signal(signo)
-            self.process.wait(PATIENCE)
+            status = self.process.wait(PATIENCE)
             self.process = None
+            # a sanitizer's findings and leaks end it with another one
+            assert signo != signal.SIGTERM or status == 0, self.log()
 
     def log(self):
         with open(self.log_path) as f:
