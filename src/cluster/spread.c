@@ -286,9 +286,8 @@ static void add_best(struct fill *f)
 {
 	struct cluster *c = f->c;
 	size_t half = f->bytes + (GOSSIP_BYTES_MAX - f->bytes) / 2;
-	uint32_t n;
+	uint32_t n = (uint32_t)((half - f->bytes) / ENTRY_BYTES);
 
-	n = (uint32_t)((half - f->bytes) / ENTRY_BYTES);
 	memcpy(c->scratch, c->best, c->n_best * sizeof(c->best[0]));
 	freshest_first(c, c->scratch, c->n_best, n);
 	for (uint32_t i = 0; i < c->n_best && f->bytes < half; i++)
