@@ -201,6 +201,8 @@ class Together(unittest.TestCase):
             self.assertEqual(s.recv(100)[:8], b"\2\0\0\0abcd")
         after = node.status()["counters"]
         self.assertGreaterEqual(after["datagrams_bad"], before["datagrams_bad"] + 5)
+        node.wait_log("from 127.0.0.1:")
+        self.assertIn("garbage or forged", node.log())
         self.assertGreaterEqual(after["datagrams_unknown"], before["datagrams_unknown"] + 1)
 
     def test_garbage_from_commands(self):
