@@ -373,7 +373,10 @@ static uint64_t core_gossip_ms(const struct cluster *c)
 	return (uint64_t)c->cfg.tune.core_gossip_ms * CORE_ROUNDS / rounds;
 }
 
-/* keeps the mean interval although turns come when the budget allows; saves up for one at most */
+/*
+ * Keeps the mean interval although turns come when the budget allows: saves up for one at most.
+ * Turns that core members got only because no desktop was hungry are not held against them.
+ */
 static void core_told(struct cluster *c, uint64_t now_ms)
 {
 	uint64_t every = core_gossip_ms(c);
@@ -381,6 +384,8 @@ static void core_told(struct cluster *c, uint64_t now_ms)
 	c->core_gossip_at += every;
 	if (c->core_gossip_at + every < now_ms)
 		c->core_gossip_at = now_ms - every;
+	if (c->core_gossip_at > now_ms + every)
+		c->core_gossip_at = now_ms + every;
 }
 
 static void bulk_due(struct cluster *c, uint64_t now_ms)

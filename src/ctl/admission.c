@@ -31,9 +31,8 @@ static int read_peers(const json_t *rows, struct admission *a)
 	a->peers = calloc(n + 1, sizeof(*a->peers));
 	if (!a->peers)
 		return -ENOMEM;
-	json_array_foreach((json_t *)rows, i, row)
-		if (read_peer(row, &a->peers[i]) < 0)
-			return -EPROTO;
+	json_array_foreach((json_t *)rows, i,
+			   row) if (read_peer(row, &a->peers[i]) < 0) return -EPROTO;
 	a->dir.peers = a->peers;
 	a->dir.n_peers = n;
 	return 0;
@@ -62,12 +61,11 @@ int admission_read(const json_t *answer, struct admission *ret, struct err *e)
 	json_t *peers;
 	int r = 0;
 
-	if (json_unpack_ex((json_t *)answer, &je, 0,
-			   "{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "name", &name,
-			   "id", &id, "role", &role, "cluster", &cluster, "certificate",
-			   &a.dir.cert, "ca", &a.dir.ca, "statement_key", &a.dir.statement_pub,
-			   "head_url", &a.dir.head_url, "peers", &peers, "revocations",
-			   &revocations) < 0)
+	if (json_unpack_ex(
+		    (json_t *)answer, &je, 0, "{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:s}",
+		    "name", &name, "id", &id, "role", &role, "cluster", &cluster, "certificate",
+		    &a.dir.cert, "ca", &a.dir.ca, "statement_key", &a.dir.statement_pub, "head_url",
+		    &a.dir.head_url, "peers", &peers, "revocations", &revocations) < 0)
 		return err_set(e, -EPROTO, "the head's answer: %s", je.text);
 	if (!identity_name_ok(name) || id < 1 || id > UINT32_MAX ||
 	    role_parse(role, &a.dir.role) < 0 || strlen(cluster) != CLUSTER_ID_LEN)

@@ -38,7 +38,7 @@ int ask_exit_status(int r, long http_status)
 		long http;
 		int status;
 	} of_http[] = {
-		{ 401, EXIT_REFUSED },	{ 403, EXIT_REFUSED },	 { 404, EXIT_NOT_FOUND },
+		{ 401, EXIT_REFUSED },	 { 403, EXIT_REFUSED },	  { 404, EXIT_NOT_FOUND },
 		{ 408, EXIT_TIMED_OUT }, { 504, EXIT_TIMED_OUT },
 	};
 
@@ -69,8 +69,8 @@ int ask_head(const char *name, const char *method, const char *path, const json_
 	return ask_exit_status(r, status);
 }
 
-int ask_path(const char *command, const char *before, const char *name, const char *after,
-	     char *to, size_t size)
+int ask_path(const char *command, const char *before, const char *name, const char *after, char *to,
+	     size_t size)
 {
 	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				   "0123456789-._";

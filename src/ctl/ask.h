@@ -34,8 +34,8 @@ int ask_head(const char *name, const char *method, const char *path, const json_
 int ask_exit_status(int r, long http_status);
 
 /** ask_path() - "/nodes/NAME/verb" in a name that is safe to send; EXIT_* when it is not */
-int ask_path(const char *command, const char *before, const char *name, const char *after,
-	     char *to, size_t size);
+int ask_path(const char *command, const char *before, const char *name, const char *after, char *to,
+	     size_t size);
 
 /** ask_print_json() - A value on stdout, indented; consumed */
 int ask_print_json(json_t *j);

@@ -35,9 +35,8 @@ static const struct {
 	const char *type;
 	enum term_style style;
 } styles[] = {
-	{ "node.up", TERM_GOOD },	{ "node.joined", TERM_GOOD },
-	{ "node.suspect", TERM_WARN },	{ "join.asked", TERM_WARN },
-	{ "node.down", TERM_BAD },	{ "node.revoked", TERM_BAD },
+	{ "node.up", TERM_GOOD },    { "node.joined", TERM_GOOD }, { "node.suspect", TERM_WARN },
+	{ "join.asked", TERM_WARN }, { "node.down", TERM_BAD },	   { "node.revoked", TERM_BAD },
 };
 
 static bool print_event(const struct events_options *o, const json_t *j)
@@ -87,7 +86,8 @@ static int print_list(struct api_client *c, const struct events_options *o, int6
 		if (r < 0)
 			return r;
 		last = ask_number(answer, "last");
-		json_array_foreach(json_object_get(answer, "events"), i, row) {
+		json_array_foreach(json_object_get(answer, "events"), i, row)
+		{
 			*after = ask_number(row, "id");
 			(void)print_event(o, row); /* seen at the end by fflush() */
 		}

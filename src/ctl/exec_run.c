@@ -259,10 +259,10 @@ static void on_retry(void *owner)
 static int start(struct exec_run *r, struct member *m, struct err *e)
 {
 	Cmx__Open open = CMX__OPEN__INIT;
-	AUTO_MESSAGE Cmx__Proof *proof = NULL;
 	int ret = make_open(r, m, &open, e);
 
-	proof = open.proof;
+	AUTO_MESSAGE Cmx__Proof *proof = open.proof; /* all else in it is borrowed */
+
 	if (!ret)
 		ret = exec_link_open(&m->link, r->loop, &open, on_link, m, e);
 	return ret;

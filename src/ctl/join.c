@@ -96,8 +96,8 @@ static int make_url(const char *s, char to[API_URL_MAX], struct err *e)
 	int n;
 
 	if (strstr(host, "://") || strchr(host, '/'))
-		return err_set(e, -EINVAL, "--head: '%s' is no address, as in https://10.0.0.1:4661",
-			       s);
+		return err_set(e, -EINVAL,
+			       "--head: '%s' is no address, as in https://10.0.0.1:4661", s);
 	n = snprintf(to, API_URL_MAX, "https://%s%s%s%s", v6_bare ? "[" : "", host,
 		     v6_bare ? "]" : "", port ? "" : PORT_TEXT);
 	return n < API_URL_MAX ? 0 : err_set(e, -EINVAL, "--head: too long");
@@ -130,9 +130,10 @@ static int pin_of_token(const char *token, char to[PIN_MIN + 1], struct err *e)
 	const char *p = strncmp(token, "cmx-", 4) ? NULL : strchr(token + 4, '-');
 
 	if (!p || strspn(p + 1, "0123456789abcdef") != PIN_MIN || p[1 + PIN_MIN] != '-')
-		return err_set(e, -EINVAL, "this is no join token; it looks like "
-					   "cmx-XXXXXXXX-...-... and is made by "
-					   "'comosix token create' on the head");
+		return err_set(e, -EINVAL,
+			       "this is no join token; it looks like "
+			       "cmx-XXXXXXXX-...-... and is made by "
+			       "'comosix token create' on the head");
 	memcpy(to, p + 1, PIN_MIN);
 	to[PIN_MIN] = '\0';
 	return 0;
@@ -238,8 +239,8 @@ static int prepare_key(struct join *j, struct err *e)
 		r = file_write_atomic(path, buf_bytes(&j->key), j->key.len, 0600, e);
 	if (!r)
 		r = enroll_request(buf_bytes(&j->key), j->key.len, &j->csr, e);
-	return r < 0 ? r :
-		       enroll_key_fingerprint(buf_bytes(&j->key), j->key.len, j->key_fingerprint,
+	return r < 0 ? r
+		     : enroll_key_fingerprint(buf_bytes(&j->key), j->key.len, j->key_fingerprint,
 					      e);
 }
 
@@ -280,8 +281,9 @@ static int wait_for_operator(struct join *j, json_t **answer, struct err *e)
 		int r;
 
 		if (clock_boot_ms() >= end_ms)
-			return err_set(e, -ETIMEDOUT, "the operator has not decided; join again "
-						      "later, the request stays for an hour");
+			return err_set(e, -ETIMEDOUT,
+				       "the operator has not decided; join again "
+				       "later, the request stays for an hour");
 		(void)sleep(POLL_S);
 		json_decref(*answer);
 		*answer = NULL;
@@ -365,8 +367,9 @@ static int lock_state(const char *state, int *ret_fd, struct err *e)
 	if (fd < 0)
 		return err_set(e, -errno, "open '%s': %s", state, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set(e, -EBUSY, "another 'comosix join' or 'init' works in '%s'; wait "
-					  "until it has ended",
+		return err_set(e, -EBUSY,
+			       "another 'comosix join' or 'init' works in '%s'; wait "
+			       "until it has ended",
 			       state);
 	*ret_fd = fd_take(&fd);
 	return 0;
@@ -398,8 +401,9 @@ int cmd_join(int argc, char **argv)
 	if (!r)
 		r = read_token(&o, j.token, &e);
 	if (!r && !access(head, F_OK))
-		r = err_set(&e, -EEXIST, "this machine is the head of a cluster ('%s'); it is a "
-					 "node of it already",
+		r = err_set(&e, -EEXIST,
+			    "this machine is the head of a cluster ('%s'); it is a "
+			    "node of it already",
 			    head);
 	if (!r)
 		r = dir_make(o.state, 0755, &e);
@@ -415,8 +419,8 @@ int cmd_join(int argc, char **argv)
 		memset(j.key.data, 0, j.key.cap);
 	buf_done(&j.key);
 	buf_done(&j.csr);
-	return r == -ETIMEDOUT ? EXIT_TIMED_OUT :
-	       r == -EINVAL    ? EXIT_USAGE :
-	       r < 0	       ? ask_exit_status(r, j.http_status) :
-				 r;
+	return r == -ETIMEDOUT ? EXIT_TIMED_OUT
+	       : r == -EINVAL  ? EXIT_USAGE
+	       : r < 0	       ? ask_exit_status(r, j.http_status)
+			       : r;
 }

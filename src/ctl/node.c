@@ -94,7 +94,9 @@ static void print_value(const char *key, const json_t *v)
 		(void)snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(v));
 	else
 		(void)snprintf(text, sizeof(text), "%s",
-			       json_is_true(v) ? "yes" : json_is_false(v) ? "no" : "-");
+			       json_is_true(v)	  ? "yes"
+			       : json_is_false(v) ? "no"
+						  : "-");
 	(void)printf("%-18s %s\n", key, term_clean(text));
 }
 
@@ -115,10 +117,10 @@ int cmd_node_show(int argc, char **argv)
 		return r;
 	if (o.json)
 		return ask_print_json(answer);
-	json_object_foreach(answer, key, v) {
+	json_object_foreach(answer, key, v)
+	{
 		if (json_is_object(v))
-			json_object_foreach(v, inner_key, inner)
-				print_value(inner_key, inner);
+			json_object_foreach(v, inner_key, inner) print_value(inner_key, inner);
 		else
 			print_value(key, v);
 	}
@@ -198,9 +200,9 @@ int cmd_node_revoke(int argc, char **argv)
 	if (json)
 		return ask_print_json(answer);
 	(void)fprintf(stderr, "%s is expelled%s\n", ask_text(answer, "name"),
-		      json_is_true(json_object_get(answer, "spreading")) ?
-			      "" :
-			      "; the others hear of it as soon as comosixd runs on the head");
+		      json_is_true(json_object_get(answer, "spreading"))
+			      ? ""
+			      : "; the others hear of it as soon as comosixd runs on the head");
 	json_decref(answer);
 	return EXIT_ALL_WELL;
 }

@@ -7,8 +7,8 @@
 #include "ctl/command.h"
 #include "ctl/term.h"
 
-#define BAR_CELLS  10
-#define TEXT_MAX   (64 * 1024 * 1024)
+#define BAR_CELLS 10
+#define TEXT_MAX  (64 * 1024 * 1024)
 
 struct status_options {
 	bool json, watch, pending;
@@ -46,8 +46,8 @@ static const struct {
 	const char *state;
 	enum term_style style;
 } states[] = {
-	{ "alive", TERM_GOOD },	  { "suspect", TERM_WARN }, { "dead", TERM_BAD },
-	{ "left", TERM_DIM },	  { "unknown", TERM_DIM },  { "revoked", TERM_DIM },
+	{ "alive", TERM_GOOD }, { "suspect", TERM_WARN }, { "dead", TERM_BAD },
+	{ "left", TERM_DIM },	{ "unknown", TERM_DIM },  { "revoked", TERM_DIM },
 };
 
 static enum term_style style_of(const char *state)
@@ -140,7 +140,8 @@ static int put_pending(const json_t *answer, bool colors, struct buf *to)
 	size_t i;
 	int r = term_table_init(&t, "NAME|FROM|ASKED|KEY");
 
-	json_array_foreach(json_object_get(answer, "joins"), i, row) {
+	json_array_foreach(json_object_get(answer, "joins"), i, row)
+	{
 		r |= term_cell(&t, TERM_WARN, "%s", ask_text(row, "name"));
 		r |= term_cell(&t, TERM_PLAIN, "%s", ask_text(row, "source"));
 		r |= term_cell(&t, TERM_PLAIN, "%s", ask_text(row, "asked"));
@@ -186,9 +187,9 @@ static int put_cluster(const json_t *c, bool colors, struct buf *to)
 
 		if (!n)
 			continue;
-		r = buf_printf(to, "%s%s%lld %s%s", between,
-			       term_style_on(states[i].style, colors), (long long)n,
-			       states[i].state, term_style_off(states[i].style, colors));
+		r = buf_printf(to, "%s%s%lld %s%s", between, term_style_on(states[i].style, colors),
+			       (long long)n, states[i].state,
+			       term_style_off(states[i].style, colors));
 		between = ", ";
 	}
 	if (!r)

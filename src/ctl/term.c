@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static const char *const styles[] = {
-	[TERM_PLAIN] = "",	    [TERM_BOLD] = "\033[1m",  [TERM_DIM] = "\033[2m",
+	[TERM_PLAIN] = "",	  [TERM_BOLD] = "\033[1m",  [TERM_DIM] = "\033[2m",
 	[TERM_GOOD] = "\033[32m", [TERM_WARN] = "\033[33m", [TERM_BAD] = "\033[31m",
 };
 
@@ -125,8 +125,8 @@ int term_table_put(const struct term_table *t, bool colors, struct buf *to)
 
 		r = buf_printf(to, "%*s%s%s%s%*s%s", t->right[column] ? pad : 0, "",
 			       term_style_on(c->style, colors), c->text,
-			       term_style_off(c->style, colors),
-			       last || t->right[column] ? 0 : pad, "", last ? "\n" : "  ");
+			       term_style_off(c->style, colors), last || t->right[column] ? 0 : pad,
+			       "", last ? "\n" : "  ");
 	}
 	return r;
 }

@@ -29,7 +29,7 @@ struct term_table {
 	struct term_cell {
 		char text[TERM_CELL_MAX];
 		enum term_style style;
-	} *cells; /* owned, n_rows * n_columns, the first row is the head */
+	} * cells; /* owned, n_rows * n_columns, the first row is the head */
 	size_t n_columns, n_rows, room, next;
 	bool right[TERM_COLUMNS_MAX]; /* aligned to the right */
 };

@@ -56,8 +56,9 @@ static const struct opt_command revoke_command = {
 
 int cmd_token_create(int argc, char **argv)
 {
-	struct create_options o = { .count = 1, .expires_ms = 600000, .role = "desktop",
-				    .network = "", .note = "" };
+	struct create_options o = {
+		.count = 1, .expires_ms = 600000, .role = "desktop", .network = "", .note = ""
+	};
 	json_t *body, *answer;
 	int first, r = ask_options(&create_command, argc, argv, &o, 0, 0, &first);
 
@@ -114,9 +115,11 @@ int cmd_token_list(int argc, char **argv)
 	if (json)
 		return ask_print_json(answer);
 	if (!json_array_size(json_object_get(answer, "tokens")))
-		(void)fprintf(stderr, "There are no tokens; make one with 'comosix token create'.\n");
+		(void)fprintf(stderr,
+			      "There are no tokens; make one with 'comosix token create'.\n");
 	r = term_table_init(&t, "-TOKEN|STATE|ROLE|-USED|EXPIRES|NETWORK|NOTE");
-	json_array_foreach(json_object_get(answer, "tokens"), i, row) {
+	json_array_foreach(json_object_get(answer, "tokens"), i, row)
+	{
 		bool open = !strcmp(ask_text(row, "state"), "open");
 		const char *network = ask_text(row, "network");
 

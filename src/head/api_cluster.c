@@ -104,9 +104,9 @@ void api_cluster(struct api *a, const struct http_request *q, struct http_reply 
 		   json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:I, s:I, s:o}", "id",
 			     a->cluster->id, "name", a->cluster->name, "head_url", a->url,
 			     "created", reply_time(a->cluster->created), "fingerprint",
-			     a->fingerprint, "version", COMOSIX_VERSION, "nodes",
-			     states, "pending", (json_int_t)n_joins, "revocation_epoch",
-			     (json_int_t)epoch, "health", health));
+			     a->fingerprint, "version", COMOSIX_VERSION, "nodes", states, "pending",
+			     (json_int_t)n_joins, "revocation_epoch", (json_int_t)epoch, "health",
+			     health));
 }
 
 void api_revocations(struct api *a, const struct http_request *q, struct http_reply *to)

@@ -67,8 +67,7 @@ static void list_events(struct api *a, int64_t after, size_t max, struct http_re
 	rows = json_array();
 	for (size_t i = 0; i < n; i++)
 		(void)json_array_append_new(rows, api_event_json(&list[i])); /* NULL: a row less */
-	reply_json(to, 200,
-		   json_pack("{s:o, s:I}", "events", rows, "last", (json_int_t)last));
+	reply_json(to, 200, json_pack("{s:o, s:I}", "events", rows, "last", (json_int_t)last));
 }
 
 /* a stream begins after what the client saw last, or now */
@@ -132,8 +131,8 @@ static int put_events(struct api *a, struct api_stream *s, struct buf *to)
 
 		json_decref(j);
 		r = text ? buf_printf(to, "id: %" PRId64 "\nevent: %s\ndata: %s\n\n", list[i].id,
-				      list[i].type, text) :
-			   -ENOMEM;
+				      list[i].type, text)
+			 : -ENOMEM;
 		free(text);
 		s->after = list[i].id;
 	}

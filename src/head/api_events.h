@@ -12,14 +12,14 @@
 
 #include "head/api.h"
 
-#define API_STREAM_BEAT_MS 10000
+#define API_STREAM_BEAT_MS 3000 /* a client that is gone is noticed at the second write */
 #define API_STREAM_LIVE_MS 500
 #define API_STREAM_BATCH   64
 
 /* one client's place in the stream */
 struct api_stream {
-	int64_t after; /* number of the last event sent */
-	bool live;     /* wants `live` events */
+	int64_t after;			 /* number of the last event sent */
+	bool live;			 /* wants `live` events */
 	uint64_t events_seen, live_seen; /* of the bus */
 	uint64_t live_next_ms;		 /* no `live` before */
 };

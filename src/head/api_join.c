@@ -27,7 +27,7 @@
 #include "os/clock.h"
 #include "os/rand.h"
 
-#define NAME_TRIES   4096
+#define NAME_TRIES 4096
 
 /* what a machine says about itself */
 struct machine {
@@ -434,8 +434,8 @@ void api_join(struct api *a, const struct http_request *q, struct http_reply *to
 	allowed = rate_left(&a->rate, &m.from, clock_boot_ms());
 	pthread_mutex_unlock(&a->rate_lock);
 	if (!allowed) {
-		reply_problem(to, PROBLEM_TOO_MANY,
-			      "unknown tokens came from %s; wait a minute", m.source);
+		reply_problem(to, PROBLEM_TOO_MANY, "unknown tokens came from %s; wait a minute",
+			      m.source);
 		return;
 	}
 	r = store_begin(a->store, &e);
@@ -549,11 +549,11 @@ void api_joins(struct api *a, const struct http_request *q, struct http_reply *t
 	rows = json_array();
 	for (size_t i = 0; i < n; i++)
 		(void)json_array_append_new(
-			rows, json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "name", list[i].name,
-					"source", list[i].source, "key_fingerprint",
-					list[i].key_fingerprint, "address", list[i].address,
-					"relayed", (int)list[i].relayed, "asked",
-					reply_time(list[i].created))); /* NULL: a row less */
+			rows,
+			json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "name", list[i].name, "source",
+				  list[i].source, "key_fingerprint", list[i].key_fingerprint,
+				  "address", list[i].address, "relayed", (int)list[i].relayed,
+				  "asked", reply_time(list[i].created))); /* NULL: a row less */
 	reply_json(to, 200, json_pack("{s:o}", "joins", rows));
 }
 
@@ -616,8 +616,8 @@ void api_node_approve(struct api *a, const struct http_request *q, struct http_r
 		r = store_join_decide(a->store, &j, &e);
 	}
 	finish(a,
-	       r < 0 ? NULL :
-		       json_pack("{s:s, s:I, s:s, s:s}", "name", n.name, "id", (json_int_t)n.id,
+	       r < 0 ? NULL
+		     : json_pack("{s:s, s:I, s:s, s:s}", "name", n.name, "id", (json_int_t)n.id,
 				 "role", role, "key_fingerprint", n.key_fingerprint),
 	       200, r, &e, to);
 }

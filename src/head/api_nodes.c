@@ -30,10 +30,10 @@ static json_t *load_json(const struct live_member *m)
 	uint64_t age_ms = m->age_ms + (clock_boot_ms() - m->seen_ms);
 
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "cpus", (json_int_t)m->cpus,
-			 "load_percent", (json_int_t)m->load_percent, "speed",
-			 (json_int_t)m->speed, "memory_bytes", (json_int_t)m->memory_bytes,
-			 "memory_free_bytes", (json_int_t)m->memory_free_bytes, "guests",
-			 (json_int_t)m->guests, "age_ms", (json_int_t)age_ms);
+			 "load_percent", (json_int_t)m->load_percent, "speed", (json_int_t)m->speed,
+			 "memory_bytes", (json_int_t)m->memory_bytes, "memory_free_bytes",
+			 (json_int_t)m->memory_free_bytes, "guests", (json_int_t)m->guests,
+			 "age_ms", (json_int_t)age_ms);
 }
 
 static json_t *node_json(struct api *a, const struct store_node *n)
@@ -44,10 +44,10 @@ static json_t *node_json(struct api *a, const struct store_node *n)
 
 	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o}", "id",
 			 (json_int_t)n->id, "name", n->name, "role", n->role, "state",
-			 node_state_names[state], "address", n->address, "relayed",
-			 (int)n->relayed, "key_fingerprint", n->key_fingerprint, "joined",
-			 reply_time(n->joined), "renewed", reply_time(n->renewed),
-			 "certificate_end", reply_time(n->certificate_end), "load",
+			 node_state_names[state], "address", n->address, "relayed", (int)n->relayed,
+			 "key_fingerprint", n->key_fingerprint, "joined", reply_time(n->joined),
+			 "renewed", reply_time(n->renewed), "certificate_end",
+			 reply_time(n->certificate_end), "load",
 			 loaded ? load_json(&m) : json_null());
 }
 

@@ -23,8 +23,8 @@ static const char *token_state(const struct store_token *t, int64_t now)
 
 static json_t *token_json(const struct store_token *t, int64_t now)
 {
-	return json_pack("{s:I, s:s, s:s, s:I, s:I, s:o, s:o, s:s, s:s}", "id",
-			 (json_int_t)t->id, "state", token_state(t, now), "role", t->role, "count",
+	return json_pack("{s:I, s:s, s:s, s:I, s:I, s:o, s:o, s:s, s:s}", "id", (json_int_t)t->id,
+			 "state", token_state(t, now), "role", t->role, "count",
 			 (json_int_t)t->count, "used", (json_int_t)t->used, "created",
 			 reply_time(t->created), "expires", reply_time(t->expires), "network",
 			 t->network, "note", t->note);
@@ -189,6 +189,7 @@ void api_token_create(struct api *a, const struct http_request *q, struct http_r
 		return;
 	j = token_json(&t, now);
 	if (j)
-		(void)json_object_set_new(j, "token", json_string(text)); /* checked by the client */
+		(void)json_object_set_new(j, "token",
+					  json_string(text)); /* checked by the client */
 	reply_json(to, 201, j);
 }

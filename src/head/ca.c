@@ -91,8 +91,8 @@ static int self_sign(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const cha
 	if (r >= 0)
 		r = gnutls_x509_crt_set_basic_constraints(crt, 1, 0);
 	if (r >= 0)
-		r = gnutls_x509_crt_set_key_usage(crt, GNUTLS_KEY_KEY_CERT_SIGN |
-							       GNUTLS_KEY_CRL_SIGN);
+		r = gnutls_x509_crt_set_key_usage(crt,
+						  GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN);
 	if (r >= 0)
 		r = gnutls_x509_crt_get_key_id(crt, 0, id, &id_len);
 	if (r >= 0)
@@ -144,9 +144,8 @@ static int make_statement_key(const char *dir, struct err *e)
 	int r = gnutls_x509_privkey_init(&key);
 
 	if (r >= 0)
-		r = gnutls_x509_privkey_generate(
-			key, GNUTLS_PK_EDDSA_ED25519,
-			GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_ED25519), 0);
+		r = gnutls_x509_privkey_generate(key, GNUTLS_PK_EDDSA_ED25519,
+						 GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_ED25519), 0);
 	if (r >= 0)
 		r = gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL,
 						      GNUTLS_PKCS_PLAIN, &key_pem);
@@ -307,7 +306,8 @@ static int request_key(const void *pem, size_t len, gnutls_pubkey_t *ret,
 		r = tls_err(e, r, "not a signing request in PEM form");
 	} else if (!key_allowed(key)) {
 		/* before the signature is looked at: a huge RSA key costs nothing */
-		r = err_set(e, -EINVAL, "the key of a signing request must be ECDSA P-256 or Ed25519");
+		r = err_set(e, -EINVAL,
+			    "the key of a signing request must be ECDSA P-256 or Ed25519");
 	} else if (gnutls_x509_crq_verify(crq, 0) < 0) {
 		r = err_set(e, -EINVAL, "the signing request is not signed by its own key");
 	} else {

@@ -29,11 +29,11 @@ struct ca;
 /* what goes into a certificate; strings are the caller's */
 struct ca_subject {
 	const char *common_name;
-	const char *uri;	     /* identity, NULL for none */
-	const char *const *dns;	     /* n_dns names */
+	const char *uri;	      /* identity, NULL for none */
+	const char *const *dns;	      /* n_dns names */
 	const char *const *addresses; /* n_addresses, each an IPv4 or IPv6 address as text */
 	size_t n_dns, n_addresses;
-	bool client, server;	     /* extended key usages */
+	bool client, server; /* extended key usages */
 	int64_t not_before, not_after;
 };
 
@@ -68,8 +68,8 @@ void ca_close(struct ca *ca);
  *
  * Return: 0 or -EINVAL
  */
-int ca_check_request(const void *pem, size_t len, char ret[CA_FINGERPRINT_TEXT],
-		     struct err *e) MUST_CHECK;
+int ca_check_request(const void *pem, size_t len, char ret[CA_FINGERPRINT_TEXT], struct err *e)
+	MUST_CHECK;
 
 /**
  * ca_issue() - Sign a certificate for the public key of a request
@@ -86,7 +86,7 @@ int ca_issue(struct ca *ca, const struct ca_subject *subject, const void *pem, s
 	     struct buf *to, struct ca_issued *ret, struct err *e) MUST_CHECK;
 
 /** ca_sign_statement() - Ed25519 over the bytes */
-int ca_sign_statement(struct ca *ca, const void *p, size_t len,
-		      uint8_t ret[CA_SIGNATURE_BYTES], struct err *e) MUST_CHECK;
+int ca_sign_statement(struct ca *ca, const void *p, size_t len, uint8_t ret[CA_SIGNATURE_BYTES],
+		      struct err *e) MUST_CHECK;
 
 #endif

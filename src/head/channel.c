@@ -19,7 +19,8 @@ int channel_pair(int ret[2], struct err *e)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret) < 0)
 		return err_set(e, -errno, "socketpair: %s", strerror(errno));
 	for (int i = 0; i < 2; i++) {
-		/* the kernel's default may be too small for the largest message: ask past the limit */
+		/* the kernel's default may be too small for the largest message: ask past the limit
+		 */
 		if (setsockopt(ret[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0 &&
 		    setsockopt(ret[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0) {
 			int r = -errno;

@@ -10,8 +10,7 @@
 
 #define FILE_MAX 16384
 
-static int host_and_port(const struct cluster *c, uint32_t port, const char *before,
-			 struct buf *to)
+static int host_and_port(const struct cluster *c, uint32_t port, const char *before, struct buf *to)
 {
 	bool v6 = strchr(c->address, ':') != NULL;
 
@@ -64,9 +63,9 @@ static int parse(const json_t *j, struct cluster *ret, struct err *e)
 	json_error_t je;
 	struct cluster c = { 0 };
 
-	if (json_unpack_ex((json_t *)j, &je, 0, "{s:s, s:s, s:s, s:I, s:I, s:o}", "id", &id,
-			   "name", &name, "address", &address, "port", &port, "created", &created,
-			   "dns", &dns) < 0)
+	if (json_unpack_ex((json_t *)j, &je, 0, "{s:s, s:s, s:s, s:I, s:I, s:o}", "id", &id, "name",
+			   &name, "address", &address, "port", &port, "created", &created, "dns",
+			   &dns) < 0)
 		return err_set(e, -EINVAL, "%s", je.text);
 	if (strlen(id) >= sizeof(c.id) || strlen(name) >= sizeof(c.name) ||
 	    strlen(address) >= sizeof(c.address) || port < 1 || port > 65535 ||

@@ -18,10 +18,10 @@
 #define CLUSTER_ADDRESS_MAX 45
 #define CLUSTER_NAMES_MAX   8
 
-#define HEAD_PORT	4661
-#define NODE_PORT	4660
-#define HEAD_NODE_NAME	"head"
-#define HEAD_NODE_ID	1
+#define HEAD_PORT      4661
+#define NODE_PORT      4660
+#define HEAD_NODE_NAME "head"
+#define HEAD_NODE_ID   1
 
 struct cluster {
 	char id[CLUSTER_ID_LEN + 1];

@@ -93,7 +93,8 @@ static int do_audit(const struct helper *h, const Cmx__HelpRequest *q, int fd, s
 	if (log < 0)
 		return err_set(e, -errno, "open '%s': %s", h->audit_log, strerror(errno));
 	if (write(log, line, n) != (ssize_t)n)
-		return err_set(e, -ENOSPC, "the audit log '%s' cannot be written; is its disk full?",
+		return err_set(e, -ENOSPC,
+			       "the audit log '%s' cannot be written; is its disk full?",
 			       h->audit_log);
 	reply(fd, q, 0, NULL, NULL, -1);
 	return 1;
@@ -120,8 +121,8 @@ static void serve(const struct helper *h, const struct verb *v, const Cmx__HelpR
 		reply(fd, q, r, &e, NULL, -1);
 }
 
-static void serve_in_child(const struct helper *h, const struct verb *v,
-			   const Cmx__HelpRequest *q, int fd, pid_t *ret_child)
+static void serve_in_child(const struct helper *h, const struct verb *v, const Cmx__HelpRequest *q,
+			   int fd, pid_t *ret_child)
 {
 	struct err e = { 0 };
 	pid_t pid = fork();
@@ -158,8 +159,8 @@ int helper_answer(const struct helper *h, int fd, pid_t *ret_child, struct err *
 		return r == -EMSGSIZE || r == -ETIMEDOUT ? 1 : r;
 	}
 
-	AUTO_MESSAGE Cmx__HelpRequest *q =
-		message_get(&cmx__help_request__descriptor, buf_bytes(&in), in.len, &why);
+	AUTO_MESSAGE Cmx__HelpRequest *q = message_get(&cmx__help_request__descriptor,
+						       buf_bytes(&in), in.len, &why);
 
 	for (size_t i = 0; q && i < ARRAY_LEN(verbs); i++)
 		if (verbs[i].verb == q->verb)

@@ -18,7 +18,7 @@
 struct live {
 	struct api *api;
 	pthread_t thread;
-	pthread_mutex_t lock; /* all below */
+	pthread_mutex_t lock;	     /* all below */
 	struct live_member *members; /* owned, sorted by id, room for `room` */
 	size_t n, room;
 	bool connected;
@@ -79,8 +79,7 @@ static bool said_already(struct live *l, const char *name, const char *event)
 {
 	char last[32];
 
-	return !store_event_of_node(l->api->store, name, last, NULL) &&
-	       !strcmp(last, event);
+	return !store_event_of_node(l->api->store, name, last, NULL) && !strcmp(last, event);
 }
 
 static void record(struct live *l, const char *name, const char *event, const char *what)
@@ -163,8 +162,8 @@ static void follow(struct live *l, struct local *conn)
 		if (f.type != FRAME_MEMBER)
 			break;
 
-		AUTO_MESSAGE Cmx__Member *m =
-			message_get(&cmx__member__descriptor, f.payload, f.len, &e);
+		AUTO_MESSAGE Cmx__Member *m = message_get(&cmx__member__descriptor, f.payload,
+							  f.len, &e);
 
 		if (!m)
 			break;

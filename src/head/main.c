@@ -274,8 +274,8 @@ static void give_dir(const char *dir, const char *const *files, size_t n, uid_t 
 static void find_user(const char *given, const char *name, const char *number, uid_t *uid,
 		      gid_t *gid)
 {
-	if (given ? !sandbox_user(given, uid, gid) :
-		    !sandbox_user(name, uid, gid) || !sandbox_user(number, uid, gid))
+	if (given ? !sandbox_user(given, uid, gid)
+		  : !sandbox_user(name, uid, gid) || !sandbox_user(number, uid, gid))
 		return;
 	die("there is no user '%s'", given ? given : number);
 }
@@ -358,7 +358,8 @@ static void on_help(void *owner, uint32_t events)
 		if (r < 0)
 			log_err("%s", e.text);
 		if (r <= 0)
-			loop_remove(h->loop, &h->help_refs[i]); /* its process ends: see on_child() */
+			loop_remove(h->loop,
+				    &h->help_refs[i]); /* its process ends: see on_child() */
 		if (child && loop_add_child(h->loop, child, on_helped, h, &ref) < 0)
 			log_err("a child cannot be watched");
 	}

@@ -5,8 +5,8 @@
 
 #include "head/sign.h"
 
-#define OPERATOR_NAME	      "operator"
-#define OPERATOR_RENEW_DAYS   30
+#define OPERATOR_NAME	    "operator"
+#define OPERATOR_RENEW_DAYS 30
 
 /**
  * operator_write() - Write the file, mode 0600, whole or not at all

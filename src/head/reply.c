@@ -21,10 +21,10 @@ static const struct {
 	int code;
 	enum problem problem;
 } of_errno[] = {
-	{ -ENOSPC, PROBLEM_DISK_FULL },	  { -EDQUOT, PROBLEM_CONFLICT },
-	{ -EAGAIN, PROBLEM_BUSY },	  { -EBUSY, PROBLEM_BUSY },
-	{ -ETIMEDOUT, PROBLEM_BUSY },	  { -EINVAL, PROBLEM_BAD_VALUE },
-	{ -ENOENT, PROBLEM_NOT_FOUND },	  { -EEXIST, PROBLEM_CONFLICT },
+	{ -ENOSPC, PROBLEM_DISK_FULL },	 { -EDQUOT, PROBLEM_CONFLICT },
+	{ -EAGAIN, PROBLEM_BUSY },	 { -EBUSY, PROBLEM_BUSY },
+	{ -ETIMEDOUT, PROBLEM_BUSY },	 { -EINVAL, PROBLEM_BAD_VALUE },
+	{ -ENOENT, PROBLEM_NOT_FOUND },	 { -EEXIST, PROBLEM_CONFLICT },
 	{ -EPERM, PROBLEM_NOT_ALLOWED },
 };
 
@@ -76,8 +76,8 @@ void reply_problem(struct http_reply *to, enum problem p, const char *fmt, ...)
 	j = json_pack("{s:s, s:s, s:i, s:s*}", "type", type, "title", problems[p].title, "status",
 		      (int)problems[p].status, "detail", detail);
 	if (!j)
-		j = json_pack("{s:s, s:s, s:i}", "type", type, "title", problems[p].title,
-			      "status", (int)problems[p].status);
+		j = json_pack("{s:s, s:s, s:i}", "type", type, "title", problems[p].title, "status",
+			      (int)problems[p].status);
 	text = j ? json_dumps(j, JSON_COMPACT) : NULL;
 	json_decref(j);
 	if (!text)

@@ -48,25 +48,25 @@ enum problem {
 struct http_request {
 	char word[ROUTE_WORD_MAX]; /* of the path */
 	enum caller caller;
-	struct identity who;	   /* unless CALLER_NONE */
+	struct identity who; /* unless CALLER_NONE */
 	struct sock_addr from;
-	const json_t *body;	   /* an object, or NULL when there was none */
+	const json_t *body; /* an object, or NULL when there was none */
 	/* query arguments and headers that any route knows; NULL when not there */
 	const char *after, *limit, *live, *accept, *last_event_id;
 };
 
 struct http_reply {
 	unsigned int status;
-	const char *type;   /* of the content */
-	char *text;	    /* owned; from malloc */
-	const char *fixed;  /* instead of text: lives as long as the program */
+	const char *type;  /* of the content */
+	char *text;	   /* owned; from malloc */
+	const char *fixed; /* instead of text: lives as long as the program */
 	size_t len;
-	char allow[64];	    /* 405 only */
-	uint32_t retry_s;   /* 429 and 503 only */
-	bool stream;	    /* events follow, after this one: */
+	char allow[64];	  /* 405 only */
+	uint32_t retry_s; /* 429 and 503 only */
+	bool stream;	  /* events follow, after this one: */
 	int64_t stream_after;
 	bool stream_live;
-	char log[128];	    /* for the audit log: what was done, to what */
+	char log[128]; /* for the audit log: what was done, to what */
 };
 
 /** reply_json() - Answer with a value; @j is consumed, NULL answers 500 */

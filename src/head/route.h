@@ -17,8 +17,8 @@
 
 /* who asks, by the client's certificate; a mask in the table */
 enum caller {
-	CALLER_NONE = 1,     /* no certificate, or none of ours */
-	CALLER_NODE = 2,     /* head, server or desktop, not revoked */
+	CALLER_NONE = 1, /* no certificate, or none of ours */
+	CALLER_NODE = 2, /* head, server or desktop, not revoked */
 	CALLER_OPERATOR = 4,
 };
 

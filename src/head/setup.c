@@ -22,8 +22,8 @@
 #include "os/rand.h"
 #include "wire/message.h"
 
-#define WORK_DIR ".head.init"
-#define NODE_WORK_DIR ".node.init"
+#define WORK_DIR       ".head.init"
+#define NODE_WORK_DIR  ".node.init"
 #define FILE_BYTES_MAX 65536
 
 /* what is made on the way; texts are PEM */
@@ -313,9 +313,8 @@ static int lock_state(const char *state, int *ret_fd, struct err *e)
 int setup_cluster(struct setup *s, struct err *e)
 {
 	struct work w = { .s = s, .now = clock_wall_s() };
-	struct buf *const bufs[] = { &w.ca,	      &w.statement_pub, &w.node_key,
-				     &w.node_cert,    &w.operator_key,	&w.operator_cert,
-				     &w.url };
+	struct buf *const bufs[] = { &w.ca,	      &w.statement_pub, &w.node_key, &w.node_cert,
+				     &w.operator_key, &w.operator_cert, &w.url };
 	AUTO_CLOSE int lock = -1;
 	uint8_t id[16];
 	int r;

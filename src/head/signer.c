@@ -31,13 +31,13 @@ struct revoked {
 };
 
 struct signer {
-	struct ca *ca;		    /* owned */
+	struct ca *ca; /* owned */
 	const struct cluster *cluster;
 	char dir[PATH_MAX];
 	struct revoked *revoked; /* owned, n_revoked of SIGNER_REVOKED_MAX */
 	size_t n_revoked;
 	uint64_t epoch;
-	struct buf statement; /* the newest list, signed; empty before the first revocation */
+	struct buf statement;	/* the newest list, signed; empty before the first revocation */
 	struct bucket *buckets; /* owned, one per verb */
 };
 
@@ -95,7 +95,7 @@ static int sign_identity(struct signer *s, const Cmx__SignRequest *q, const char
 		.dns = dns,
 		.n_dns = 1,
 		.client = true,
-		.server = true,
+		.server = q->id != 0, /* an operator serves nobody */
 		.not_before = now - SIGNER_BACK_S,
 		.not_after = now + life_s,
 	};
@@ -223,7 +223,8 @@ static int sign_revoke(struct signer *s, const Cmx__SignRequest *q, int64_t now,
 		r = -ENAMETOOLONG;
 	/* on disk before anybody hears of it: a list that was given out must not be forgotten */
 	if (!r)
-		r = file_write_atomic(path, buf_bytes(&signed_list), signed_list.len, 0600, &a->err);
+		r = file_write_atomic(path, buf_bytes(&signed_list), signed_list.len, 0600,
+				      &a->err);
 	if (r < 0) {
 		buf_done(&signed_list);
 		return r;
@@ -316,8 +317,8 @@ void signer_answer(struct signer *s, enum signer_from from, const void *p, size_
 	*ret = (struct signer_answer){ .reply = CMX__SIGN_REPLY__INIT };
 	buf_init(&ret->certificate, CA_CERTIFICATE_MAX);
 
-	AUTO_MESSAGE Cmx__SignRequest *q =
-		message_get(&cmx__sign_request__descriptor, p, len, &ret->err);
+	AUTO_MESSAGE Cmx__SignRequest *q = message_get(&cmx__sign_request__descriptor, p, len,
+						       &ret->err);
 
 	r = q ? decide(s, from, q, now, ret) : -EPROTO;
 	if (q)
@@ -353,9 +354,9 @@ static int load_revoked(struct signer *s, struct err *e)
 
 	AUTO_MESSAGE Cmx__Statement *st = message_get(
 		&cmx__statement__descriptor, buf_bytes(&s->statement), s->statement.len, e);
-	AUTO_MESSAGE Cmx__RevocationList *list =
-		st ? message_get(&cmx__revocation_list__descriptor, st->body.data, st->body.len, e) :
-		     NULL;
+	AUTO_MESSAGE Cmx__RevocationList *list = st ? message_get(&cmx__revocation_list__descriptor,
+								  st->body.data, st->body.len, e)
+						    : NULL;
 
 	if (!list || list->n_entries > SIGNER_REVOKED_MAX)
 		return err_set(e, -EINVAL, "'%s' is damaged; restore it from a backup", path);
@@ -414,8 +415,7 @@ void signer_close(struct signer *s)
 }
 
 /* 1: answered, 0: the other side is gone */
-static int serve_one(struct signer *s, enum signer_from from, int fd, struct buf *in,
-		     struct err *e)
+static int serve_one(struct signer *s, enum signer_from from, int fd, struct buf *in, struct err *e)
 {
 	struct signer_answer a;
 	int r = channel_recv(fd, -1, in, NULL, e);

@@ -46,8 +46,8 @@ struct signer_answer {
 };
 
 /** signer_open() - Load keys and the list of revoked nodes; *ret is ended with signer_close() */
-int signer_open(const char *dir, const struct cluster *c, struct signer **ret,
-		struct err *e) MUST_CHECK;
+int signer_open(const char *dir, const struct cluster *c, struct signer **ret, struct err *e)
+	MUST_CHECK;
 void signer_close(struct signer *s);
 
 /**

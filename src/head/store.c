@@ -32,8 +32,8 @@ int store_open(const char *path, struct store **ret, struct err *e)
 			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 				    SQLITE_OPEN_NOFOLLOW,
 			    NULL) != SQLITE_OK) {
-		r = s->db ? store_error(s->db, "open the head's database", e) :
-			    err_set(e, -ENOMEM, "out of memory");
+		r = s->db ? store_error(s->db, "open the head's database", e)
+			  : err_set(e, -ENOMEM, "out of memory");
 		store_close(s);
 		return r;
 	}
@@ -149,8 +149,8 @@ void query_close(sqlite3_stmt *st)
 	(void)sqlite3_finalize(st); /* repeats what the step said */
 }
 
-int query_run(struct store *s, int *ret_changes, struct err *e, const char *sql,
-	      const char *types, ...)
+int query_run(struct store *s, int *ret_changes, struct err *e, const char *sql, const char *types,
+	      ...)
 {
 	sqlite3_stmt *st;
 	va_list ap;

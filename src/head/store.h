@@ -22,14 +22,14 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define STORE_NODES_MAX	  100000
-#define STORE_TOKENS_MAX  10000 /* expired ones are dropped first */
-#define STORE_JOINS_MAX	  256	/* pending joins; more are refused */
-#define STORE_EVENTS_MAX  20000 /* the oldest are dropped */
-#define STORE_TEXT_MAX	  256
-#define STORE_NAME_MAX	  64
-#define STORE_HASH_TEXT	  65
-#define STORE_CSR_MAX	  8192
+#define STORE_NODES_MAX	 100000
+#define STORE_TOKENS_MAX 10000 /* expired ones are dropped first */
+#define STORE_JOINS_MAX	 256   /* pending joins; more are refused */
+#define STORE_EVENTS_MAX 20000 /* the oldest are dropped */
+#define STORE_TEXT_MAX	 256
+#define STORE_NAME_MAX	 64
+#define STORE_HASH_TEXT	 65
+#define STORE_CSR_MAX	 8192
 
 struct store;
 
@@ -63,8 +63,8 @@ struct store_join {
 	char key_fingerprint[STORE_HASH_TEXT];
 	char address[72];
 	bool relayed;
-	char state[16]; /* pending, approved, refused */
-	char role[16];	/* once approved */
+	char state[16];	  /* pending, approved, refused */
+	char role[16];	  /* once approved */
 	uint32_t node_id; /* once approved */
 	int64_t created;
 	char csr[STORE_CSR_MAX + 1];
@@ -97,18 +97,17 @@ void store_rollback(struct store *s);
 /* --- nodes --- */
 /** store_node_add() - Add; id 0: the next number, never given out before, is set in *n */
 int store_node_add(struct store *s, struct store_node *n, struct err *e) MUST_CHECK;
-int store_node_by_name(struct store *s, const char *name, struct store_node *ret,
-		       struct err *e) MUST_CHECK;
+int store_node_by_name(struct store *s, const char *name, struct store_node *ret, struct err *e)
+	MUST_CHECK;
 int store_node_by_key(struct store *s, const char *key_fingerprint, struct store_node *ret,
 		      struct err *e) MUST_CHECK;
-int store_node_by_id(struct store *s, uint32_t id, struct store_node *ret,
-		     struct err *e) MUST_CHECK;
+int store_node_by_id(struct store *s, uint32_t id, struct store_node *ret, struct err *e)
+	MUST_CHECK;
 /** store_node_update() - Write state, address, relayed, renewed and certificate_end back */
 int store_node_update(struct store *s, const struct store_node *n, struct err *e) MUST_CHECK;
 int store_node_remove(struct store *s, uint32_t id, struct err *e) MUST_CHECK;
 /** store_nodes() - All, by id; *ret is freed by the caller */
-int store_nodes(struct store *s, struct store_node **ret, size_t *ret_n,
-		struct err *e) MUST_CHECK;
+int store_nodes(struct store *s, struct store_node **ret, size_t *ret_n, struct err *e) MUST_CHECK;
 
 /* --- certificates given out, kept until they have ended --- */
 int store_certificate_add(struct store *s, const char *serial, uint32_t node_id, int64_t now,
@@ -116,22 +115,22 @@ int store_certificate_add(struct store *s, const char *serial, uint32_t node_id,
 
 /* --- join tokens --- */
 int store_token_add(struct store *s, struct store_token *t, int64_t now, struct err *e) MUST_CHECK;
-int store_token_by_hash(struct store *s, const char *hash, struct store_token *ret,
-			struct err *e) MUST_CHECK;
-int store_token_by_id(struct store *s, uint32_t id, struct store_token *ret,
-		      struct err *e) MUST_CHECK;
+int store_token_by_hash(struct store *s, const char *hash, struct store_token *ret, struct err *e)
+	MUST_CHECK;
+int store_token_by_id(struct store *s, uint32_t id, struct store_token *ret, struct err *e)
+	MUST_CHECK;
 /** store_token_use() - Count one use; -ENOENT when none was left or its time is over */
 int store_token_use(struct store *s, uint32_t id, int64_t now, struct err *e) MUST_CHECK;
 int store_token_revoke(struct store *s, uint32_t id, struct err *e) MUST_CHECK;
-int store_tokens(struct store *s, struct store_token **ret, size_t *ret_n,
-		 struct err *e) MUST_CHECK;
+int store_tokens(struct store *s, struct store_token **ret, size_t *ret_n, struct err *e)
+	MUST_CHECK;
 
 /* --- pending joins --- */
 int store_join_add(struct store *s, const struct store_join *j, struct err *e) MUST_CHECK;
-int store_join_by_id(struct store *s, const char *id, struct store_join *ret,
-		     struct err *e) MUST_CHECK;
-int store_join_by_name(struct store *s, const char *name, struct store_join *ret,
-		       struct err *e) MUST_CHECK;
+int store_join_by_id(struct store *s, const char *id, struct store_join *ret, struct err *e)
+	MUST_CHECK;
+int store_join_by_name(struct store *s, const char *name, struct store_join *ret, struct err *e)
+	MUST_CHECK;
 int store_join_by_key(struct store *s, const char *key_fingerprint, struct store_join *ret,
 		      struct err *e) MUST_CHECK;
 /** store_join_decide() - Write state, role and node_id back */
@@ -139,11 +138,9 @@ int store_join_decide(struct store *s, const struct store_join *j, struct err *e
 /** store_joins_expire() - Drop those asked before a time */
 int store_joins_expire(struct store *s, int64_t before, struct err *e) MUST_CHECK;
 /** store_joins() - The pending ones, oldest first, without their requests */
-int store_joins(struct store *s, struct store_join **ret, size_t *ret_n,
-		struct err *e) MUST_CHECK;
+int store_joins(struct store *s, struct store_join **ret, size_t *ret_n, struct err *e) MUST_CHECK;
 /** store_joins_from() - How many are pending from one source */
-int store_joins_from(struct store *s, const char *source, uint32_t *ret,
-		     struct err *e) MUST_CHECK;
+int store_joins_from(struct store *s, const char *source, uint32_t *ret, struct err *e) MUST_CHECK;
 
 /* --- events --- */
 /** store_event_add() - Append; ids only rise; sets ev->id */
@@ -152,8 +149,8 @@ int store_event_add(struct store *s, struct store_event *ev, struct err *e) MUST
 int store_events(struct store *s, int64_t after, size_t max, struct store_event **ret,
 		 size_t *ret_n, struct err *e) MUST_CHECK;
 /** store_event_of_node() - Type of the last event about a node's coming, state or going */
-int store_event_of_node(struct store *s, const char *name, char ret_type[32],
-			struct err *e) MUST_CHECK;
+int store_event_of_node(struct store *s, const char *name, char ret_type[32], struct err *e)
+	MUST_CHECK;
 /** store_event_last() - The newest id; 0 when there is none */
 int store_event_last(struct store *s, int64_t *ret, struct err *e) MUST_CHECK;
 

@@ -40,8 +40,8 @@ int store_events(struct store *s, int64_t after, size_t max, struct store_event 
 			   "SELECT " COLUMNS " FROM events WHERE id > ? ORDER BY id LIMIT ?", "ii",
 			   after, (int64_t)max);
 
-	return r < 0 ? r :
-		       query_list(s, st, sizeof(**ret), max, take_event, (void **)ret, ret_n, e);
+	return r < 0 ? r
+		     : query_list(s, st, sizeof(**ret), max, take_event, (void **)ret, ret_n, e);
 }
 
 int store_event_of_node(struct store *s, const char *name, char ret_type[32], struct err *e)

@@ -47,15 +47,15 @@ int store_node_add(struct store *s, struct store_node *n, struct err *e)
 	if (r < 0)
 		return r;
 	if (count >= STORE_NODES_MAX)
-		return err_set(e, -EDQUOT, "the cluster has %d nodes, which is its limit; remove "
-					   "some with 'comosix node remove'",
+		return err_set(e, -EDQUOT,
+			       "the cluster has %d nodes, which is its limit; remove "
+			       "some with 'comosix node remove'",
 			       STORE_NODES_MAX);
 	r = query_run(s, NULL, e,
 		      "INSERT INTO nodes (" COLUMNS ") VALUES "
 		      "(nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		      "itttttiiii", (int64_t)n->id, n->name, n->role, n->state,
-		      n->key_fingerprint, n->address, (int64_t)n->relayed, n->joined, n->renewed,
-		      n->certificate_end);
+		      "itttttiiii", (int64_t)n->id, n->name, n->role, n->state, n->key_fingerprint,
+		      n->address, (int64_t)n->relayed, n->joined, n->renewed, n->certificate_end);
 	if (!r && !n->id)
 		n->id = (uint32_t)sqlite3_last_insert_rowid(s->db);
 	return r;
@@ -123,8 +123,8 @@ int store_nodes(struct store *s, struct store_node **ret, size_t *ret_n, struct 
 	sqlite3_stmt *st;
 	int r = query_open(s, &st, e, "SELECT " COLUMNS " FROM nodes ORDER BY id", "");
 
-	return r < 0 ? r :
-		       query_list(s, st, sizeof(**ret), STORE_NODES_MAX, take_node, (void **)ret,
+	return r < 0 ? r
+		     : query_list(s, st, sizeof(**ret), STORE_NODES_MAX, take_node, (void **)ret,
 				  ret_n, e);
 }
 
@@ -133,7 +133,7 @@ int store_certificate_add(struct store *s, const char *serial, uint32_t node_id,
 {
 	int r = query_run(s, NULL, e, "DELETE FROM certificates WHERE not_after < ?", "i", now);
 
-	return r < 0 ? r :
-		       query_run(s, NULL, e, "INSERT INTO certificates VALUES (?, ?, ?, ?)",
-				 "tiii", serial, (int64_t)node_id, now, not_after);
+	return r < 0 ? r
+		     : query_run(s, NULL, e, "INSERT INTO certificates VALUES (?, ?, ?, ?)", "tiii",
+				 serial, (int64_t)node_id, now, not_after);
 }

@@ -9,7 +9,7 @@
 #include "head/store.h"
 
 struct store {
-	sqlite3 *db; /* owned */
+	sqlite3 *db;	      /* owned */
 	pthread_mutex_t lock; /* held from store_begin() to store_commit() or store_rollback() */
 };
 
@@ -31,8 +31,8 @@ int query_row(struct store *s, sqlite3_stmt *st, struct err *e) MUST_CHECK;
 void query_close(sqlite3_stmt *st);
 
 /** query_run() - Open, step to the end, close; *ret_changes (may be NULL): rows changed */
-int query_run(struct store *s, int *ret_changes, struct err *e, const char *sql,
-	      const char *types, ...) MUST_CHECK;
+int query_run(struct store *s, int *ret_changes, struct err *e, const char *sql, const char *types,
+	      ...) MUST_CHECK;
 
 /** query_text() - A column into a fixed field; what does not fit is cut */
 void query_text(sqlite3_stmt *st, int column, char *to, size_t size);
@@ -49,7 +49,7 @@ void query_text(sqlite3_stmt *st, int column, char *to, size_t size);
  * Return: 0 or -errno
  */
 int query_list(struct store *s, sqlite3_stmt *st, size_t size, size_t max,
-	       void (*take)(sqlite3_stmt *st, void *to), void **ret, size_t *ret_n,
-	       struct err *e) MUST_CHECK;
+	       void (*take)(sqlite3_stmt *st, void *to), void **ret, size_t *ret_n, struct err *e)
+	MUST_CHECK;
 
 #endif

@@ -45,8 +45,7 @@ int store_token_add(struct store *s, struct store_token *t, int64_t now, struct 
 	int r;
 
 	/* a week after its end nobody asks any longer why a token was refused */
-	r = query_run(s, NULL, e, "DELETE FROM tokens WHERE expires < ?", "i",
-		      now - 7 * 24 * 3600);
+	r = query_run(s, NULL, e, "DELETE FROM tokens WHERE expires < ?", "i", now - 7 * 24 * 3600);
 	if (!r)
 		r = query_open(s, &st, e, "SELECT count(*) FROM tokens", "");
 	if (!r)
@@ -54,8 +53,9 @@ int store_token_add(struct store *s, struct store_token *t, int64_t now, struct 
 	if (r < 0)
 		return r;
 	if (count >= STORE_TOKENS_MAX)
-		return err_set(e, -EDQUOT, "there are %d tokens, which is the limit; wait until "
-					   "some have expired",
+		return err_set(e, -EDQUOT,
+			       "there are %d tokens, which is the limit; wait until "
+			       "some have expired",
 			       STORE_TOKENS_MAX);
 	r = query_run(s, NULL, e,
 		      "INSERT INTO tokens (hash, role, network, note, count, used, created, "
@@ -77,8 +77,7 @@ static int find_token(struct store *s, sqlite3_stmt *st, struct store_token *ret
 	return r > 0 ? 0 : r < 0 ? r : err_set(e, -ENOENT, "no such token");
 }
 
-int store_token_by_hash(struct store *s, const char *hash, struct store_token *ret,
-			struct err *e)
+int store_token_by_hash(struct store *s, const char *hash, struct store_token *ret, struct err *e)
 {
 	sqlite3_stmt *st;
 	int r = query_open(s, &st, e, "SELECT " TOKEN_COLUMNS " FROM tokens WHERE hash = ?", "t",
@@ -121,9 +120,9 @@ int store_tokens(struct store *s, struct store_token **ret, size_t *ret_n, struc
 	sqlite3_stmt *st;
 	int r = query_open(s, &st, e, "SELECT " TOKEN_COLUMNS " FROM tokens ORDER BY id", "");
 
-	return r < 0 ? r :
-		       query_list(s, st, sizeof(**ret), STORE_TOKENS_MAX, take_token,
-				  (void **)ret, ret_n, e);
+	return r < 0 ? r
+		     : query_list(s, st, sizeof(**ret), STORE_TOKENS_MAX, take_token, (void **)ret,
+				  ret_n, e);
 }
 
 /* --- pending joins --- */
@@ -231,8 +230,8 @@ int store_joins(struct store *s, struct store_join **ret, size_t *ret_n, struct 
 			   "ORDER BY created, name",
 			   "");
 
-	return r < 0 ? r :
-		       query_list(s, st, sizeof(**ret), STORE_JOINS_MAX, take_join, (void **)ret,
+	return r < 0 ? r
+		     : query_list(s, st, sizeof(**ret), STORE_JOINS_MAX, take_join, (void **)ret,
 				  ret_n, e);
 }
 
@@ -241,8 +240,8 @@ int store_joins_from(struct store *s, const char *source, uint32_t *ret, struct 
 	int64_t n = 0;
 	sqlite3_stmt *st;
 	int r = query_open(s, &st, e,
-			   "SELECT count(*) FROM joins WHERE source = ? AND state = 'pending'",
-			   "t", source);
+			   "SELECT count(*) FROM joins WHERE source = ? AND state = 'pending'", "t",
+			   source);
 
 	if (!r)
 		r = read_number(s, st, &n, e);

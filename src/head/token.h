@@ -44,7 +44,8 @@ int token_hash(const char *secret, char ret[TOKEN_HASH_TEXT]) MUST_CHECK;
 /** network_ok() - "10.0.0.0/8", "fd00::/8", or one address */
 bool network_ok(const char *s);
 
-/** network_holds() - Is the address in the network? An IPv4 address mapped into IPv6 counts as it */
+/** network_holds() - Is the address in the network? An IPv4 address mapped into IPv6 counts as it
+ */
 bool network_holds(const char *network, const struct sock_addr *a);
 
 #endif

@@ -34,7 +34,7 @@ struct web {
 /* a connection, from accept to close */
 struct connection {
 	struct list in_web;
-	int fd;			/* libmicrohttpd's; open as long as this exists */
+	int fd;			   /* libmicrohttpd's; open as long as this exists */
 	uint64_t request_since_ms; /* 0: not waiting for the client */
 };
 
@@ -64,8 +64,8 @@ static void waiting_for_client(struct web *w, struct connection *c, bool yes)
 
 static struct connection *connection_of(struct MHD_Connection *conn)
 {
-	const union MHD_ConnectionInfo *i =
-		MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const union MHD_ConnectionInfo *i = MHD_get_connection_info(
+		conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	return i ? i->socket_context : NULL;
 }
@@ -77,8 +77,8 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **socket_
 	struct connection *c = *socket_context;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		const union MHD_ConnectionInfo *i =
-			MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+		const union MHD_ConnectionInfo *i = MHD_get_connection_info(
+			conn, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 		c = i ? calloc(1, sizeof(*c)) : NULL;
 		*socket_context = c;
@@ -103,7 +103,7 @@ static void cut_the_slow(struct web *w)
 	uint64_t now_ms = clock_boot_ms();
 
 	pthread_mutex_lock(&w->lock);
-	list_for_each(l, &w->connections) {
+	list_for_each (l, &w->connections) {
 		struct connection *c = list_entry(l, struct connection, in_web);
 
 		if (c->request_since_ms && now_ms > c->request_since_ms + WEB_REQUEST_MS)
@@ -148,8 +148,7 @@ static struct MHD_Response *make_stream(struct web *w, struct http_reply *reply)
 	struct stream *s = NULL;
 	struct MHD_Response *r;
 
-	if (atomic_fetch_add(&w->streams, 1) >= WEB_STREAMS_MAX ||
-	    !(s = calloc(1, sizeof(*s)))) {
+	if (atomic_fetch_add(&w->streams, 1) >= WEB_STREAMS_MAX || !(s = calloc(1, sizeof(*s)))) {
 		atomic_fetch_sub(&w->streams, 1);
 		reply->stream = false;
 		reply_problem(reply, PROBLEM_BUSY, "%d streams are open, which is the limit",
@@ -201,8 +200,8 @@ static enum MHD_Result send_reply(struct web *w, struct MHD_Connection *conn, st
 	if (!r)
 		r = MHD_create_response_from_buffer(
 			reply->len, reply->fixed ? (void *)reply->fixed : reply->text,
-			reply->fixed || !reply->len ? MHD_RESPMEM_PERSISTENT :
-						      MHD_RESPMEM_MUST_COPY);
+			reply->fixed || !reply->len ? MHD_RESPMEM_PERSISTENT
+						    : MHD_RESPMEM_MUST_COPY);
 	if (!r)
 		return MHD_NO;
 	add_headers(r, reply);
@@ -292,16 +291,18 @@ static bool admit(struct MHD_Connection *conn, const char *method, const char *u
 		break;
 	}
 	if (from_another_site(conn)) {
-		reply_problem(&x->reply, PROBLEM_NOT_ALLOWED, "the request comes from another site");
+		reply_problem(&x->reply, PROBLEM_NOT_ALLOWED,
+			      "the request comes from another site");
 		return false;
 	}
 	if (!(x->route->may & x->q.caller)) {
 		if (x->q.caller == CALLER_NONE)
-			reply_problem(&x->reply, PROBLEM_NO_CREDENTIAL, "%s",
-				      x->why_nobody.text[0] ?
-					      x->why_nobody.text :
-					      "show the operator's certificate: run the command as "
-					      "root on the head, or set COMOSIX_OPERATOR");
+			reply_problem(
+				&x->reply, PROBLEM_NO_CREDENTIAL, "%s",
+				x->why_nobody.text[0]
+					? x->why_nobody.text
+					: "show the operator's certificate: run the command as "
+					  "root on the head, or set COMOSIX_OPERATOR");
 		else
 			reply_problem(&x->reply, PROBLEM_NOT_ALLOWED,
 				      "this wants the operator's certificate");
@@ -456,8 +457,8 @@ static struct MHD_Daemon *start_http(struct web *w, const struct web_setup *s)
 		(unsigned int)WEB_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 		(unsigned int)WEB_PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)WEB_HEADER_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)WEB_IDLE_S,
-		MHD_OPTION_THREAD_STACK_SIZE, (size_t)WEB_STACK_BYTES,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)WEB_STACK_BYTES, MHD_OPTION_STRICT_FOR_CLIENT,
+		1, MHD_OPTION_END);
 }
 
 /* --- life --- */

@@ -17,8 +17,9 @@ static int get_certificate(struct web_tls *t, struct sign *s, struct err *e)
 	int r;
 
 	if (t->n_certs == WEB_TLS_KEPT)
-		return err_set(e, -ENOSPC, "restart comosix-headd: its HTTPS certificate cannot be "
-					   "renewed once more");
+		return err_set(e, -ENOSPC,
+			       "restart comosix-headd: its HTTPS certificate cannot be "
+			       "renewed once more");
 	r = sign_https(s, buf_text(&t->csr), &res, e);
 	if (r < 0)
 		return err_prefix(e, "HTTPS certificate");
@@ -123,9 +124,9 @@ enum caller web_tls_caller(struct api *a, gnutls_session_t session, struct ident
 		return CALLER_NONE;
 	if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) < 0 || status) {
 		(void)err_set(e, -EPERM, "%s",
-			      status & GNUTLS_CERT_EXPIRED ?
-				      "the certificate shown has expired" :
-				      "the certificate shown is not of this cluster");
+			      status & GNUTLS_CERT_EXPIRED
+				      ? "the certificate shown has expired"
+				      : "the certificate shown is not of this cluster");
 		return CALLER_NONE;
 	}
 	if (identity_of_der(chain[0].data, chain[0].size, ret, e) < 0)

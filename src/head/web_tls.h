@@ -35,7 +35,8 @@ int web_tls_renew(struct web_tls *t, struct sign *s, int64_t now, struct err *e)
 void web_tls_close(struct web_tls *t);
 
 /** web_tls_give() - The current certificate, in the form of a gnutls retrieve function */
-void web_tls_give(struct web_tls *t, gnutls_pcert_st **cert, unsigned int *n, gnutls_privkey_t *key);
+void web_tls_give(struct web_tls *t, gnutls_pcert_st **cert, unsigned int *n,
+		  gnutls_privkey_t *key);
 
 /**
  * web_tls_caller() - Who is at the other end?

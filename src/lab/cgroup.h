@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cgroup.h - limits of a pod: CPUs and memory, cgroup v2 or v1
+ * cgroup.h - control groups of a pod: its limits, and all groups that its daemons make
  *
- * One group per pod under one per lab, GROUP/POD, in the hierarchy that has the controller: the v2
- * one if the controller is there, else its v1 one.
+ * One group per pod under one per lab, GROUP/POD, in each hierarchy that a pod has use for: v2, or
+ * the v1 ones. The pod gets a cgroup namespace whose root its group is, and sees only that, so that
+ * what its daemons make lies inside of it and goes with the lab.
  */
 #ifndef LAB_CGROUP_H
 #define LAB_CGROUP_H
@@ -22,9 +23,11 @@ struct cgroup_limits {
 int cgroup_make(const char *group, const char *pod, const struct cgroup_limits *l, struct err *e)
 	MUST_CHECK;
 
-/** cgroup_join() - Move the calling process into the groups of a pod */
-int cgroup_join(const char *group, const char *pod, const struct cgroup_limits *l, struct err *e)
-	MUST_CHECK;
+/** cgroup_enter() - Move the calling process into the groups of a pod and a namespace of theirs */
+int cgroup_enter(const char *group, const char *pod, struct err *e) MUST_CHECK;
+
+/** cgroup_show() - Put the groups of a pod in the place of the machine's, below root ("": /) */
+int cgroup_show(const char *group, const char *pod, const char *root, struct err *e) MUST_CHECK;
 
 /** cgroup_sweep() - Remove all groups of a lab; its processes must be gone */
 int cgroup_sweep(const char *group, struct err *e) MUST_CHECK;

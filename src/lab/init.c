@@ -14,21 +14,19 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "base/buf.h"
+#include "lab/cgroup.h"
 #include "lab/channel.h"
 #include "lab/layout.h"
 #include "lab/listening.h"
 #include "lab/session.h"
 #include "loop/loop.h"
 #include "os/fd.h"
-#include "os/file.h"
 #include "os/netlink.h"
 
 #define SERVICES_MAX	8
@@ -286,26 +284,6 @@ static int set_network(const struct init *i, struct err *e)
 	return r;
 }
 
-/* the numbers that comosixd cannot read from a cgroup that it does not see */
-static int write_settings(const struct init *i, struct err *e)
-{
-	struct buf b;
-	int r;
-
-	if (!i->limits.memory && i->limits.cpus <= 0)
-		return 0;
-	buf_init(&b, 4096);
-	r = buf_printf(&b, "; written by comosix lab\n");
-	if (!r && i->limits.cpus > 0)
-		r = buf_printf(&b, "cpus = %g\n", i->limits.cpus);
-	if (!r && i->limits.memory)
-		r = buf_printf(&b, "memory = %" PRIu64 "\n", i->limits.memory);
-	if (!r)
-		r = file_write_atomic("/etc/comosix/comosixd.ini", buf_bytes(&b), b.len, 0644, e);
-	buf_done(&b);
-	return r;
-}
-
 static void let_go(const struct init *i)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -340,7 +318,7 @@ static int set_up(struct machine *p, struct err *e)
 {
 	const struct init *i = p->i;
 	struct channel_msg m;
-	int r = cgroup_join(i->cgroup, i->root.pod, &i->limits, e);
+	int r = cgroup_enter(i->root.cgroup, i->root.pod, e);
 
 	if (!r && sethostname(i->root.pod, strlen(i->root.pod)) < 0)
 		r = err_set(e, -errno, "sethostname: %s", strerror(errno));
@@ -356,8 +334,6 @@ static int set_up(struct machine *p, struct err *e)
 	(void)snprintf(p->token, sizeof(p->token), "%s", m.text);
 	channel_msg_done(&m);
 	r = set_network(i, e);
-	if (!r)
-		r = write_settings(i, e);
 	if (!r)
 		r = set_environment(p);
 	return r;

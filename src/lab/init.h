@@ -7,20 +7,17 @@
 #include <stdint.h>
 
 #include "base/attr.h"
-#include "lab/cgroup.h"
 #include "lab/rootfs.h"
 #include "lab/services.h"
 
 struct init {
 	struct rootfs root;
 	const char *lab;
-	const char *cgroup;
 	enum lab_role role;
 	uint32_t address, head_address;
 	uint32_t gateway; /* to the lab's network; 0: the pod is on it */
-	struct cgroup_limits limits;
-	bool bare;   /* no services */
-	int channel; /* to the supervisor */
+	bool bare;	  /* no services */
+	int channel;	  /* to the supervisor */
 };
 
 /**

@@ -118,11 +118,14 @@ static int bring_up(struct pod *p, const char *token, struct err *e)
 
 int pod_boot(struct pod *p, const char *token, struct err *e)
 {
+	static const struct cgroup_limits none;
 	const struct lab_plan *plan = p->lab->plan;
 	struct init init = {
-		.root = { .stage = plan->paths.stage, .pod = p->name, .programs = plan->programs },
+		.root = { .stage = plan->paths.stage,
+			  .pod = p->name,
+			  .programs = plan->programs,
+			  .cgroup = plan->paths.cgroup },
 		.lab = plan->paths.name,
-		.cgroup = plan->paths.cgroup,
 		.role = p->role,
 		.address = pod_address(p),
 		.head_address = LAB_HEAD_ADDRESS,
@@ -132,11 +135,10 @@ int pod_boot(struct pod *p, const char *token, struct err *e)
 	int ends[2], r;
 
 	assert(p->state == POD_OFF);
-	if (p->role != LAB_HEAD)
-		init.limits = plan->limits;
 	r = rootfs_disk(&init.root, e);
 	if (!r)
-		r = cgroup_make(plan->paths.cgroup, p->name, &init.limits, e);
+		r = cgroup_make(plan->paths.cgroup, p->name,
+				p->role == LAB_HEAD ? &none : &plan->limits, e);
 	if (!r)
 		r = channel_pair(ends, e);
 	if (r < 0)

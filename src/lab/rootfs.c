@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 
 #include "base/parse.h"
+#include "lab/cgroup.h"
 #include "lab/layout.h"
 #include "os/fd.h"
 #include "os/file.h"
@@ -300,6 +301,9 @@ int rootfs_head(const struct rootfs *r, struct err *e)
 		if (x < 0)
 			return x;
 	}
+	x = cgroup_show(r->cgroup, r->pod, "", e);
+	if (x < 0)
+		return x;
 	/* /run last: it hides the stage */
 	(void)snprintf(root, sizeof(root), "%s/root", r->stage);
 	if (mount("comosix-lab", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755") < 0)
@@ -476,5 +480,7 @@ int rootfs_node(const struct rootfs *r, struct err *e)
 		x = node_etc(r, root, e);
 	if (!x)
 		x = node_disk(r, root, e);
+	if (!x)
+		x = cgroup_show(r->cgroup, r->pod, root, e);
 	return x ? x : enter(root, e);
 }

@@ -22,6 +22,7 @@ struct rootfs {
 	const char *stage;
 	const char *pod;      /* "n1" */
 	const char *programs; /* directory of our programs on the machine itself */
+	const char *cgroup;   /* of the lab */
 };
 
 /** rootfs_stage() - Make the lab's own storage; by the supervisor, in its mount namespace */
@@ -33,7 +34,8 @@ int rootfs_disk(const struct rootfs *r, struct err *e) MUST_CHECK;
 /**
  * rootfs_head() - The machine as it is, but for the cluster's own directories and what is per boot
  *
- * Own: /run, /proc, /dev/pts, /dev/shm, /dev/mqueue, /etc/comosix, /var/lib/comosix, /etc/hosts.
+ * Own: /run, /proc, /sys/fs/cgroup, /dev/pts, /dev/shm, /dev/mqueue, /etc/comosix,
+ * /var/lib/comosix, /etc/hosts.
  */
 int rootfs_head(const struct rootfs *r, struct err *e) MUST_CHECK;
 

@@ -12,7 +12,7 @@
 
 #define PATH_PREFIX	"/api/v1"
 #define FILE_BYTES_MAX	65536
-#define STREAM_IDLE_S	30 /* the head speaks every 10 s at least */
+#define STREAM_IDLE_S	30 /* the head speaks every 3 s at least */
 #define STREAM_RETRY_S	1
 #define STREAM_RETRIES	30
 #define NO_EVENT_SO_FAR "9223372036854775807"
@@ -65,7 +65,8 @@ int api_open(const struct api_credential *cred, struct api_client **ret, struct 
 		len--;
 	if (strncmp(cred->url, "https://", 8) != 0 || len >= sizeof(c->url)) {
 		free(c);
-		return err_set(e, -EINVAL, "'%s' is no address of a head, as in https://10.0.0.1:4661",
+		return err_set(e, -EINVAL,
+			       "'%s' is no address of a head, as in https://10.0.0.1:4661",
 			       cred->url);
 	}
 	memcpy(c->url, cred->url, len);
@@ -124,13 +125,18 @@ int api_open_operator(struct api_client **ret, struct err *e)
 	buf_init(&b, FILE_BYTES_MAX);
 	r = file_read(path, &b, NULL);
 	if (!r && url_of(buf_text(&b), url) < 0 && !(other && *other))
-		r = err_set(e, -EINVAL, "'%s' does not say where the head is; set COMOSIX_URL", path);
+		r = err_set(e, -EINVAL, "'%s' does not say where the head is; set COMOSIX_URL",
+			    path);
 	else if (r == -EACCES)
-		r = err_set(e, r, "the operator's credential '%s' is not readable for you; run this "
-				  "as root on the head, or set COMOSIX_OPERATOR", path);
+		r = err_set(e, r,
+			    "the operator's credential '%s' is not readable for you; run this "
+			    "as root on the head, or set COMOSIX_OPERATOR",
+			    path);
 	else if (r == -ENOENT)
-		r = err_set(e, r, "there is no operator's credential at '%s'; run this on the head, "
-				  "or set COMOSIX_OPERATOR to a copy of it", path);
+		r = err_set(e, r,
+			    "there is no operator's credential at '%s'; run this on the head, "
+			    "or set COMOSIX_OPERATOR to a copy of it",
+			    path);
 	else if (r < 0)
 		r = err_set(e, r, "read the operator's credential '%s': %s", path, strerror(-r));
 	if (b.data)

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define ENROLL_PEM_MAX		8192 /* of one key, request or certificate */
+#define ENROLL_PEM_MAX		 8192 /* of one key, request or certificate */
 #define ENROLL_FINGERPRINT_BYTES 32
 #define ENROLL_FINGERPRINT_TEXT	 (2 * ENROLL_FINGERPRINT_BYTES + 1)
 

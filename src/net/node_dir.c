@@ -25,10 +25,10 @@ static char *json_text(const struct node_dir *n)
 
 	for (size_t i = 0; i < n->n_peers; i++)
 		(void)json_array_append_new(
-			peers, json_pack("{s:s, s:I, s:s, s:s}", "name", n->peers[i].name, "id",
-					 (json_int_t)n->peers[i].id, "role",
-					 role_name(n->peers[i].role), "address",
-					 n->peers[i].address)); /* NULL: a row less */
+			peers,
+			json_pack("{s:s, s:I, s:s, s:s}", "name", n->peers[i].name, "id",
+				  (json_int_t)n->peers[i].id, "role", role_name(n->peers[i].role),
+				  "address", n->peers[i].address)); /* NULL: a row less */
 	j = json_pack("{s:s, s:I, s:s, s:s, s:s, s:o}", "name", n->name, "id", (json_int_t)n->id,
 		      "role", role_name(n->role), "cluster", n->cluster, "head_url", n->head_url,
 		      "peers", peers);

@@ -33,7 +33,7 @@ struct node_dir {
 	enum role role;
 	const char *head_url;
 	const char *key, *cert, *ca, *statement_pub; /* PEM; key NULL: leave the one there */
-	const void *revoked; /* a packed Statement; none: no such file */
+	const void *revoked;			     /* a packed Statement; none: no such file */
 	size_t revoked_len;
 	const struct node_dir_peer *peers;
 	size_t n_peers;
@@ -63,7 +63,7 @@ int node_dir_renew(const char *dir, const struct node_dir *n, struct err *e) MUS
 int node_dir_place(const char *from, const char *to, struct err *e) MUST_CHECK;
 
 /** node_dir_read_json() - node.json of a directory: name, id, role, cluster; and the head's URL */
-int node_dir_read_json(const char *dir, struct node_dir *ret, char ret_url[256],
-		       struct err *e) MUST_CHECK;
+int node_dir_read_json(const char *dir, struct node_dir *ret, char ret_url[256], struct err *e)
+	MUST_CHECK;
 
 #endif

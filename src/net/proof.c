@@ -323,7 +323,7 @@ static int check_statement(const Cmx__ProofStatement *s, const struct proof_requ
 		{ s->n_nodes > PROOF_NODES_MAX || !names_node(s, c->node), "is not for this node" },
 		{ s->uid != rq->uid, "is for another user" },
 		{ s->body_sha256.len != sizeof(hash) ||
-			  memcmp(s->body_sha256.data, hash, sizeof(hash)),
+			  memcmp(s->body_sha256.data, hash, sizeof(hash)) != 0,
 		  "is for another request" },
 		{ !near(s->time, c->now_s, PROOF_WINDOW_S),
 		  "is not of this minute; are the clocks of both nodes right?" },

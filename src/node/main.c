@@ -159,6 +159,10 @@ int main(int argc, char **argv)
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)mallopt(M_TRIM_THRESHOLD, 65536);
 	(void)mallopt(M_MMAP_THRESHOLD, 65536);
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		(void)printf("comosixd %s\n", COMOSIX_VERSION);
+		return 0;
+	}
 	r = settings_read(argc, argv, &node.set, &e);
 	if (r == -ECANCELED)
 		return 0;

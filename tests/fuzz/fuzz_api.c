@@ -17,16 +17,26 @@ static const struct cluster cluster = { .id = "0123456789abcdef0123456789abcdef"
 
 static void fill(struct store *s)
 {
-	struct store_node n = { .name = "n1", .role = "desktop", .state = "active",
-				.key_fingerprint = "k1", .address = "10.0.0.2:4660" };
+	struct store_node n = { .name = "n1",
+				.role = "desktop",
+				.state = "active",
+				.key_fingerprint = "k1",
+				.address = "10.0.0.2:4660" };
 	/* the secret is 26 times the letter a */
 	struct store_token t = {
 		.hash = "9976d549a25115dab4e36d0c1fb8f31cb07da87dd83275977360eb7dc09e88de",
-		.role = "server", .count = 2, .created = NOW, .expires = INT64_MAX / 2
+		.role = "server",
+		.count = 2,
+		.created = NOW,
+		.expires = INT64_MAX / 2
 	};
-	struct store_join j = { .id = "00112233445566778899aabbccddeeff", .name = "d1",
-				.source = "10.0.0.3", .key_fingerprint = "k2", .state = "pending",
-				.created = INT64_MAX / 2, .csr = "csr" };
+	struct store_join j = { .id = "00112233445566778899aabbccddeeff",
+				.name = "d1",
+				.source = "10.0.0.3",
+				.key_fingerprint = "k2",
+				.state = "pending",
+				.created = INT64_MAX / 2,
+				.csr = "csr" };
 
 	MUST(!store_begin(s, NULL));
 	MUST(!store_node_add(s, &n, NULL));
@@ -106,8 +116,7 @@ static void request(char who, const char *method, const char *path, const char *
 	if (len)
 		j = json_loadb(body, len, JSON_REJECT_DUPLICATES, NULL);
 	q.body = j;
-	if (len ? json_is_object(j) :
-		  !route->body_max || !strcmp(route->path, "/nodes/{}/approve"))
+	if (len ? json_is_object(j) : !route->body_max || !strcmp(route->path, "/nodes/{}/approve"))
 		run(route, &q);
 	json_decref(j);
 }

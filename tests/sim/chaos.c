@@ -152,7 +152,7 @@ void chaos_move(struct run *r, uint32_t number)
 			sim_stall(s, i, 0);
 		}
 		r->healed_us = s->now_us;
-		sim_at(s, s->now_us, CHAOS_LOOK);
+		sim_at(s, s->now_us + SIM_SECOND / 10, CHAOS_LOOK);
 		return;
 	case CHAOS_LOOK:
 		if (!run_look(r, r->healed_us, &r->fig.heal_core_s, &r->fig.heal_s))

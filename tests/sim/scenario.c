@@ -164,7 +164,7 @@ static void partition_move(struct run *r, uint32_t number)
 		for (uint32_t i = 0; i < s->cfg.nodes; i++)
 			s->nodes[i].side = 0;
 		r->healed_us = s->now_us;
-		sim_at(s, s->now_us, PARTITION_LOOK);
+		sim_at(s, s->now_us + SIM_SECOND / 10, PARTITION_LOOK);
 		return;
 	case PARTITION_LOOK:
 		if (!run_look(r, r->healed_us, &r->fig.heal_core_s, &r->fig.heal_s))

@@ -388,11 +388,14 @@ class Limits(unittest.TestCase):
             eat = "b = bytearray(200 << 20)\nfor i in range(0, len(b), 4096): b[i] = 1\nprint('ate')"
             self.assertNotIn("ate", lab.on("n1", PYTHON, "-c", eat).stdout)
             self.assertIn("ate", lab.on("head", PYTHON, "-c", eat).stdout)
-            settings = lab.out("n1", "cat", "/etc/comosix/comosixd.ini")
-            self.assertIn("cpus = 0.5", settings)
-            self.assertIn(f"memory = {64 << 20}", settings)
-            groups = lab.out("n1", "cat", "/proc/self/cgroup")
-            self.assertIn(f"/comosix-lab.{lab.name}/n1", groups)
+            # what a daemon reads to know its limits, and its own group is all it sees of them
+            self.assertEqual({line.split(":")[2] for line in
+                              lab.out("n1", "cat", "/proc/self/cgroup").splitlines()
+                              if set(line.split(":")[1].split(",")) & {"cpu", "memory"}}, {"/"})
+            read = "cat /sys/fs/cgroup/cpu*/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null"
+            self.assertIn("50000", lab.on("n1", "sh", "-c", read).stdout)
+            read = "cat /sys/fs/cgroup/memory*/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null"
+            self.assertIn(str(64 << 20), lab.on("n1", "sh", "-c", read).stdout)
 
 
 class NoTrace(unittest.TestCase):
@@ -406,8 +409,12 @@ class NoTrace(unittest.TestCase):
     def tearDown(self):
         self.lab.run("down")
 
+    def down(self):
+        self.ending = labs.now()
+        self.lab.must("down")
+
     def check_clean(self, namespaces):
-        self.assertEqual(self.lab.residue(namespaces), [])
+        self.assertEqual(self.lab.residue(namespaces, self.ending), [])
         self.assertEqual(labs.machine(), self.before)
 
     def up(self):
@@ -424,21 +431,27 @@ class NoTrace(unittest.TestCase):
     def test_down(self):
         namespaces = self.up()
         self.assertEqual(self.lab.run("up", "--bare").returncode, 5)
-        self.lab.must("down")
+        self.down()
         self.check_clean(namespaces)
 
     def test_down_twice_and_with_nothing(self):
         self.assertEqual(self.lab.run("down").returncode, 0)
         namespaces = self.up()
-        self.lab.must("down")
+        self.down()
         self.assertEqual(self.lab.run("down").returncode, 0)
+        self.check_clean(namespaces)
+
+    def test_groups_made_inside(self):
+        namespaces = self.up()
+        self.lab.out("head", "sh", "-c", "for d in /sys/fs/cgroup/*/; do mkdir -p $d/a/b; done; true")
+        self.down()
         self.check_clean(namespaces)
 
     def test_down_with_running_commands(self):
         namespaces = self.up()
         p = self.lab.start("n1", "sh", "-c", "trap '' TERM HUP INT; echo ready; sleep 1000")
         self.assertEqual(p.stdout.readline(), "ready\n")
-        self.lab.must("down")
+        self.down()
         self.assertEqual(p.wait(labs.TIMEOUT), 125)
         p.stdout.close()
         self.check_clean(namespaces)
@@ -449,7 +462,7 @@ class NoTrace(unittest.TestCase):
         os.kill(pid, signal.SIGKILL)
         labs.await_end(pid)
         self.assertNotEqual(self.lab.run("status").returncode, 0)
-        self.lab.must("down")
+        self.down()
         self.check_clean(namespaces)
 
     def test_supervisor_killed_then_up(self):
@@ -458,13 +471,13 @@ class NoTrace(unittest.TestCase):
         os.kill(pid, signal.SIGKILL)
         labs.await_end(pid)
         namespaces |= self.up()
-        self.lab.must("down")
+        self.down()
         self.check_clean(namespaces)
 
     def test_supervisor_stopped(self):
         namespaces = self.up()
         os.kill(self.lab.supervisor(), signal.SIGSTOP)
-        self.lab.must("down")
+        self.down()
         self.check_clean(namespaces)
 
     def test_first_process_of_a_pod_killed(self):
@@ -475,7 +488,7 @@ class NoTrace(unittest.TestCase):
         labs.await_end(pod)
         while all(n["state"] != "off" for n in self.lab.status().values()):
             pass
-        self.lab.must("down")
+        self.down()
         self.check_clean(namespaces)
 
     def test_up_killed_at_random(self):
@@ -493,7 +506,7 @@ class NoTrace(unittest.TestCase):
                 namespaces = self.lab.namespaces()
                 p.kill()
                 p.wait()
-                self.lab.must("down")
+                self.down()
                 self.check_clean(namespaces - ours)
 
     def test_up_killed_and_nobody_cares(self):
@@ -502,6 +515,7 @@ class NoTrace(unittest.TestCase):
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.assertIn("head is ready", p.stderr.readline())
         supervisor = self.lab.supervisor()
+        self.ending = labs.now()
         p.kill()
         p.wait()
         p.stderr.close()

@@ -8,6 +8,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import time
 
 BIN = os.environ["COMOSIX_BIN"]
 COMOSIX = os.path.join(BIN, "comosix")
@@ -109,8 +110,12 @@ class Lab:
                 found |= namespaces_of(p)
         return found - own_namespaces()
 
-    def residue(self, namespaces=()):
-        """All that the lab left on this machine, in words."""
+    def residue(self, namespaces=(), before=float("inf")):
+        """All that the lab left on this machine, in words.
+
+        Numbers of namespaces are used again at once, so a process counts only when it was there
+        before this moment (see now()), at which the lab's end began.
+        """
         left = [p for p in (f"{ROOT}/{self.name}",) if os.path.lexists(p)]
         left += glob.glob(f"/sys/fs/cgroup/**/comosix-lab.{self.name}", recursive=True)
         with open("/proc/self/mounts") as f:
@@ -118,7 +123,7 @@ class Lab:
         for pid in pids():
             shared = namespaces_of(pid) & set(namespaces)
             # one that has ended and waits for the machine's init to reap it is no trace
-            if shared and state(pid) not in (None, "Z"):
+            if shared and state(pid) not in (None, "Z") and started(pid) < before:
                 left.append(f"process {pid} in {shared}")
         if os.path.isdir(ROOT) and not os.listdir(ROOT):
             left.append(f"{ROOT} is empty")
@@ -136,6 +141,15 @@ def stat(pid, word):
 
 def state(pid):
     return stat(pid, 0)
+
+
+def now():
+    """As started() tells it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
+
+
+def started(pid):
+    return int(stat(pid, 19) or 0)
 
 
 def parent(pid):

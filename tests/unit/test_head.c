@@ -18,7 +18,9 @@ static void names(void **state)
 		{ "PC-17.biology.example", "pc-17" },
 		{ "my_desk top", "my-desk-top" },
 		{ "--x--", "x" },
-		{ "\xc3\xa4" "b\"c\n", "bc" },
+		{ "\xc3\xa4"
+		  "b\"c\n",
+		  "bc" },
 		{ "", NULL },
 		{ "...", NULL },
 		{ "42", NULL }, /* would look like a number */
@@ -63,7 +65,9 @@ static void names_are_numbered(void **state)
 
 static void tokens(void **state)
 {
-	static const uint8_t bytes[16] = { 0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+	static const uint8_t bytes[16] = {
+		0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	};
 	static const char *const bad[] = {
 		"",
 		"cmx-",
@@ -149,8 +153,9 @@ static void routing(void **state)
 		{ "GET", "/", ROUTE_NO_PATH, "" },
 		{ "GET", "", ROUTE_NO_PATH, "" },
 		{ "GET", "/api/v1nodes", ROUTE_NO_PATH, "" },
-		{ "GET", "/api/v1/nodes/"
-			 "0123456789012345678901234567890123456789012345678901234567890123456789",
+		{ "GET",
+		  "/api/v1/nodes/"
+		  "0123456789012345678901234567890123456789012345678901234567890123456789",
 		  ROUTE_NO_PATH, "" },
 	};
 
@@ -243,9 +248,8 @@ static void streams_are_cut_into_events(void **state)
 		for (size_t at = 0; at < sizeof(in) - 1; at += step) {
 			size_t left = sizeof(in) - 1 - at;
 
-			assert_int_equal(sse_feed(&s, in + at, left < step ? left : step, on_sse,
-						  &seen),
-					 1);
+			assert_int_equal(
+				sse_feed(&s, in + at, left < step ? left : step, on_sse, &seen), 1);
 		}
 		assert_string_equal(seen.text, want);
 		sse_done(&s);
@@ -267,14 +271,10 @@ static void streams_are_cut_into_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),
-		cmocka_unit_test(names_are_numbered),
-		cmocka_unit_test(tokens),
-		cmocka_unit_test(networks),
-		cmocka_unit_test(routing),
-		cmocka_unit_test(only_the_operator_changes),
-		cmocka_unit_test(rates),
-		cmocka_unit_test(streams_are_cut_into_events),
+		cmocka_unit_test(names),   cmocka_unit_test(names_are_numbered),
+		cmocka_unit_test(tokens),  cmocka_unit_test(networks),
+		cmocka_unit_test(routing), cmocka_unit_test(only_the_operator_changes),
+		cmocka_unit_test(rates),   cmocka_unit_test(streams_are_cut_into_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,9 +204,9 @@ static char *make_csr(gnutls_pk_algorithm_t pk, unsigned int bits, bool foreign_
 		gnutls_privkey_deinit(signing);
 	} else {
 		assert_int_equal(gnutls_x509_crq_sign2(crq, key,
-						       pk == GNUTLS_PK_EDDSA_ED25519 ?
-							       GNUTLS_DIG_SHA512 :
-							       GNUTLS_DIG_SHA256,
+						       pk == GNUTLS_PK_EDDSA_ED25519
+							       ? GNUTLS_DIG_SHA512
+							       : GNUTLS_DIG_SHA256,
 						       0),
 				 0);
 	}
@@ -257,9 +257,9 @@ static void hostile_requests(void **state)
 
 			assert_int_equal(gnutls_x509_crt_get_dn(crt, dn, &size), 0);
 			assert_string_equal(dn, "CN=n9");
-			assert_int_equal(gnutls_x509_crt_get_basic_constraints(crt, &critical,
-									       &is_ca, NULL),
-					 0);
+			assert_int_equal(
+				gnutls_x509_crt_get_basic_constraints(crt, &critical, &is_ca, NULL),
+				0);
 			assert_false(is_ca);
 			gnutls_x509_crt_deinit(crt);
 		}
@@ -291,8 +291,8 @@ static Cmx__RevocationList *check_statement(const ProtobufCBinaryData *d)
 	struct buf b;
 	char path[96];
 
-	AUTO_MESSAGE Cmx__Statement *st =
-		message_get(&cmx__statement__descriptor, d->data, d->len, NULL);
+	AUTO_MESSAGE Cmx__Statement *st = message_get(&cmx__statement__descriptor, d->data, d->len,
+						      NULL);
 
 	assert_non_null(st);
 	buf_init(&b, 8192);

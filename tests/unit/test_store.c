@@ -143,8 +143,11 @@ static void tokens_are_used_up(void **state)
 	struct store *s = open_store();
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct store_token t = { .role = "desktop", .count = rows[i].count, .created = NOW,
-					 .expires = rows[i].expires }, back;
+		struct store_token t = { .role = "desktop",
+					 .count = rows[i].count,
+					 .created = NOW,
+					 .expires = rows[i].expires },
+				   back;
 
 		(void)snprintf(t.hash, sizeof(t.hash), "hash %zu", i);
 		begin(s);
@@ -186,9 +189,13 @@ static void *use_token(void *arg)
 
 static void of_many_at_once_so_many_win(void **state)
 {
-	enum { THREADS = 8, COUNT = 5 };
-	struct store_token t = { .hash = "h", .role = "desktop", .count = COUNT, .created = NOW,
-				 .expires = NOW + 1 };
+	enum {
+		THREADS = 8,
+		COUNT = 5
+	};
+	struct store_token t = {
+		.hash = "h", .role = "desktop", .count = COUNT, .created = NOW, .expires = NOW + 1
+	};
 	struct store *s = open_store();
 	struct user users[THREADS];
 	pthread_t threads[THREADS];
@@ -212,9 +219,14 @@ static void of_many_at_once_so_many_win(void **state)
 static void joins_wait(void **state)
 {
 	struct store *s = open_store();
-	struct store_join j = { .id = "00112233445566778899aabbccddeeff", .name = "d1",
-				.source = "10.0.0.1", .key_fingerprint = "k", .state = "pending",
-				.created = NOW, .csr = "csr" }, back;
+	struct store_join j = { .id = "00112233445566778899aabbccddeeff",
+				.name = "d1",
+				.source = "10.0.0.1",
+				.key_fingerprint = "k",
+				.state = "pending",
+				.created = NOW,
+				.csr = "csr" },
+			  back;
 	struct store_join *list;
 	uint32_t n;
 	size_t count;

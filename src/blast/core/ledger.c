@@ -9,9 +9,9 @@
  * of 40 proteins, 24,000 letters, against 59 million took 32 s. It only sizes tasks.
  */
 #define PAIRS_PER_MS	 40000000ull
-#define TASK_AIM_MS	 3000
-#define TASK_LEAST_MS	 500 /* starting BLAST+ costs 70 ms */
-#define TASKS_PER_SLOT	 6
+#define TASK_AIM_MS	 4000
+#define TASK_LEAST_MS	 800 /* BLAST+ needs 0.1 to 0.2 s to start and to prepare a batch */
+#define TASKS_PER_SLOT	 3
 #define TWICE_FACTOR	 2 /* times the mean, before a task is started a second time */
 #define TWICE_LEAST_MS	 2000
 #define EXTRA_MAX	 10

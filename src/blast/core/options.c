@@ -248,8 +248,8 @@ static bool value_fits(const struct option_row *row, const char *v)
 	return false;
 }
 
-/* number of a report format; -1 when it is none or not proven */
-static int proven_format(const char *v)
+/* number of a report format; -1 when it is none */
+static int format_number(const char *v)
 {
 	size_t n = strspn(v, DIGITS);
 	int f = 0;
@@ -258,10 +258,24 @@ static int proven_format(const char *v)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		f = f * 10 + (v[i] - '0');
+	return f;
+}
+
+static bool format_proven(const char *v)
+{
 	for (size_t i = 0; i < ARRAY_LEN(proven_formats); i++)
-		if (proven_formats[i] == f)
-			return f;
-	return -1;
+		if (proven_formats[i] == format_number(v))
+			return true;
+	return false;
+}
+
+/*
+ * A worker prints no report, but the format chooses whether -num_descriptions and -num_alignments
+ * (0 to 4) or -max_target_seqs count, and so how many hits are kept.
+ */
+static const char *worker_format(const char *v)
+{
+	return format_number(v) <= 4 ? "0" : "6";
 }
 
 static int add(struct arg_list *l, const char *word)
@@ -314,7 +328,7 @@ static int take_known(struct blast_request *r, const struct option_row *row, con
 		r->unlimited = true;
 		break;
 	case PLACE_FORMAT:
-		if (proven_format(value) < 0)
+		if (!format_proven(value) && !r->try_unproven)
 			unproven(r, "report format '%s' is not proven", value);
 		if (!strncmp(value, "13", 2) || !strncmp(value, "14", 2))
 			r->as_it_is = true; /* several files */
@@ -370,6 +384,8 @@ static int take_own(struct blast_request *r, int argc, char **argv, int *i, stru
 		return r->json = true;
 	if (!strcmp(w, "--help"))
 		return r->help = true;
+	if (!strcmp(w, "--try-unproven"))
+		return r->try_unproven = true;
 	if (!strcmp(w, "--version"))
 		return r->version = true;
 	if (!strcmp(w, "--unsplit"))
@@ -399,7 +415,9 @@ static int find_program_word(int argc, char **argv, struct blast_request *r,
 			     const struct program_row **ret, struct err *e)
 {
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "-p") != 0)
+		if (!strcmp(argv[i], "--try-unproven"))
+			r->try_unproven = true;
+		if (strcmp(argv[i], "-p") != 0 || *ret)
 			continue;
 		if (i + 1 >= argc)
 			return err_set(e, -EINVAL,
@@ -410,8 +428,9 @@ static int find_program_word(int argc, char **argv, struct blast_request *r,
 				       "'%s' is no program of BLAST+ that mpiblast knows; see "
 				       "mpiblast --help",
 				       argv[i + 1]);
-		return 0;
 	}
+	if (*ret)
+		return 0;
 	/* without a program only our own words can be meant */
 	for (int i = 1; i < argc; i++)
 		if (take_own(r, argc, argv, &i, e) < 0)
@@ -467,21 +486,24 @@ static int take_word(struct blast_request *r, const struct program_row *p, int a
 	return take_known(r, row, word, value);
 }
 
-/* what goes to workers is a copy: -outfmt is cut to its number */
+/* what goes to workers is a copy, as the value of -outfmt is another one */
 static int make_search(struct blast_request *r)
 {
 	size_t len = 1;
 	char *to;
 
 	for (size_t i = 0; i < r->search.n; i++)
-		len += strlen(r->search.words[i]) + 1;
+		len += strlen(r->search.words[i]) + 2;
 	to = r->search_text = malloc(len);
 	if (!to)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->search.n; i++) {
 		const char *w = r->search.words[i];
 		bool format = i && !strcmp(r->search.words[i - 1], "-outfmt");
-		size_t n = format ? strspn(w, DIGITS) : strlen(w);
+		size_t n;
+
+		w = format ? worker_format(w) : w;
+		n = strlen(w);
 
 		memcpy(to, w, n);
 		to[n] = '\0';
@@ -563,9 +585,8 @@ int options_allowed(const char *program, char *const *words, size_t n, struct er
 			continue;
 		if (++i >= n)
 			return err_set(e, -EPERM, "'%.32s' has no value", words[i - 1]);
-		if (row->place == PLACE_FORMAT
-			    ? !all_of(words[i], DIGITS) || proven_format(words[i]) < 0
-			    : !value_fits(row, words[i]))
+		if (row->place == PLACE_FORMAT ? strcmp(words[i], worker_format(words[i])) != 0
+					       : !value_fits(row, words[i]))
 			return err_set(e, -EPERM, "the value '%.32s' of '%s' is not allowed",
 				       words[i], words[i - 1]);
 	}

@@ -48,6 +48,7 @@ struct blast_request {
 	uint32_t per_node;	    /* most workers on a node; 0: one per CPU */
 	const char *worker_program; /* for tests: what local workers run */
 	bool json, help, version;
+	bool try_unproven; /* split reports that are not proven: how they are to be proven */
 };
 
 /**

@@ -121,6 +121,8 @@ static void mark_descendants(struct table *t, pid_t self)
 {
 	bool more = true;
 
+	if (!t->n)
+		return;
 	qsort(t->rows, t->n, sizeof(*t->rows), by_pid);
 	while (more) {
 		more = false;
@@ -142,15 +144,17 @@ static void mark_descendants(struct table *t, pid_t self)
 static void shoot(const struct family_member *m, int signo)
 {
 	AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, m->pid, 0);
-	struct family_member now;
+	struct family_member now = { 0 };
 	char pid[16];
 
 	if (fd < 0)
 		return; /* gone */
 	(void)snprintf(pid, sizeof(pid), "%d", m->pid);
 	if (read_member(pid, &now) || now.start != m->start)
-		return;						  /* the number has a new owner */
-	(void)syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0); /* gone meanwhile: as wanted */
+		return; /* the number has a new owner */
+
+	/* gone meanwhile: as wanted */
+	(void)syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0);
 }
 
 int family_signal(int signo)
