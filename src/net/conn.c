@@ -360,6 +360,7 @@ static void on_fd(void *owner, uint32_t events)
 			leave(c);
 			return;
 		}
+		set_timer(c, c->n_layers ? loop_now(c->loop) + CONN_OPEN_MS : 0);
 	}
 	/* comes unasked and for ever; what can still be read is read without being told to */
 	if (events & (EPOLLHUP | EPOLLERR)) {

@@ -24,7 +24,7 @@
 #define CONN_IN_MAX	  (FRAME_HEADER + FRAME_PAYLOAD_MAX)
 #define CONN_OUT_MAX	  (4 * (FRAME_HEADER + FRAME_PAYLOAD_MAX))
 #define CONN_OUT_LOW	  65536 /* drained() is called when less is waiting */
-#define CONN_OPEN_MS	  5000	/* connect and handshake */
+#define CONN_OPEN_MS	  5000	/* to connect, and again for each handshake */
 #define CONN_LINGER_MS	  5000	/* last words of a connection nobody owns any more */
 #define CONN_DEAD_PEER_MS 9000	/* a silent TCP peer is given up */
 

@@ -147,7 +147,6 @@ static void on_received(void *owner)
 		if (f.type == FRAME_STATEMENT)
 			expel_take(p->node, f.payload, f.len, p->id);
 		buf_eat(in, FRAME_HEADER + f.len);
-		/* the list may have named the very node that brought it: ended by closed() then */
 	}
 	conn_ate(p->conn);
 	if (r < 0 || conn_ended(p->conn))

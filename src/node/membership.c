@@ -29,6 +29,7 @@
 #define GRID_MS		   50 /* what may wait a little is done at multiples of it, together */
 #define DIRTY_MAX	   256
 #define NO_KEY_PER_SECOND  32
+#define COMPLAIN_MS	   5000
 #define NO_KEY_LEN	   16
 #define NO_KEY_VERSION	   2
 
@@ -43,6 +44,7 @@ struct membership {
 	unsigned int n_dirty;
 	bool all_dirty;
 	unsigned int notices; /* still to be sent */
+	struct log_limit garbage, bad_gossip;
 	uint64_t no_key_from_ms;
 	unsigned int no_keys;
 	void (*fn)(void *owner, uint32_t id);
@@ -233,13 +235,24 @@ static void take_notice(struct membership *m, uint32_t from, const Cmx__Notice *
 
 static void retick(struct membership *m);
 
+static void complain_of_gossip(struct membership *m, uint32_t from, const char *why)
+{
+	const struct dir_entry *d = directory_get(m->node->directory, from);
+	uint32_t dropped;
+
+	count(&m->node->counters, COUNT_gossip_bad);
+	if (log_allow(&m->bad_gossip, now_of(m), COMPLAIN_MS, &dropped))
+		log_warn("%s (%u) says what is not understood: %s; ignored (%u more of the kind)",
+			 d ? d->name : "?", from, why, dropped);
+}
+
 static void heard_gossip(struct membership *m, uint32_t from, const uint8_t *p, size_t n)
 {
 	struct gossip_msg msg;
 	struct err e;
 
 	if (gossip_decode(p, n, &msg, &e) < 0) {
-		count(&m->node->counters, COUNT_gossip_bad);
+		complain_of_gossip(m, from, e.text);
 		return;
 	}
 	cluster_receive(m->cluster, now_of(m), from, &msg);
@@ -272,7 +285,7 @@ void membership_heard(struct membership *m, uint32_t from, const uint8_t *p, siz
 		break;
 	}
 	if (!d && !notice)
-		count(&m->node->counters, COUNT_gossip_bad);
+		complain_of_gossip(m, from, "an unknown or broken payload");
 }
 
 /* a peer seals with a key from before our restart: say so, within limits */
@@ -289,6 +302,18 @@ static void no_such_key(struct membership *m, const uint8_t *d, const struct soc
 	memcpy(answer + 4, d + 4, NO_KEY_LEN - 4);
 	(void)sendto(m->fd, answer, sizeof(answer), MSG_DONTWAIT, (const struct sockaddr *)&to->ss,
 		     to->len); /* lost: the next datagram brings the next answer */
+}
+
+static void complain_of_garbage(struct membership *m, size_t n, const struct sock_addr *from)
+{
+	char text[SOCK_ADDR_TEXT];
+	uint32_t dropped;
+
+	if (!log_allow(&m->garbage, now_of(m), COMPLAIN_MS, &dropped))
+		return;
+	sock_addr_format(from, text);
+	log_warn("a datagram of %zu bytes from %s is %s; ignored (%u more of the kind)", n, text,
+		 n > SEAL_DATAGRAM_MAX ? "too long" : "garbage or forged", dropped);
 }
 
 static void datagram(struct membership *m, const uint8_t *d, size_t n, const struct sock_addr *from)
@@ -315,6 +340,8 @@ static void datagram(struct membership *m, const uint8_t *d, size_t n, const str
 				: COUNT_datagrams_bad);
 	if (r == -ENOKEY)
 		no_such_key(m, d, from);
+	else if (r != -EALREADY)
+		complain_of_garbage(m, n, from);
 }
 
 /* Return: how many came */

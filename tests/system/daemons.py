@@ -9,6 +9,7 @@ import ssl
 import struct
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -141,6 +142,50 @@ class Together(unittest.TestCase):
         stream.close()
         self.assertEqual((kind, w.parse(payload)[1]), (w.ERROR, [4]))
 
+    def open_task(self, name):
+        """A stream of a blast worker, or None when the node takes no more."""
+        stream, kind, payload = self.c.head.ask(w.OPEN_TASK, name, w.message(f1="blast"))
+        if kind == w.OPEN_OK:
+            return stream
+        stream.close()
+        self.assertEqual((kind, w.parse(payload)[1]), (w.ERROR, [5]))
+        return None
+
+    def boxed(self, name):
+        """The uids of a node's range under which something runs."""
+        first, found = self.c[name].task_uids, set()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                uid = os.stat("/proc/" + pid).st_uid
+            except FileNotFoundError:
+                continue
+            if first <= uid < first + 256:
+                found.add(uid)
+        return found
+
+    def wait_boxed(self, name, n):
+        # processes of others have no event for us
+        end = time.monotonic() + nodes.PATIENCE
+        while len(self.boxed(name)) != n:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+
+    def test_tasks_have_boxes_of_their_own_and_a_limit(self):
+        streams = []
+        while s := self.open_task("d1"):
+            streams.append(s)
+            self.assertLessEqual(len(streams), 256)
+        self.assertGreaterEqual(len(streams), 2)
+        self.wait_boxed("d1", len(streams))
+        for s in streams:
+            s.close()
+        self.wait_boxed("d1", 0)
+        end = time.monotonic() + nodes.PATIENCE
+        while not (s := self.open_task("d1")):  # a slot is free when its box was reaped
+            self.assertLess(time.monotonic(), end)
+        s.close()
+        self.wait_boxed("d1", 0)
+
     # ---- who is let in ----
 
     def test_wrong_certificates(self):
@@ -201,6 +246,8 @@ class Together(unittest.TestCase):
             self.assertEqual(s.recv(100)[:8], b"\2\0\0\0abcd")
         after = node.status()["counters"]
         self.assertGreaterEqual(after["datagrams_bad"], before["datagrams_bad"] + 5)
+        node.wait_log("from 127.0.0.1:")
+        self.assertIn("garbage or forged", node.log())
         self.assertGreaterEqual(after["datagrams_unknown"], before["datagrams_unknown"] + 1)
 
     def test_garbage_from_commands(self):

@@ -49,6 +49,7 @@ class Node:
         self.cluster, self.name, self.role, self.number = cluster, name, role, number
         self.relayed = relayed
         self.port = free_port()
+        self.task_uids = 100000 + 256 * self.port  # another test may run beside this one
         self.state = os.path.join(cluster.dir, name)
         self.run = os.path.join(self.state, "run")
         self.socket = os.path.join(self.run, "comosixd.sock")
@@ -64,7 +65,7 @@ class Node:
     def start(self):
         argv = [os.path.join(BIN, "comosixd"), "--state", self.state, "--run", self.run, "--cache",
                 os.path.join(self.state, "cache"), "--config", "/dev/null", "--listen",
-                "127.0.0.1:%d" % self.port, "--task-uid-base", str(100000 + 300 * self.number)]
+                "127.0.0.1:%d" % self.port, "--task-uid-base", str(self.task_uids)]
         if self.relayed:
             argv.append("--relayed")
         with open(self.log_path, "ab") as log:
