@@ -130,6 +130,8 @@ uint32_t cluster_best(struct cluster *c, uint64_t now_ms, uint32_t *ret_ids, uin
 	uint32_t n = 0;
 
 	assert(max <= CLUSTER_BEST_MAX);
+	if (now_ms < c->last_ms)
+		now_ms = c->last_ms;
 	best_refresh(c, now_ms);
 	for (uint32_t i = 0; i < c->n_best && n < max; i++) {
 		const struct member *m = &c->members.v[c->best[i]];

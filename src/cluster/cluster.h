@@ -104,7 +104,7 @@ struct cluster_addr {
 
 /* what the head's directory or a certificate says of a peer */
 struct cluster_peer {
-	uint32_t id; /* not 0, not our own */
+	uint32_t id; /* not 0; of our own entry name and address are taken */
 	const char *name;
 	enum cluster_role role;
 	struct cluster_addr addr;

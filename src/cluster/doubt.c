@@ -261,7 +261,7 @@ static void scan_deaf(struct cluster *c, uint64_t now_ms)
 			c->dirty = true;
 		} else if (now_ms >= m->notice_at + DEAF_AGAIN_MS) {
 			m->notice_at = now_ms;
-			(void)spread_control(c, now_ms, m, GOSSIP_PING, ++c->number, 0, NULL);
+			spread_control(c, now_ms, m, GOSSIP_PING, ++c->number, 0, NULL);
 		}
 	}
 }
@@ -304,8 +304,7 @@ static void retry(struct cluster *c, uint64_t now_ms)
 		uint32_t j = i + rng_below(&c->rng, kept - i), at = picks[j];
 
 		picks[j] = picks[i];
-		(void)spread_control(c, now_ms, &c->members.v[at], GOSSIP_PING, ++c->number, 0,
-				     NULL); /* a lost one is tried again anyway */
+		spread_control(c, now_ms, &c->members.v[at], GOSSIP_PING, ++c->number, 0, NULL);
 	}
 }
 

@@ -12,7 +12,8 @@
  *		often enough that all have a fresh view, with what bandwidth is left to the
  *		desktops that report to us, the one that has waited longest first.
  *
- * The budget lets the first two pass while there is any left, bulk only above a reserve.
+ * The budget lets the first two pass while there is any left, bulk only above a reserve, and so
+ * all but pings that goes to a desktop from a core member.
  *
  * A bulk packet is filled in this order: ourselves; what we think of the receiver if that is not
  * "alive", so that it can contradict; rumours (changed states) up to a third; and when not all
@@ -126,6 +127,27 @@ static void fill_begin(struct fill *f, struct cluster *c, uint64_t now_ms, struc
 	to->mark = c->packet; /* it knows best about itself */
 }
 
+/*
+ * The reserve is for core members and for pings. Whatever desktops can make us send stays above it,
+ * so that many of them together cannot silence us.
+ */
+static bool pay_and_send(struct cluster *c, uint64_t now_ms, const struct member *to,
+			 const struct gossip_msg *m, bool bulk)
+{
+	size_t bytes = gossip_size(m) + c->cfg.tune.overhead_bytes;
+	bool above_reserve = bulk || (!member_is_core(to) && m->kind != GOSSIP_PING);
+
+	budget_fill(&c->budget, now_ms);
+	if (!budget_take(&c->budget, bytes, above_reserve)) {
+		c->stats.held_back++;
+		return false;
+	}
+	c->stats.sent_packets++;
+	c->stats.sent_bytes += bytes;
+	c->ops->send(c->ctx, to->id, m);
+	return true;
+}
+
 /* sort by id, write the message and send it */
 static bool fill_send(struct fill *f, enum gossip_kind kind, uint32_t number, uint32_t subject,
 		      bool bulk)
@@ -133,7 +155,6 @@ static bool fill_send(struct fill *f, enum gossip_kind kind, uint32_t number, ui
 	struct cluster *c = f->c;
 	const struct member *v = c->members.v;
 	struct gossip_msg *m = &c->out;
-	size_t bytes;
 
 	for (uint32_t i = 1; i < f->n; i++) {
 		uint32_t at = f->at[i], j = i;
@@ -150,16 +171,7 @@ static bool fill_send(struct fill *f, enum gossip_kind kind, uint32_t number, ui
 	for (uint32_t i = 0; i < f->n; i++)
 		entry_of(c, f->now_ms, f->to, &v[f->at[i]], &m->entries[i]);
 
-	bytes = gossip_size(m) + c->cfg.tune.overhead_bytes;
-	budget_fill(&c->budget, f->now_ms);
-	if (!budget_take(&c->budget, bytes, bulk)) {
-		c->stats.held_back++;
-		return false;
-	}
-	c->stats.sent_packets++;
-	c->stats.sent_bytes += bytes;
-	c->ops->send(c->ctx, f->to->id, m);
-	return true;
+	return pay_and_send(c, f->now_ms, f->to, m, bulk);
 }
 
 bool spread_control(struct cluster *c, uint64_t now_ms, struct member *to, enum gossip_kind kind,
@@ -179,7 +191,6 @@ void spread_notice(struct cluster *c, uint64_t now_ms, struct member *m,
 		   const struct gossip_entry *said)
 {
 	struct gossip_msg *msg = &c->out;
-	size_t bytes;
 
 	if (!m->direct || (m->notice_at && now_ms < m->notice_at + NOTICE_MS))
 		return;
@@ -189,16 +200,8 @@ void spread_notice(struct cluster *c, uint64_t now_ms, struct member *m,
 		msg->entries[0] = *said;
 	else
 		entry_of(c, now_ms, m, m, &msg->entries[0]);
-	msg->entries[0].witness = false; /* the accuser may be somebody else */
-	bytes = gossip_size(msg) + c->cfg.tune.overhead_bytes;
-	budget_fill(&c->budget, now_ms);
-	if (!budget_take(&c->budget, bytes, false)) {
-		c->stats.held_back++;
-		return;
-	}
-	c->stats.sent_packets++;
-	c->stats.sent_bytes += bytes;
-	c->ops->send(c->ctx, m->id, msg);
+	msg->entries[0].witness = false;	      /* the accuser may be somebody else */
+	(void)pay_and_send(c, now_ms, m, msg, false); /* its next word brings the next notice */
 }
 
 /* one packet less in which it goes first */
@@ -283,9 +286,8 @@ static void add_best(struct fill *f)
 {
 	struct cluster *c = f->c;
 	size_t half = f->bytes + (GOSSIP_BYTES_MAX - f->bytes) / 2;
-	uint32_t n;
+	uint32_t n = (uint32_t)((half - f->bytes) / ENTRY_BYTES);
 
-	n = (uint32_t)((half - f->bytes) / ENTRY_BYTES);
 	memcpy(c->scratch, c->best, c->n_best * sizeof(c->best[0]));
 	freshest_first(c, c->scratch, c->n_best, n);
 	for (uint32_t i = 0; i < c->n_best && f->bytes < half; i++)

@@ -14,7 +14,8 @@ uint64_t spread_deadline(const struct cluster *c);
 /**
  * spread_control() - Send a small message: ourselves and, when not NULL, what we hold of @about
  *
- * Return: false when it was not sent: no way there, or no bandwidth left
+ * Return: false when it was not sent: no way there, or no bandwidth left. Most callers need not
+ * ask, because a packet may be lost after that as well
  */
 bool spread_control(struct cluster *c, uint64_t now_ms, struct member *to, enum gossip_kind kind,
 		    uint32_t number, uint32_t subject, struct member *about);

@@ -23,6 +23,7 @@
 
 #define SURVEY_MS	  30000 /* for what changes by time alone */
 #define INDIRECT_LIMIT_MS 5000	/* silence of a watched member that cannot report to us */
+#define UNLISTED_KEEP_MS  60000
 #define REPORTED_MS	  10000 /* a direct word this recent: it reports to us */
 #define HEALTH_STEP_MS	  150	/* each point of bad health makes us wait this much longer */
 
@@ -156,6 +157,27 @@ static int lists_grow(struct cluster *c)
 	return 0;
 }
 
+/*
+ * Of what is known by hearsay only, a table that fills up keeps what it still hears of. A desktop
+ * of a large cluster lives with that all the time.
+ */
+static void forget_unlisted(struct cluster *c, uint64_t now_ms)
+{
+	if (c->members.n <= c->members.max - c->members.max / 4)
+		return;
+	for (uint32_t i = c->members.n - 1; i > 0; i--) {
+		struct member *m = &c->members.v[i];
+
+		if (!m->listed && m->state != CLUSTER_REVOKED &&
+		    now_ms > m->load_at + UNLISTED_KEEP_MS) {
+			member_remove(&c->members, m);
+			/* its indexes are worth nothing now */
+			c->n_best = 0;
+			c->best_at = 0;
+		}
+	}
+}
+
 int watch_survey(struct cluster *c, uint64_t now_ms)
 {
 	bool core = cluster_is_core(c);
@@ -166,6 +188,7 @@ int watch_survey(struct cluster *c, uint64_t now_ms)
 		return r;
 	if (!c->dirty && now_ms < c->survey_at)
 		return 0;
+	forget_unlisted(c, now_ms);
 	c->dirty = false;
 	c->survey_at = now_ms + SURVEY_MS;
 	c->n_core = c->n_watch = c->n_desktops = 0;

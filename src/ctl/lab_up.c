@@ -176,6 +176,17 @@ static int await_members(const struct options *o, uint64_t deadline_ms)
 	return 0;
 }
 
+/* the lab ends by itself when we let go of it; here its end is waited for */
+static void give_up(const struct lab_plan *plan, int *fd)
+{
+	AUTO_CLOSE int lock = -1;
+	struct err e;
+
+	fd_close(fd);
+	if (record_lock(&lock, &e) < 0 || record_remove(&plan->paths, &e) < 0)
+		(void)lab_say(0, "%s; try 'comosix lab down'", e.text);
+}
+
 static void say_what_next(const struct options *o, uint64_t started_ms)
 {
 	char name[LAB_NAME_MAX + 16] = "";
@@ -227,8 +238,11 @@ int cmd_lab_up(int argc, char **argv)
 	if (find_programs(programs, sizeof(programs), &e) < 0)
 		return lab_say(EXIT_ERROR, "%s", e.text);
 	status = found(&plan, &fd);
-	if (!status)
-		status = await_services(fd, &o, started_ms + o.timeout_ms);
+	if (status)
+		return status;
+	status = await_services(fd, &o, started_ms + o.timeout_ms);
+	if (status)
+		give_up(&plan, &fd);
 	if (!status && !o.bare)
 		status = await_members(&o, started_ms + o.timeout_ms);
 	if (!status)

@@ -59,6 +59,7 @@
 #define SIGNER_UID     "64191"
 #define PEM_MAX	       65536
 #define STOP_MS	       5000
+#define ORPHAN_MS      2000
 #define RENEW_EVERY_MS (24ULL * 3600 * 1000)
 #define HELP_CHANNELS  2
 
@@ -404,23 +405,29 @@ static void describe(char *to, size_t size, int status)
 		(void)snprintf(to, size, "ended with status %d", WEXITSTATUS(status));
 }
 
-/* ended, and not yet asked for its status */
-static bool has_ended(pid_t pid)
+/* a signer that saw its channel close and ended well, and still no word of the web process */
+static void on_orphan(void *owner)
 {
-	siginfo_t si = { 0 };
+	struct headd *h = owner;
 
-	return !waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) && si.si_pid == pid;
+	if (h->stopping)
+		return;
+	log_err("the signer process ended; ending, so that all three are started anew");
+	stop(h);
+	loop_stop(h->loop, 1);
 }
 
 static void on_child(void *owner, pid_t pid, int status)
 {
 	struct headd *h = owner;
 	bool web = pid == h->web;
+	struct ev_ref ref;
 	char text[96];
 
 	*(web ? &h->web : &h->signer) = 0;
-	/* a signer whose channel was closed ends well; it is the web process that tells why */
-	if (!web && !status && h->web && !h->stopping && has_ended(h->web))
+	/* it is the web process, about to be reaped, that can tell why: wait for it */
+	if (!web && !status && h->web && !h->stopping &&
+	    !loop_add_timer(h->loop, loop_now(h->loop) + ORPHAN_MS, on_orphan, h, &ref))
 		return;
 	if (!h->stopping) {
 		describe(text, sizeof(text), status);

@@ -19,6 +19,7 @@
 
 #define WATCH_S		  1
 #define STREAM_BUFFER_MAX (256 * 1024)
+#define DROP_MAX	  (1024 * 1024)
 #define FAILURES_BURST	  10
 #define FAILURES_PER_S	  (10.0 / 60)
 #define PRIORITIES	  "SECURE128:-VERS-ALL:+VERS-TLS1.3"
@@ -43,7 +44,7 @@ struct exchange {
 	const struct route *route;
 	struct http_request q;
 	struct buf body;
-	bool failed; /* the reply is decided; the rest of the request is not wanted */
+	bool failed; /* the reply is decided; the body is read and dropped */
 	struct http_reply reply;
 	struct err why_nobody;
 };
@@ -316,6 +317,18 @@ static bool admit(struct MHD_Connection *conn, const char *method, const char *u
 	return true;
 }
 
+/*
+ * A client that is still sending its body when we close may never see the answer: the kernel
+ * resets the connection. So a body of a reasonable size is read to its end and dropped.
+ */
+static bool worth_reading(struct MHD_Connection *conn)
+{
+	const char *length = header(conn, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	uint64_t bytes = 0;
+
+	return length && !parse_u64(length, &bytes) && bytes && bytes <= DROP_MAX;
+}
+
 static void audit(struct web *w, const char *method, const char *url, const struct exchange *x)
 {
 	char line[HELP_LINE_MAX], from[SOCK_ADDR_TEXT];
@@ -377,19 +390,21 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 			return MHD_NO;
 		*context = x;
 		read_client(w, conn, x);
-		if (!admit(conn, method, url, x))
+		x->failed = !admit(conn, method, url, x);
+		if (x->failed && !worth_reading(conn))
 			return send_reply(w, conn, x);
-		buf_init(&x->body, x->route->body_max);
+		buf_init(&x->body, x->failed ? 0 : x->route->body_max);
 		return MHD_YES;
 	}
 	if (*upload_len) {
-		if (buf_put(&x->body, upload, *upload_len) < 0)
+		if (!x->failed && buf_put(&x->body, upload, *upload_len) < 0)
 			return MHD_NO; /* longer than it said: the connection is cut */
 		*upload_len = 0;
 		return MHD_YES;
 	}
 	waiting_for_client(w, connection_of(conn), false);
-	handle(w, conn, x);
+	if (!x->failed)
+		handle(w, conn, x);
 	audit(w, method, url, x);
 	return send_reply(w, conn, x);
 }

@@ -109,8 +109,8 @@ static int find(struct hierarchies *ret, struct err *e)
 
 		*h = (struct hierarchy){ .v2 = !strcmp(m->mnt_type, "cgroup2") };
 		if (strncmp(m->mnt_dir, PLACE, strlen(PLACE)) != 0 ||
-		    (!h->v2 && strcmp(m->mnt_type, "cgroup") != 0))
-			continue;
+		    (!h->v2 && strcmp(m->mnt_type, "cgroup") != 0) || hasmntopt(m, MNTOPT_RO))
+			continue; /* a container's are often read-only: a lab does without */
 		(void)snprintf(h->dir, sizeof(h->dir), "%s", m->mnt_dir);
 		if (h->v2)
 			read_line(h->dir, "cgroup.controllers", has, sizeof(has));

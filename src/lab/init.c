@@ -287,6 +287,7 @@ static int set_network(const struct init *i, struct err *e)
 static void let_go(const struct init *i)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct rlimit files;
 	sigset_t none;
 
 	for (int fd = 0; fd < 3 && null >= 0; fd++)
@@ -297,7 +298,11 @@ static void let_go(const struct init *i)
 		(void)signal(s, SIG_DFL); /* KILL and STOP say no */
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail with this set */
-	(void)prctl(PR_SET_NAME, i->root.pod);	     /* for ps */
+	if (i->files && getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = i->files;
+		(void)setrlimit(RLIMIT_NOFILE, &files); /* lower than it is: cannot fail */
+	}
+	(void)prctl(PR_SET_NAME, i->root.pod); /* for ps */
 }
 
 static int set_environment(const struct machine *p)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 #include "base/attr.h"
 #include "lab/rootfs.h"
@@ -16,6 +17,7 @@ struct init {
 	enum lab_role role;
 	uint32_t address, head_address;
 	uint32_t gateway; /* to the lab's network; 0: the pod is on it */
+	rlim_t files;	  /* RLIMIT_NOFILE to go back to; 0: as it is */
 	bool bare;	  /* no services */
 	int channel;	  /* to the supervisor */
 };

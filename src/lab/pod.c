@@ -130,6 +130,7 @@ int pod_boot(struct pod *p, const char *token, struct err *e)
 		.address = pod_address(p),
 		.head_address = LAB_HEAD_ADDRESS,
 		.gateway = p->nat ? LAB_ROUTER_INSIDE : 0,
+		.files = p->lab->files,
 		.bare = plan->bare,
 	};
 	int ends[2], r;

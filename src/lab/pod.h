@@ -10,6 +10,8 @@
 #ifndef LAB_POD_H
 #define LAB_POD_H
 
+#include <sys/resource.h>
+
 #include "lab/channel.h"
 #include "lab/network.h"
 #include "lab/supervisor.h"
@@ -35,6 +37,7 @@ struct pod_lab {
 	const struct lab_plan *plan;
 	struct loop *loop;
 	struct network net;
+	rlim_t files;		 /* RLIMIT_NOFILE for what runs in pods; 0: as it is */
 	pod_changed_fn *changed; /* told of each change of state */
 	void *owner;
 };

@@ -4,10 +4,9 @@
 
 #include <errno.h>
 
-#define HEAD	 (1U << LAB_HEAD)
-#define NODES	 (1U << LAB_SERVER | 1U << LAB_DESKTOP)
-#define ALL	 (HEAD | NODES)
-#define WORD_MAX 32
+#define HEAD  (1U << LAB_HEAD)
+#define NODES (1U << LAB_SERVER | 1U << LAB_DESKTOP)
+#define ALL   (HEAD | NODES)
 
 const struct service services[] = {
 	{ .name = "init",

@@ -25,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -46,7 +47,6 @@
 #define STATUS_NOT_FOUND      4
 #define STATUS_REFUSED	      5
 #define STATUS_NO_EXEC	      125 /* as env(1): could not even try */
-#define FDS_PER_POD	      2
 
 struct client {
 	struct list link;
@@ -443,6 +443,19 @@ static void take_down(struct lab *lab)
 		log_err("%s", e.text);
 }
 
+/* descriptors of many pods; the pods' own processes get the limit as it was */
+static rlim_t want_files(void)
+{
+	struct rlimit l = { 0 };
+	rlim_t before;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return 0;
+	before = l.rlim_cur;
+	l.rlim_cur = l.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &l) < 0 ? 0 : before;
+}
+
 /* stdin and stdout to nowhere, stderr to the lab's log, nothing else open but what is used */
 static int let_go(const struct lab_plan *plan, int lock, int founder, struct err *e)
 {
@@ -490,6 +503,7 @@ static NORETURN void supervise(const struct lab_plan *plan, int lock, int founde
 	if (!r)
 		r = network_init(&lab.common.net, &e);
 	lab.common.plan = plan;
+	lab.common.files = want_files();
 	lab.common.changed = on_pod_changed;
 	lab.common.owner = &lab;
 	if (!r) {

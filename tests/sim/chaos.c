@@ -122,7 +122,7 @@ static void one_fault(struct run *r, enum chaos_move what)
 		for (uint32_t i = 0; i < LIES_AT_ONCE && s->nodes[s->cfg.nodes - 1].cluster &&
 				     s->nodes[s->cfg.nodes - 1].liar;
 		     i++)
-			liar_speak(r, rng_below(&s->rng, 100));
+			liar_speak(r, s->cfg.nodes - 1, rng_below(&s->rng, 100));
 		r->fig.lies_believed += liar_believed(s, false);
 		return;
 	case N_CHAOS:

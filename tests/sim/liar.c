@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * liar.c - the desktop that lies
+ * liar.c - the desktops that lie
  *
- * The last node is one. It runs the honest code too, so that it is a member, and on top it says
- * in turn, to a random core member or desktop each time: all others are dead; all others have a
- * high incarnation; all others are idle (with a load that nobody has); its own incarnation rises;
- * accusations as witness; nonsense pings, answers and requests. Two hundred packets a second.
+ * The last tenth of the nodes are liars. They run the honest code too, so that they are members,
+ * and on top they say in turn, to a random core member or desktop each time: all others are dead;
+ * all others have a high incarnation; all others are idle (with a load that nobody has); my own
+ * incarnation rises; accusations as witness; nonsense pings, answers and requests. Together a
+ * thousand packets a second.
  */
 #include "liar.h"
 
-#define LIE_EVERY_US	5000
+#define LIARS_PART	10
+#define LIE_EVERY_US	1000
 #define LIE_LOAD	0xbeef /* run_centi that no honest node reports */
 #define LIE_INCARNATION 5000   /* an incarnation that no honest node reaches */
 
@@ -27,7 +29,11 @@ enum lie {
 
 void liar_begin(struct run *r)
 {
-	r->sim.nodes[r->sim.cfg.nodes - 1].liar = true;
+	struct sim *s = &r->sim;
+	uint32_t liars = (s->cfg.nodes + LIARS_PART - 1) / LIARS_PART;
+
+	for (uint32_t i = 1; i <= liars && i <= s->cfg.nodes - s->cfg.core; i++)
+		s->nodes[s->cfg.nodes - i].liar = true;
 	sim_at(&r->sim, 20 * SIM_SECOND, 1);
 }
 
@@ -64,10 +70,10 @@ static void about_others(struct sim *s, uint32_t liar, enum lie lie, struct goss
 	}
 }
 
-void liar_speak(struct run *r, uint32_t number)
+void liar_speak(struct run *r, uint32_t liar, uint32_t number)
 {
 	struct sim *s = &r->sim;
-	uint32_t liar = s->cfg.nodes - 1, to = rng_below(&s->rng, liar);
+	uint32_t to = rng_below(&s->rng, liar);
 	enum lie lie = number % N_LIES;
 	struct gossip_msg m = { .kind = GOSSIP_WORD };
 
@@ -106,8 +112,13 @@ void liar_speak(struct run *r, uint32_t number)
 
 void liar_move(struct run *r, uint32_t number)
 {
-	liar_speak(r, number);
-	if (number % 200 == 0)
+	uint32_t liar = r->sim.cfg.nodes - 1;
+
+	/* they take turns; there may be none */
+	liar -= number / N_LIES % ((r->sim.cfg.nodes + LIARS_PART - 1) / LIARS_PART);
+	if (r->sim.nodes[liar].liar)
+		liar_speak(r, liar, number);
+	if (number % 1000 == 0)
 		r->fig.lies_believed += liar_believed(&r->sim, true);
 	sim_at(&r->sim, r->sim.now_us + LIE_EVERY_US, number + 1);
 }

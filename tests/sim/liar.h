@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* liar.h - the desktop that lies */
+/* liar.h - the desktops that lie */
 #ifndef TESTS_SIM_LIAR_H
 #define TESTS_SIM_LIAR_H
 
@@ -8,8 +8,8 @@
 void liar_begin(struct run *r);
 void liar_move(struct run *r, uint32_t number);
 
-/** liar_speak() - One lie; which one, the number says */
-void liar_speak(struct run *r, uint32_t number);
+/** liar_speak() - One lie of this node; which one, the number says */
+void liar_speak(struct run *r, uint32_t liar, uint32_t number);
 
 /**
  * liar_believed() - How many views say what only a liar has said

@@ -214,8 +214,8 @@ const struct scenario scenarios[] = {
 	{ "join", "all start at once", 100, 10, 60, .begin = join_begin, .move = join_move },
 	{ "relayed", "deaths, and each third desktop has outgoing connections only", 100, 10, 3600,
 	  .prepare = relayed_prepare, .begin = deaths_begin, .move = deaths_move },
-	{ "liar", "a desktop lies in all ways it can", 100, 10, 120, .begin = liar_begin,
-	  .move = liar_move },
+	{ "liar", "every tenth node is a desktop that lies in all ways it can", 100, 10, 120,
+	  .begin = liar_begin, .move = liar_move },
 	{ "chaos", "all faults at random for two minutes, then none", 30, 6, 260,
 	  .prepare = chaos_prepare, .begin = chaos_begin, .move = chaos_move },
 };

@@ -82,7 +82,7 @@ def open_frame(kind, node="", uid=0, user="", body=b""):
 class Stream:
     """Frames over a blocking socket."""
 
-    def __init__(self, sock, timeout=60):
+    def __init__(self, sock, timeout=120):
         self.sock = sock
         self.sock.settimeout(timeout)  # a test that hangs fails
         self.data = b""

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -376,6 +377,61 @@ class Failures(unittest.TestCase):
             for node in ("n1", "n2", "head"):
                 self.assertEqual(lab.out(node, PYTHON, "-c", TRY, "n3"), "closed\n", node)
             self.end(server, client, inside)
+
+
+class Services(unittest.TestCase):
+    """The real programs in the pods."""
+
+    def member(self, lab, node, state):
+        """Wait until the head's comosixd thinks so of a node."""
+        deadline = time.monotonic() + labs.TIMEOUT
+        while lab.status()[node]["member"] != state:
+            self.assertLess(time.monotonic(), deadline, f"{node} does not become {state}")
+
+    def test_failures_are_seen_and_healed(self):
+        with labs.Lab("serve") as lab:
+            lab.must("up", "--nodes", 3, "--servers", 1)
+            nodes = lab.status()
+            self.assertEqual({n["member"] for n in nodes.values()}, {"alive"})
+            self.assertEqual(nodes["n1"]["role"], "server")
+            lab.must("kill", "n2")
+            lab.must("cut", "n3")
+            self.member(lab, "n2", "dead")
+            self.member(lab, "n3", "dead")
+            lab.must("start", "n2")  # knows who it is: no token is left
+            lab.must("heal", "n3")
+            lab.must("add")
+            for node in ("n2", "n3", "n4"):
+                self.member(lab, node, "alive")
+            said = lab.out("head", "comosix", "exec", "n[1-4]", "--", "hostname").splitlines()
+            self.assertEqual(sorted(said), [f"n{i}: n{i}" for i in range(1, 5)])
+
+    def test_a_service_that_ends_is_started_again(self):
+        with labs.Lab("again") as lab:
+            lab.must("up", "--nodes", 1)
+            lab.out("n1", "sh", "-c", "kill -9 $(pgrep -x comosixd)")
+            deadline = time.monotonic() + labs.TIMEOUT
+            while not lab.status()["n1"]["restarts"]:
+                self.assertLess(time.monotonic(), deadline)
+            self.member(lab, "n1", "alive")
+
+    def test_a_lab_that_does_not_come_up_leaves_nothing(self):
+        lab = labs.Lab("late")
+        done = lab.run("up", "--nodes", 2, "--timeout", "1ms")
+        self.assertEqual(done.returncode, 6, done.stderr)
+        self.assertEqual(lab.residue(), [])
+        # a head whose daemon cannot be: our programs, but for one
+        with tempfile.TemporaryDirectory() as d:
+            for name in os.listdir(labs.BIN):
+                if os.path.isfile(f"{labs.BIN}/{name}") and name != "comosixd":
+                    shutil.copy(f"{labs.BIN}/{name}", d)
+            with open(f"{d}/comosixd", "w") as f:
+                f.write("#!/bin/sh\necho no such day >&2\nexit 1\n")
+            os.chmod(f"{d}/comosixd", 0o755)
+            done = lab.run("up", "--nodes", 2, executable=f"{d}/comosix")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("head: comosixd does not start: no such day", done.stderr)
+        self.assertEqual(lab.residue(), [])
 
 
 class Limits(unittest.TestCase):

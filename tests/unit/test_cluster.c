@@ -347,6 +347,12 @@ static void the_unlisted_have_no_power(void **state)
 		hear(SERVER, entry(id, 1, 1, GOSSIP_ALIVE));
 	assert_int_equal(cluster_count(n.c), 40);
 	pass(3000);
+	assert_int_equal(cluster_count(n.c), 40);
+	/* who is not spoken of any more makes room */
+	pass(100000);
+	assert_int_equal(cluster_count(n.c), 5);
+	hear(SERVER, entry(400, 1, 1, GOSSIP_ALIVE));
+	assert_int_equal(view(400).state, CLUSTER_ALIVE);
 	stop();
 }
 

@@ -404,7 +404,7 @@ static int find_user(const Cmx__Open *open, struct user *ret, struct err *e)
 	if (r == -ENOENT || (!r && strcmp(ret->name, open->user) != 0))
 		return err_set(e, -EACCES,
 			       "there is no user '%s' with uid %u on %s; accounts must agree on "
-			       "both nodes (comosix user)",
+			       "both nodes, the name and the uid",
 			       open->user, open->uid, open->node);
 	return r;
 }
