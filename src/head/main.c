@@ -93,7 +93,8 @@ static const struct opt_command serve_command = {
 	.name = "comosix-headd",
 	.summary = "the control point of a CoMosix cluster",
 	.examples = "  comosix-headd\n  comosix-headd --listen 10.0.0.1:4661 --verbose\n"
-		    "  comosix-headd init --name lab --address 10.0.0.1   (as 'comosix init')\n",
+		    "  comosix-headd init --name lab --address 10.0.0.1   (as 'comosix init')\n"
+		    "  comosix-headd operator   (a new operator's credential)\n",
 	.specs = serve_specs,
 	.n_specs = ARRAY_LEN(serve_specs),
 };
@@ -120,6 +121,21 @@ static const struct opt_command init_command = {
 		    "  comosix init --name lab --address 10.0.0.1 --dns head.example.org\n",
 	.specs = init_specs,
 	.n_specs = ARRAY_LEN(init_specs),
+};
+
+static const struct opt_spec operator_specs[] = {
+	{ "state", 0, OPT_STRING, offsetof(struct options, state), "DIR",
+	  "where the head keeps its state (" STATE_DIR ")" },
+	{ "etc", 0, OPT_STRING, offsetof(struct options, etc), "DIR",
+	  "where the operator's credential goes (" ETC_DIR ")" },
+};
+
+static const struct opt_command operator_command = {
+	.name = "comosix-headd operator",
+	.summary = "make a new operator's credential, for one that was lost or has ended",
+	.examples = "  comosix-headd operator\n",
+	.specs = operator_specs,
+	.n_specs = ARRAY_LEN(operator_specs),
 };
 
 /* the helper process while it serves */
@@ -205,6 +221,33 @@ static int run_init(int argc, char **argv, struct options *o)
 		      "Now start comosixd and comosix-headd, then let machines join:\n"
 		      "  comosix token create --count 10 --expires 1h\n",
 		      s.cluster.name, s.cluster.address);
+	return 0;
+}
+
+/* --- comosix-headd operator --- */
+
+static int run_operator(int argc, char **argv, struct options *o)
+{
+	struct err e = { 0 };
+	int first, r = opt_parse(&operator_command, argc, argv, o, &first, &e);
+
+	if (r == -ECANCELED) {
+		print_help(&operator_command);
+		return 0;
+	}
+	if (r < 0 || first < argc) {
+		(void)fprintf(stderr, "%s: %s\n", operator_command.name,
+			      r < 0 ? e.text : "unexpected words; see its --help");
+		return 2;
+	}
+	log_open(operator_command.name, LOG_WARN);
+	r = setup_operator(o->state, o->etc, &e);
+	if (r < 0) {
+		(void)fprintf(stderr, "%s: %s%s\n", operator_command.name, e.text,
+			      geteuid() ? "; only root can do this" : "");
+		return 1;
+	}
+	(void)fprintf(stderr, "made a new credential: %s/operator.pem\n", o->etc);
 	return 0;
 }
 
@@ -610,6 +653,8 @@ int main(int argc, char **argv)
 	log_open("comosix-headd", LOG_INFO);
 	if (argc > 1 && !strcmp(argv[1], "init"))
 		return run_init(argc - 1, argv + 1, &o);
+	if (argc > 1 && !strcmp(argv[1], "operator"))
+		return run_operator(argc - 1, argv + 1, &o);
 	r = opt_parse(&serve_command, argc, argv, &o, &first, &e);
 	if (r == -ECANCELED) {
 		print_help(&serve_command);
