@@ -50,18 +50,19 @@
 #include "os/file.h"
 #include "os/sock.h"
 
-#define STATE_DIR      "/var/lib/comosix"
-#define ETC_DIR	       "/etc/comosix"
-#define RUN_DIR	       "/run/comosix"
-#define WEB_USER       "comosix"
-#define SIGNER_USER    "comosix-signer"
-#define WEB_UID	       "64190" /* when there is no such user */
-#define SIGNER_UID     "64191"
-#define PEM_MAX	       65536
-#define STOP_MS	       5000
-#define ORPHAN_MS      2000
-#define RENEW_EVERY_MS (24ULL * 3600 * 1000)
-#define HELP_CHANNELS  2
+#define STATE_DIR	  "/var/lib/comosix"
+#define ETC_DIR		  "/etc/comosix"
+#define RUN_DIR		  "/run/comosix"
+#define WEB_USER	  "comosix"
+#define SIGNER_USER	  "comosix-signer"
+#define WEB_UID		  "64190" /* when there is no such user */
+#define SIGNER_UID	  "64191"
+#define PEM_MAX		  65536
+#define STOP_MS		  5000
+#define ORPHAN_MS	  2000
+#define RENEW_EVERY_MS	  (24ULL * 3600 * 1000)
+#define HELP_CHANNELS	  2
+#define HELP_CHILDREN_MAX 8
 
 struct options {
 	const char *state, *etc, *run, *listen, *web_user, *signer_user;
@@ -149,6 +150,7 @@ struct headd {
 	struct sign sign;
 	char operator_path[PATH_MAX];
 	const char *url, *ca_pem;
+	int children; /* of helper_answer(), under way */
 	bool stopping;
 };
 
@@ -375,12 +377,32 @@ static NORETURN void web_main(const struct sandbox *box, const struct web_setup 
 
 /* --- the helper --- */
 
+static void listen_to_channels(struct headd *h, uint32_t events)
+{
+	for (size_t i = 0; i < HELP_CHANNELS; i++)
+		loop_set_fd(h->loop, h->help_refs[i], events);
+}
+
 /* a child of helper_answer() has ended; it told its asker how it went */
 static void on_helped(void *owner, pid_t pid, int status)
 {
-	(void)owner;
+	struct headd *h = owner;
+
 	(void)pid;
 	(void)status;
+	if (h->children-- == HELP_CHILDREN_MAX)
+		listen_to_channels(h, EPOLLIN);
+}
+
+/* who asks for more than that has to wait: a flood of questions is no flood of processes */
+static void watch_helped(struct headd *h, pid_t child)
+{
+	struct ev_ref ref;
+
+	if (loop_add_child(h->loop, child, on_helped, h, &ref) < 0)
+		log_err("a child cannot be watched");
+	else if (++h->children == HELP_CHILDREN_MAX)
+		listen_to_channels(h, 0);
 }
 
 static void on_help(void *owner, uint32_t events)
@@ -393,7 +415,6 @@ static void on_help(void *owner, uint32_t events)
 		char byte;
 		ssize_t n = recv(h->help_fds[i], &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 		pid_t child = 0;
-		struct ev_ref ref;
 		int r;
 
 		if (n < 0)
@@ -401,11 +422,10 @@ static void on_help(void *owner, uint32_t events)
 		r = helper_answer(&h->helper, h->help_fds[i], &child, &e);
 		if (r < 0)
 			log_err("%s", e.text);
-		if (r <= 0)
-			loop_remove(h->loop,
-				    &h->help_refs[i]); /* its process ends: see on_child() */
-		if (child && loop_add_child(h->loop, child, on_helped, h, &ref) < 0)
-			log_err("a child cannot be watched");
+		if (r <= 0) /* its process ends: see on_child() */
+			loop_remove(h->loop, &h->help_refs[i]);
+		if (child)
+			watch_helped(h, child);
 	}
 }
 
