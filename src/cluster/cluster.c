@@ -193,6 +193,10 @@ int cluster_peer_added(struct cluster *c, uint64_t now_ms, const struct cluster_
 	m->addr = p->addr;
 	if (m == cluster_self(c))
 		return 0; /* our role is in our certificate */
+	/* the whole directory may be told again and again: who watches whom stays when nothing is
+	 * new */
+	if (m->listed && m->relayed == p->relayed && m->role == p->role)
+		return 0;
 	if (!m->listed || m->relayed != p->relayed)
 		m->direct = !p->relayed;
 	m->role = (uint8_t)p->role;
