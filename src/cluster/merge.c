@@ -36,7 +36,7 @@
 #define RAISE_MS	 5000 /* and one more each */
 #define NOTIFIERS	 3    /* core members that should tell a subject the same */
 #define UNLISTED_MS	 1000
-#define OUTDATED_MS	 30000 /* a desktop holds on for so long to what core says no more */
+#define OUTDATED_MS	 20000 /* a desktop holds on for so long to what core says no more */
 #define PROFILE_NEWS	 8     /* packets in which a new profile goes along */
 
 static enum cluster_state state_of(const struct gossip_entry *e)
