@@ -232,7 +232,8 @@ static void refuse(struct guest *g, const char *text)
 	greeting_refuse(guest_release(g), 5, text);
 }
 
-static void welcome(struct guest *g, const Cmx__Hello *h)
+/* Return: true when an OPEN is to follow; else the guest is gone */
+static bool welcome(struct guest *g, const Cmx__Hello *h)
 {
 	struct node *n = g->in->node;
 	struct conn *c = g->conn;
@@ -244,29 +245,32 @@ static void welcome(struct guest *g, const Cmx__Hello *h)
 	case CMX__WANT__WANT_OPEN:
 		if (greeting_send(n, c, CMX__WANT__WANT_NONE, 0, 0) < 0) {
 			guest_free(g);
-			return;
+			return false;
 		}
-		if (h->want == CMX__WANT__WANT_OPEN)
+		if (h->want == CMX__WANT__WANT_OPEN) {
 			g->stage = GUEST_OPEN;
-		else if (h->want == CMX__WANT__WANT_PAIR)
+			return true;
+		}
+		if (h->want == CMX__WANT__WANT_PAIR)
 			greeting_pair(n, guest_release(g), id, false, h);
 		else
 			relay_control(n->relay, guest_release(g), h);
-		return;
+		return false;
 	case CMX__WANT__WANT_RELAY:
 		relay_ask(n->relay, guest_release(g), h);
-		return;
+		return false;
 	case CMX__WANT__WANT_ACCEPT:
 		relay_accept(n->relay, guest_release(g), h);
-		return;
+		return false;
 	case CMX__WANT__WANT_NONE:
 	case _CMX__WANT_IS_INT_SIZE:
 		break;
 	}
 	refuse(g, "this node does not know what it wants");
+	return false;
 }
 
-/* Return: false when the guest is gone */
+/* Return: as welcome() */
 static bool hello(struct guest *g, const struct frame *f)
 {
 	struct node *n = g->in->node;
@@ -288,8 +292,7 @@ static bool hello(struct guest *g, const struct frame *f)
 	}
 	buf_eat(conn_in(g->conn), FRAME_HEADER + f->len);
 	greeting_learn(n, peer, h, g->relayed ? NULL : &g->addr);
-	welcome(g, h);
-	return h->want == CMX__WANT__WANT_OPEN;
+	return welcome(g, h);
 }
 
 static void open_stream(struct guest *g, const struct frame *f)
