@@ -270,10 +270,10 @@ int pairs_have(const struct pairs *p, uint32_t id)
 static void forget_old(struct peer *e, uint64_t now)
 {
 	for (int i = 1; i < KEYS_MAX; i++) {
-		struct key *k = e->keys[i];
+		struct key *newer = e->keys[i - 1], *k = e->keys[i];
 
-		if (!k || now - k->heard_ms < KEY_GRACE_MS ||
-		    now - e->keys[i - 1]->made_ms < KEY_GRACE_MS)
+		if (!newer || !k || now - k->heard_ms < KEY_GRACE_MS ||
+		    now - newer->made_ms < KEY_GRACE_MS)
 			continue;
 		key_free(k);
 		memmove(&e->keys[i], &e->keys[i + 1],
