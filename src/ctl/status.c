@@ -93,8 +93,9 @@ static int node_row(struct term_table *t, const json_t *row)
 		for (int i = 0; i < 5; i++)
 			r |= term_cell(t, TERM_DIM, "-");
 	}
-	r |= term_cell(t, TERM_DIM, "%s%s", *address ? address : "-",
-		       json_is_true(json_object_get(row, "relayed")) ? "relayed" : "");
+	if (json_is_true(json_object_get(row, "relayed")))
+		address = "relayed";
+	r |= term_cell(t, TERM_DIM, "%s", *address ? address : "-");
 	return r;
 }
 

@@ -80,8 +80,9 @@ int cmd_token_create(int argc, char **argv)
 	(void)printf("%s\n", ask_text(answer, "token"));
 	(void)fprintf(stderr,
 		      "Good for %u %s%s until %s; shown only now. On the machine:\n"
-		      "  comosix join --head https://HEAD:4661 --token TOKEN\n",
-		      o.count, o.role, o.count > 1 ? "s" : "", ask_text(answer, "expires"));
+		      "  comosix join --head %s --token TOKEN\n",
+		      o.count, o.role, o.count > 1 ? "s" : "", ask_text(answer, "expires"),
+		      ask_text(answer, "head_url"));
 	json_decref(answer);
 	return EXIT_ALL_WELL;
 }

@@ -188,8 +188,10 @@ void api_token_create(struct api *a, const struct http_request *q, struct http_r
 	if (!api_commit(a, to))
 		return;
 	j = token_json(&t, now);
-	if (j)
-		(void)json_object_set_new(j, "token",
-					  json_string(text)); /* checked by the client */
+	/* a failure here is seen by the client, who misses them */
+	if (j) {
+		(void)json_object_set_new(j, "token", json_string(text));
+		(void)json_object_set_new(j, "head_url", json_string(a->url));
+	}
 	reply_json(to, 201, j);
 }

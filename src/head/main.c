@@ -50,18 +50,19 @@
 #include "os/file.h"
 #include "os/sock.h"
 
-#define STATE_DIR      "/var/lib/comosix"
-#define ETC_DIR	       "/etc/comosix"
-#define RUN_DIR	       "/run/comosix"
-#define WEB_USER       "comosix"
-#define SIGNER_USER    "comosix-signer"
-#define WEB_UID	       "64190" /* when there is no such user */
-#define SIGNER_UID     "64191"
-#define PEM_MAX	       65536
-#define STOP_MS	       5000
-#define ORPHAN_MS      2000
-#define RENEW_EVERY_MS (24ULL * 3600 * 1000)
-#define HELP_CHANNELS  2
+#define STATE_DIR	  "/var/lib/comosix"
+#define ETC_DIR		  "/etc/comosix"
+#define RUN_DIR		  "/run/comosix"
+#define WEB_USER	  "comosix"
+#define SIGNER_USER	  "comosix-signer"
+#define WEB_UID		  "64190" /* when there is no such user */
+#define SIGNER_UID	  "64191"
+#define PEM_MAX		  65536
+#define STOP_MS		  5000
+#define ORPHAN_MS	  2000
+#define RENEW_EVERY_MS	  (24ULL * 3600 * 1000)
+#define HELP_CHANNELS	  2
+#define HELP_CHILDREN_MAX 8
 
 struct options {
 	const char *state, *etc, *run, *listen, *web_user, *signer_user;
@@ -93,7 +94,8 @@ static const struct opt_command serve_command = {
 	.name = "comosix-headd",
 	.summary = "the control point of a CoMosix cluster",
 	.examples = "  comosix-headd\n  comosix-headd --listen 10.0.0.1:4661 --verbose\n"
-		    "  comosix-headd init --name lab --address 10.0.0.1   (as 'comosix init')\n",
+		    "  comosix-headd init --name lab --address 10.0.0.1   (as 'comosix init')\n"
+		    "  comosix-headd operator   (a new operator's credential)\n",
 	.specs = serve_specs,
 	.n_specs = ARRAY_LEN(serve_specs),
 };
@@ -122,6 +124,21 @@ static const struct opt_command init_command = {
 	.n_specs = ARRAY_LEN(init_specs),
 };
 
+static const struct opt_spec operator_specs[] = {
+	{ "state", 0, OPT_STRING, offsetof(struct options, state), "DIR",
+	  "where the head keeps its state (" STATE_DIR ")" },
+	{ "etc", 0, OPT_STRING, offsetof(struct options, etc), "DIR",
+	  "where the operator's credential goes (" ETC_DIR ")" },
+};
+
+static const struct opt_command operator_command = {
+	.name = "comosix-headd operator",
+	.summary = "make a new operator's credential, for one that was lost or has ended",
+	.examples = "  comosix-headd operator\n",
+	.specs = operator_specs,
+	.n_specs = ARRAY_LEN(operator_specs),
+};
+
 /* the helper process while it serves */
 struct headd {
 	struct loop *loop;
@@ -133,6 +150,7 @@ struct headd {
 	struct sign sign;
 	char operator_path[PATH_MAX];
 	const char *url, *ca_pem;
+	int children; /* of helper_answer(), under way */
 	bool stopping;
 };
 
@@ -205,6 +223,33 @@ static int run_init(int argc, char **argv, struct options *o)
 		      "Now start comosixd and comosix-headd, then let machines join:\n"
 		      "  comosix token create --count 10 --expires 1h\n",
 		      s.cluster.name, s.cluster.address);
+	return 0;
+}
+
+/* --- comosix-headd operator --- */
+
+static int run_operator(int argc, char **argv, struct options *o)
+{
+	struct err e = { 0 };
+	int first, r = opt_parse(&operator_command, argc, argv, o, &first, &e);
+
+	if (r == -ECANCELED) {
+		print_help(&operator_command);
+		return 0;
+	}
+	if (r < 0 || first < argc) {
+		(void)fprintf(stderr, "%s: %s\n", operator_command.name,
+			      r < 0 ? e.text : "unexpected words; see its --help");
+		return 2;
+	}
+	log_open(operator_command.name, LOG_WARN);
+	r = setup_operator(o->state, o->etc, &e);
+	if (r < 0) {
+		(void)fprintf(stderr, "%s: %s%s\n", operator_command.name, e.text,
+			      geteuid() ? "; only root can do this" : "");
+		return 1;
+	}
+	(void)fprintf(stderr, "made a new credential: %s/operator.pem\n", o->etc);
 	return 0;
 }
 
@@ -332,12 +377,32 @@ static NORETURN void web_main(const struct sandbox *box, const struct web_setup 
 
 /* --- the helper --- */
 
+static void listen_to_channels(struct headd *h, uint32_t events)
+{
+	for (size_t i = 0; i < HELP_CHANNELS; i++)
+		loop_set_fd(h->loop, h->help_refs[i], events);
+}
+
 /* a child of helper_answer() has ended; it told its asker how it went */
 static void on_helped(void *owner, pid_t pid, int status)
 {
-	(void)owner;
+	struct headd *h = owner;
+
 	(void)pid;
 	(void)status;
+	if (h->children-- == HELP_CHILDREN_MAX)
+		listen_to_channels(h, EPOLLIN);
+}
+
+/* who asks for more than that has to wait: a flood of questions is no flood of processes */
+static void watch_helped(struct headd *h, pid_t child)
+{
+	struct ev_ref ref;
+
+	if (loop_add_child(h->loop, child, on_helped, h, &ref) < 0)
+		log_err("a child cannot be watched");
+	else if (++h->children == HELP_CHILDREN_MAX)
+		listen_to_channels(h, 0);
 }
 
 static void on_help(void *owner, uint32_t events)
@@ -350,7 +415,6 @@ static void on_help(void *owner, uint32_t events)
 		char byte;
 		ssize_t n = recv(h->help_fds[i], &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 		pid_t child = 0;
-		struct ev_ref ref;
 		int r;
 
 		if (n < 0)
@@ -358,11 +422,10 @@ static void on_help(void *owner, uint32_t events)
 		r = helper_answer(&h->helper, h->help_fds[i], &child, &e);
 		if (r < 0)
 			log_err("%s", e.text);
-		if (r <= 0)
-			loop_remove(h->loop,
-				    &h->help_refs[i]); /* its process ends: see on_child() */
-		if (child && loop_add_child(h->loop, child, on_helped, h, &ref) < 0)
-			log_err("a child cannot be watched");
+		if (r <= 0) /* its process ends: see on_child() */
+			loop_remove(h->loop, &h->help_refs[i]);
+		if (child)
+			watch_helped(h, child);
 	}
 }
 
@@ -610,6 +673,8 @@ int main(int argc, char **argv)
 	log_open("comosix-headd", LOG_INFO);
 	if (argc > 1 && !strcmp(argv[1], "init"))
 		return run_init(argc - 1, argv + 1, &o);
+	if (argc > 1 && !strcmp(argv[1], "operator"))
+		return run_operator(argc - 1, argv + 1, &o);
 	r = opt_parse(&serve_command, argc, argv, &o, &first, &e);
 	if (r == -ECANCELED) {
 		print_help(&serve_command);

@@ -267,6 +267,17 @@ static int make_all(struct work *w, struct err *e)
 	return r < 0 ? r : make_store(w, e);
 }
 
+static int write_operator(struct work *w, struct err *e)
+{
+	char path[PATH_MAX];
+	int r = dir_make(w->s->etc, 0755, e);
+
+	path_of(path, w->s->etc, "operator.pem");
+	return r < 0 ? r
+		     : operator_write(path, buf_text(&w->url), buf_text(&w->operator_cert),
+				      buf_text(&w->operator_key), buf_text(&w->ca), e);
+}
+
 static int put_in_place(struct work *w, struct err *e)
 {
 	char from[PATH_MAX], to[PATH_MAX];
@@ -277,12 +288,8 @@ static int put_in_place(struct work *w, struct err *e)
 	r = make_node_dir(w, from, e);
 	if (!r)
 		r = node_dir_place(from, to, e);
-	path_of(to, w->s->etc, "operator.pem");
 	if (!r)
-		r = dir_make(w->s->etc, 0755, e);
-	if (!r)
-		r = operator_write(to, buf_text(&w->url), buf_text(&w->operator_cert),
-				   buf_text(&w->operator_key), buf_text(&w->ca), e);
+		r = write_operator(w, e);
 	if (r < 0)
 		return r;
 	/* THE POINT OF NO RETURN */
@@ -310,11 +317,31 @@ static int lock_state(const char *state, int *ret_fd, struct err *e)
 	return 0;
 }
 
+/* every buffer of the work, for beginning and end */
+static void each_buf(struct work *w, void (*fn)(struct buf *b))
+{
+	struct buf *const bufs[] = { &w->ca,	    &w->statement_pub, &w->node_key,
+				     &w->node_cert, &w->operator_key,  &w->operator_cert,
+				     &w->url };
+
+	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+		fn(bufs[i]);
+}
+
+static void make_room(struct buf *b)
+{
+	buf_init(b, FILE_BYTES_MAX);
+}
+
+static void work_done(struct work *w)
+{
+	signer_close(w->signer);
+	each_buf(w, wipe);
+}
+
 int setup_cluster(struct setup *s, struct err *e)
 {
 	struct work w = { .s = s, .now = clock_wall_s() };
-	struct buf *const bufs[] = { &w.ca,	      &w.statement_pub, &w.node_key, &w.node_cert,
-				     &w.operator_key, &w.operator_cert, &w.url };
 	AUTO_CLOSE int lock = -1;
 	uint8_t id[16];
 	int r;
@@ -322,8 +349,7 @@ int setup_cluster(struct setup *s, struct err *e)
 	rand_bytes(id, sizeof(id));
 	hex_format(id, sizeof(id), s->cluster.id);
 	s->cluster.created = w.now;
-	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
-		buf_init(bufs[i], FILE_BYTES_MAX);
+	each_buf(&w, make_room);
 	path_of(w.dir, s->state, WORK_DIR);
 	r = cluster_check(&s->cluster, e);
 	if (!r)
@@ -338,8 +364,35 @@ int setup_cluster(struct setup *s, struct err *e)
 		r = make_all(&w, e);
 	if (!r)
 		r = put_in_place(&w, e);
-	signer_close(w.signer);
-	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
-		wipe(bufs[i]);
+	work_done(&w);
+	return r;
+}
+
+int setup_operator(const char *state, const char *etc, struct err *e)
+{
+	struct setup s = { .state = state, .etc = etc };
+	struct work w = { .s = &s, .now = clock_wall_s() };
+	struct ca_issued issued;
+	char path[PATH_MAX];
+	int r;
+
+	each_buf(&w, make_room);
+	path_of(path, state, "head/cluster.json");
+	r = cluster_load(path, &s.cluster, e);
+	if (!r)
+		r = cluster_url(&s.cluster, &w.url);
+	path_of(path, state, "head/ca.pem");
+	if (!r)
+		r = file_read(path, &w.ca, e);
+	path_of(path, state, "head/signer");
+	if (!r)
+		r = signer_open(path, &s.cluster, &w.signer, e);
+	if (!r)
+		r = make_identity(&w, SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_OPERATOR,
+				  OPERATOR_NAME, "", 0, &w.operator_key, &w.operator_cert, &issued,
+				  e);
+	if (!r)
+		r = write_operator(&w, e);
+	work_done(&w);
 	return r;
 }

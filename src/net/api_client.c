@@ -134,7 +134,8 @@ int api_open_operator(struct api_client **ret, struct err *e)
 			    path);
 	else if (r == -ENOENT)
 		r = err_set(e, r,
-			    "there is no operator's credential at '%s'; run this on the head, "
+			    "there is no operator's credential at '%s'; run this on the head "
+			    "(was it lost there? 'comosix-headd operator' makes a new one), "
 			    "or set COMOSIX_OPERATOR to a copy of it",
 			    path);
 	else if (r < 0)

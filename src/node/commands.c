@@ -339,11 +339,9 @@ static void on_received(void *owner)
 		return;
 	if (r == 1 && f.type != FRAME_OPEN)
 		r = err_set(&e, -EPROTO, "%s where OPEN was to come", frame_name(f.type));
-	if (r == 1) {
+	if (r == 1)
 		m = message_get(&cmx__open__descriptor, f.payload, f.len, &e);
-		r = m ? 1 : -EPROTO;
-	}
-	if (r < 0) {
+	if (!m) {
 		greeting_refuse(client_release(c), 1, e.text);
 		return;
 	}

@@ -2,8 +2,9 @@
 /*
  * directory.c - who is in the cluster: number, name, role, address
  *
- * An array in the order of serials: a changed entry moves to the end. So "what is new" is the tail,
- * and the few look-ups by number and name (a stream is opened, a node was unheard of) may walk.
+ * An array in the order of serials: a changed entry moves to the end, so that "what is new" is the
+ * tail. Each datagram asks for a number: an open-addressed index has the rows by number; it is made
+ * anew at each change, which are few. Names are asked for by people: that walks.
  */
 #include "node/directory.h"
 
@@ -13,6 +14,8 @@ struct directory {
 	struct dir_entry *rows; /* ascending serials */
 	uint32_t n, cap;
 	uint64_t serial;
+	uint32_t *index; /* row + 1; 0: empty; index_size is a power of two, at least 2 * cap */
+	uint32_t index_size;
 };
 
 int directory_new(struct directory **ret)
@@ -26,15 +29,51 @@ void directory_free(struct directory *d)
 	if (!d)
 		return;
 	free(d->rows);
+	free(d->index);
 	free(d);
+}
+
+static uint32_t slot_of(const struct directory *d, uint32_t id)
+{
+	uint32_t at = id * 2654435761U & (d->index_size - 1); /* Knuth's multiplicative hash */
+
+	while (d->index[at] && d->rows[d->index[at] - 1].id != id)
+		at = (at + 1) & (d->index_size - 1);
+	return at;
 }
 
 static struct dir_entry *row_of(const struct directory *d, uint32_t id)
 {
+	uint32_t row = d->index_size ? d->index[slot_of(d, id)] : 0;
+
+	return row ? &d->rows[row - 1] : NULL;
+}
+
+static void reindex(struct directory *d)
+{
+	memset(d->index, 0, d->index_size * sizeof(*d->index));
 	for (uint32_t i = 0; i < d->n; i++)
-		if (d->rows[i].id == id)
-			return &d->rows[i];
-	return NULL;
+		d->index[slot_of(d, d->rows[i].id)] = i + 1;
+}
+
+static int grow(struct directory *d)
+{
+	uint32_t cap = d->cap ? d->cap * 2 : 16;
+	struct dir_entry *rows = realloc(d->rows, cap * sizeof(*rows));
+	uint32_t *index;
+
+	if (!rows)
+		return -ENOMEM;
+	d->rows = rows;
+	index = calloc(2 * (size_t)cap, sizeof(*index));
+	if (!index)
+		return -ENOMEM;
+	free(d->index);
+	d->index = index;
+	d->index_size = 2 * cap;
+	d->cap = cap;
+	reindex(d);
+	return 0;
 }
 
 void directory_remove(struct directory *d, uint32_t id)
@@ -45,6 +84,7 @@ void directory_remove(struct directory *d, uint32_t id)
 		return;
 	memmove(row, row + 1, (size_t)(d->rows + d->n - row - 1) * sizeof(*row));
 	d->n--;
+	reindex(d);
 }
 
 static bool same(const struct dir_entry *a, const struct dir_entry *b)
@@ -63,18 +103,12 @@ int directory_put(struct directory *d, const struct dir_entry *e)
 		return 0;
 	if (!old && d->n == DIRECTORY_MAX)
 		return -ENOSPC;
-	if (d->n == d->cap) {
-		uint32_t cap = d->cap ? d->cap * 2 : 16;
-		struct dir_entry *p = realloc(d->rows, cap * sizeof(*p));
-
-		if (!p)
-			return -ENOMEM;
-		d->rows = p;
-		d->cap = cap;
-	}
+	if (d->n == d->cap && grow(d) < 0)
+		return -ENOMEM;
 	directory_remove(d, e->id);
 	d->rows[d->n] = *e;
 	d->rows[d->n++].serial = ++d->serial;
+	d->index[slot_of(d, e->id)] = d->n;
 	return 1;
 }
 

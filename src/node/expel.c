@@ -19,6 +19,9 @@ void expel_apply(struct node *n)
 	for (size_t i = 0; i < revoked_count(n->revoked); i++) {
 		uint32_t id = revoked_at(n->revoked, i);
 
+		if (id == n->self.id)
+			log_err("this node was revoked: no other node speaks with it; to come "
+				"back it must join again");
 		membership_revoked(n->membership, id);
 		pairs_drop(n->pairs, id);
 		relay_drop(n->relay, id);

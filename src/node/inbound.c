@@ -22,6 +22,9 @@
 #define HELLO_MS	 5000
 #define UNKNOWN_MAX	 128 /* connections that have not shown who they are */
 #define ACCEPTS_PER_TURN 32
+#define PACES		 256
+#define PACE_BURST	 300
+#define PACE_PER_SECOND	 50    /* connections from one address, after the burst */
 #define OFFENDERS	 64    /* addresses remembered for garbage */
 #define OFFENCES_MAX	 8     /* so many in a row ... */
 #define OFFENCE_MS	 10000 /* ... each forgotten after this time */
@@ -50,6 +53,13 @@ struct offender {
 	uint64_t until_ms;
 };
 
+/* how fast connections come from an address; another one of the same hash takes its place over */
+struct pace {
+	struct sock_addr addr;
+	uint32_t tokens; /* in 1/1000 of a connection */
+	uint64_t at_ms;
+};
+
 struct inbound {
 	struct node *node;
 	int fd;
@@ -57,6 +67,7 @@ struct inbound {
 	struct list guests;
 	unsigned int n, n_unknown;
 	struct offender offenders[OFFENDERS];
+	struct pace paces[PACES];
 	struct log_limit bad, full;
 };
 
@@ -99,6 +110,39 @@ static void offend(struct inbound *in, const struct sock_addr *a)
 	o->until_ms = now + OFFENCE_MS;
 }
 
+static uint32_t hash_of(const struct sock_addr *a)
+{
+	const uint8_t *p = (const uint8_t *)&((const struct sockaddr_in6 *)&a->ss)->sin6_addr;
+	size_t n = sizeof(struct in6_addr);
+	uint32_t h = 2166136261U; /* FNV-1a */
+
+	if (a->ss.ss_family == AF_INET) {
+		p = (const uint8_t *)&((const struct sockaddr_in *)&a->ss)->sin_addr;
+		n = sizeof(struct in_addr);
+	}
+	while (n--)
+		h = (h ^ *p++) * 16777619U;
+	return h;
+}
+
+/* a handshake costs milliseconds: nobody may have all of ours */
+static bool too_fast(struct inbound *in, const struct sock_addr *a)
+{
+	struct pace *p = &in->paces[hash_of(a) % PACES];
+	uint64_t now = loop_now(in->node->loop), gain = (now - p->at_ms) * PACE_PER_SECOND;
+
+	if (!p->at_ms || !same_host(&p->addr, a))
+		*p = (struct pace){ .addr = *a, .tokens = PACE_BURST * 1000 };
+	else
+		p->tokens = gain < PACE_BURST * 1000 - p->tokens ? p->tokens + (uint32_t)gain
+								 : PACE_BURST * 1000;
+	p->at_ms = now;
+	if (p->tokens < 1000)
+		return true;
+	p->tokens -= 1000;
+	return false;
+}
+
 static const char *not_welcome(struct inbound *in, const struct sock_addr *a)
 {
 	const struct settings *set = &in->node->set;
@@ -116,6 +160,8 @@ static const char *not_welcome(struct inbound *in, const struct sock_addr *a)
 			from_there++;
 	if (from_there >= set->connections_per_address)
 		return "too many connections from one address";
+	if (too_fast(in, a))
+		return "too many connections a second from one address";
 	return NULL;
 }
 
@@ -186,7 +232,8 @@ static void refuse(struct guest *g, const char *text)
 	greeting_refuse(guest_release(g), 5, text);
 }
 
-static void welcome(struct guest *g, const Cmx__Hello *h)
+/* Return: true when an OPEN is to follow; else the guest is gone */
+static bool welcome(struct guest *g, const Cmx__Hello *h)
 {
 	struct node *n = g->in->node;
 	struct conn *c = g->conn;
@@ -198,29 +245,32 @@ static void welcome(struct guest *g, const Cmx__Hello *h)
 	case CMX__WANT__WANT_OPEN:
 		if (greeting_send(n, c, CMX__WANT__WANT_NONE, 0, 0) < 0) {
 			guest_free(g);
-			return;
+			return false;
 		}
-		if (h->want == CMX__WANT__WANT_OPEN)
+		if (h->want == CMX__WANT__WANT_OPEN) {
 			g->stage = GUEST_OPEN;
-		else if (h->want == CMX__WANT__WANT_PAIR)
+			return true;
+		}
+		if (h->want == CMX__WANT__WANT_PAIR)
 			greeting_pair(n, guest_release(g), id, false, h);
 		else
 			relay_control(n->relay, guest_release(g), h);
-		return;
+		return false;
 	case CMX__WANT__WANT_RELAY:
 		relay_ask(n->relay, guest_release(g), h);
-		return;
+		return false;
 	case CMX__WANT__WANT_ACCEPT:
 		relay_accept(n->relay, guest_release(g), h);
-		return;
+		return false;
 	case CMX__WANT__WANT_NONE:
 	case _CMX__WANT_IS_INT_SIZE:
 		break;
 	}
 	refuse(g, "this node does not know what it wants");
+	return false;
 }
 
-/* Return: false when the guest is gone */
+/* Return: as welcome() */
 static bool hello(struct guest *g, const struct frame *f)
 {
 	struct node *n = g->in->node;
@@ -242,8 +292,7 @@ static bool hello(struct guest *g, const struct frame *f)
 	}
 	buf_eat(conn_in(g->conn), FRAME_HEADER + f->len);
 	greeting_learn(n, peer, h, g->relayed ? NULL : &g->addr);
-	welcome(g, h);
-	return h->want == CMX__WANT__WANT_OPEN;
+	return welcome(g, h);
 }
 
 static void open_stream(struct guest *g, const struct frame *f)

@@ -2,10 +2,10 @@
 /*
  * inbound.h - connections from other nodes, until it is known what they want
  *
- * Each has 5 s for TLS and 5 s for HELLO. There is a limit on all, on those of one address and on
- * those that have not shown who they are; above it a connection is closed unheard. An address from
- * which garbage came is not heard for a while. What is wrong with a peer is logged once in a while,
- * with its address.
+ * Each has 5 s for TLS and 5 s for HELLO. There is a limit on all, on those of one address (how
+ * many and how fast) and on those that have not shown who they are; above it a connection is closed
+ * unheard. An address from which garbage came is not heard for a while. What is wrong with a peer
+ * is logged once in a while, with its address.
  */
 #ifndef NODE_INBOUND_H
 #define NODE_INBOUND_H

@@ -26,9 +26,12 @@
 #define DIALS_MAX      16   /* under way at a time; the rest waits for the next thing to say */
 #define BUCKETS	       1024
 
+struct peer;
+
 struct key {
+	struct list link; /* of those with the same hash of the number */
+	struct peer *peer;
 	struct seal *seal;
-	uint32_t number; /* seal_number(), at hand for the search */
 	uint64_t made_ms, heard_ms, until_ms;
 };
 
@@ -36,16 +39,16 @@ struct peer {
 	struct list link, bucket; /* all; same id hash */
 	struct pairs *pairs;
 	uint32_t id;
-	struct key keys[KEYS_MAX]; /* newest first */
-	struct dial *dial;	   /* a PAIR or CONTROL connection under way */
-	uint64_t retry_ms;	   /* not before */
+	struct key *keys[KEYS_MAX]; /* owned; newest first */
+	struct dial *dial;	    /* a PAIR or CONTROL connection under way */
+	uint64_t retry_ms;	    /* not before */
 	uint32_t pause_ms;
 	uint64_t lost_ms;
 };
 
 struct pairs {
 	struct node *node;
-	struct list all, buckets[BUCKETS];
+	struct list all, buckets[BUCKETS], numbers[BUCKETS];
 	unsigned int dials;
 	struct log_limit quiet;
 };
@@ -60,6 +63,8 @@ int pairs_new(struct node *n, struct pairs **ret)
 	list_init(&p->all);
 	for (size_t i = 0; i < BUCKETS; i++)
 		list_init(&p->buckets[i]);
+	for (size_t i = 0; i < BUCKETS; i++)
+		list_init(&p->numbers[i]);
 	*ret = p;
 	return 0;
 }
@@ -99,10 +104,19 @@ static void end_dial(struct peer *e)
 	e->pairs->dials--;
 }
 
+static void key_free(struct key *k)
+{
+	if (!k)
+		return;
+	list_del(&k->link);
+	seal_free(k->seal);
+	free(k);
+}
+
 static void drop(struct peer *e)
 {
 	for (int i = 0; i < KEYS_MAX; i++)
-		seal_free(e->keys[i].seal);
+		key_free(e->keys[i]);
 	dial_free(e->dial);
 	end_dial(e);
 	list_del(&e->link);
@@ -133,21 +147,21 @@ int pairs_add(struct pairs *p, uint32_t id, struct seal *s, int64_t until_s)
 {
 	uint64_t now = loop_now(p->node->loop);
 	struct peer *e = find_or_make(p, id);
+	struct key *k = e ? calloc(1, sizeof(*k)) : NULL;
 	int64_t left_s = until_s - clock_wall_s();
 
-	if (!e) {
+	if (!k) {
 		seal_free(s);
 		return -ENOMEM;
 	}
-	seal_free(e->keys[KEYS_MAX - 1].seal);
+	k->peer = e;
+	k->seal = s;
+	k->made_ms = k->heard_ms = now;
+	k->until_ms = now + (uint64_t)(left_s > 0 ? left_s : 0) * 1000;
+	list_add(&p->numbers[seal_number(s) % BUCKETS], &k->link);
+	key_free(e->keys[KEYS_MAX - 1]);
 	memmove(&e->keys[1], &e->keys[0], (KEYS_MAX - 1) * sizeof(e->keys[0]));
-	e->keys[0] = (struct key){
-		.seal = s,
-		.number = seal_number(s),
-		.made_ms = now,
-		.heard_ms = now,
-		.until_ms = now + (uint64_t)(left_s > 0 ? left_s : 0) * 1000,
-	};
+	e->keys[0] = k;
 	e->pause_ms = RETRY_FIRST_MS;
 	e->retry_ms = 0;
 	count(&p->node->counters, COUNT_pairs_made);
@@ -214,7 +228,7 @@ void pairs_want(struct pairs *p, uint32_t id)
 {
 	struct peer *e = find_or_make(p, id);
 
-	if (e && !e->keys[0].seal)
+	if (e && !e->keys[0])
 		want(e);
 }
 
@@ -230,10 +244,11 @@ void pairs_lost(struct pairs *p, uint32_t number)
 {
 	uint64_t now = loop_now(p->node->loop);
 
-	list_for_each (l, &p->all) {
-		struct peer *e = list_entry(l, struct peer, link);
+	list_for_each (l, &p->numbers[number % BUCKETS]) {
+		struct key *k = list_entry(l, struct key, link);
+		struct peer *e = k->peer;
 
-		if (!e->keys[0].seal || seal_number(e->keys[0].seal) != number)
+		if (seal_number(k->seal) != number || e->keys[0] != k)
 			continue;
 		if (now < e->lost_ms)
 			return; /* whoever says so may be lying: now and then is enough */
@@ -249,19 +264,22 @@ int pairs_have(const struct pairs *p, uint32_t id)
 {
 	const struct peer *e = find(p, id);
 
-	return e && e->keys[0].seal;
+	return e && e->keys[0];
 }
 
 static void forget_old(struct peer *e, uint64_t now)
 {
-	for (int i = 1; i < KEYS_MAX; i++)
-		if (e->keys[i].seal && now - e->keys[i].heard_ms > KEY_GRACE_MS &&
-		    now - e->keys[i - 1].made_ms > KEY_GRACE_MS) {
-			seal_free(e->keys[i].seal);
-			memmove(&e->keys[i], &e->keys[i + 1],
-				(size_t)(KEYS_MAX - 1 - i) * sizeof(e->keys[0]));
-			e->keys[KEYS_MAX - 1] = (struct key){ 0 };
-		}
+	for (int i = 1; i < KEYS_MAX; i++) {
+		struct key *newer = e->keys[i - 1], *k = e->keys[i];
+
+		if (!newer || !k || now - k->heard_ms < KEY_GRACE_MS ||
+		    now - newer->made_ms < KEY_GRACE_MS)
+			continue;
+		key_free(k);
+		memmove(&e->keys[i], &e->keys[i + 1],
+			(size_t)(KEYS_MAX - 1 - i) * sizeof(e->keys[0]));
+		e->keys[KEYS_MAX - 1] = NULL;
+	}
 }
 
 int pairs_close(struct pairs *p, uint32_t id, const void *payload, size_t n, uint8_t *to)
@@ -271,19 +289,15 @@ int pairs_close(struct pairs *p, uint32_t id, const void *payload, size_t n, uin
 
 	if (!e)
 		return -ENOMEM;
-	if (!e->keys[0].seal) {
+	if (!e->keys[0] || now > e->keys[0]->until_ms) {
 		want(e);
 		return -ENOKEY;
 	}
 	forget_old(e, now);
-	if (now > e->keys[0].until_ms) {
+	if (now - e->keys[0]->made_ms > KEY_LIFE_MS ||
+	    seal_used(e->keys[0]->seal) > SEAL_COUNTER_MAX / 2)
 		want(e);
-		return -ENOKEY;
-	}
-	if (now - e->keys[0].made_ms > KEY_LIFE_MS ||
-	    seal_used(e->keys[0].seal) > SEAL_COUNTER_MAX / 2)
-		want(e);
-	return seal_close(e->keys[0].seal, payload, n, to);
+	return seal_close(e->keys[0]->seal, payload, n, to);
 }
 
 int pairs_open(struct pairs *p, const uint8_t *d, size_t n, uint32_t *ret_from, uint8_t *to,
@@ -295,21 +309,18 @@ int pairs_open(struct pairs *p, const uint8_t *d, size_t n, uint32_t *ret_from, 
 	if (r < 0)
 		return r;
 	r = -ENOKEY;
-	/* a few hundred comparisons; another index when clusters of thousands need it */
-	list_for_each (l, &p->all) {
-		struct peer *e = list_entry(l, struct peer, link);
+	list_for_each (l, &p->numbers[number % BUCKETS]) {
+		struct key *k = list_entry(l, struct key, link);
+		uint64_t now = loop_now(p->node->loop);
 
-		for (int i = 0; i < KEYS_MAX && e->keys[i].seal; i++) {
-			if (e->keys[i].number != number ||
-			    loop_now(p->node->loop) > e->keys[i].until_ms)
-				continue;
-			r = seal_open(e->keys[i].seal, d, n, to, ret_n);
-			if (r < 0)
-				continue; /* another key may have drawn the same number */
-			e->keys[i].heard_ms = loop_now(p->node->loop);
-			*ret_from = e->id;
-			return 0;
-		}
+		if (seal_number(k->seal) != number || now > k->until_ms)
+			continue;
+		r = seal_open(k->seal, d, n, to, ret_n);
+		if (r < 0)
+			continue; /* another key may have drawn the same number */
+		k->heard_ms = now;
+		*ret_from = k->peer->id;
+		return 0;
 	}
 	return r;
 }
@@ -319,7 +330,7 @@ void pairs_each(struct pairs *p, void (*fn)(void *owner, uint32_t id), void *own
 	list_for_each_safe (l, &p->all) {
 		struct peer *e = list_entry(l, struct peer, link);
 
-		if (e->keys[0].seal)
+		if (e->keys[0])
 			fn(owner, e->id);
 	}
 }

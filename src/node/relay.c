@@ -15,6 +15,7 @@
 #include "node/inbound.h"
 #include "node/membership.h"
 #include "node/node.h"
+#include "node/revoked.h"
 #include "os/clock.h"
 #include "os/rand.h"
 #include "wire/message.h"
@@ -265,7 +266,9 @@ void relay_control(struct relay *r, struct conn *conn, const Cmx__Hello *h)
 {
 	const struct identity *peer = conn_peer(conn);
 	struct control *old = find(r, peer->id), *c;
+	const void *st;
 	int64_t left_s;
+	size_t len;
 
 	if (old)
 		control_free(old); /* the node came again: the old one is dead, or soon will be */
@@ -287,7 +290,10 @@ void relay_control(struct relay *r, struct conn *conn, const Cmx__Hello *h)
 	tell_log(c, "is up", "");
 	membership_link(r->node->membership, c->id, true);
 	membership_paired(r->node->membership, c->id);
-	membership_notice(r->node->membership);
+	st = revoked_statement(r->node->revoked, &len);
+	if (st && revoked_epoch(r->node->revoked) > h->revocation_epoch)
+		(void)!conn_send_frame(conn, FRAME_STATEMENT, st,
+				       len); /* nothing waits there yet */
 }
 
 int relay_send(struct relay *r, uint32_t id, const void *p, size_t n)

@@ -62,6 +62,9 @@ static const struct settings defaults = {
 
 /* ---- the file ---- */
 
+/* strings of the file, by option; until it is read again */
+static char *kept[ARRAY_LEN(specs)];
+
 struct reading {
 	struct settings *to;
 	struct err *e;
@@ -87,8 +90,10 @@ static int set_value(const struct opt_spec *s, const char *value, void *field)
 	case OPT_FLAG:
 		return set_flag(value, field);
 	case OPT_STRING:
-		*(const char **)field = strdup(value); /* lives as long as the program */
-		return *(const char **)field ? 0 : -ENOMEM;
+		free(kept[s - specs]);
+		kept[s - specs] = strdup(value);
+		*(const char **)field = kept[s - specs];
+		return kept[s - specs] ? 0 : -ENOMEM;
 	case OPT_U32:
 		return parse_u32(value, field);
 	case OPT_DOUBLE:

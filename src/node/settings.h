@@ -38,7 +38,7 @@ struct settings {
 /**
  * settings_read() - From the command line and the file it names
  * @argc, @argv: As main() got them
- * @ret:	Filled; strings live as long as the program
+ * @ret:	Filled; strings live until the next call
  * @e:		Reason, names the option or the line of the file
  *
  * Return: 0, -EINVAL, -ECANCELED after --help or --version was printed

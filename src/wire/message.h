@@ -37,6 +37,7 @@ static inline void message_free(void *p)
 		protobuf_c_message_free_unpacked(m, NULL);
 }
 
-#define AUTO_MESSAGE __attribute__((cleanup(message_free)))
+/* a local message, freed when it goes out of scope; holding it may be all that it is for */
+#define AUTO_MESSAGE __attribute__((cleanup(message_free), unused))
 
 #endif

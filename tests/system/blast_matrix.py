@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""blast_matrix.py [TABLE] - mpiblast against plain BLAST+, every report format and option, byte by byte
+"""blast_matrix.py [--quick] [TABLE] - mpiblast against plain BLAST+, every report format and option, byte by byte
 
 Prints a table in Markdown, or writes it to TABLE (docs/tables/blast.md). A row that is not proven
 yet is split all the same (--try-unproven), so that the table also says what could be added to
-src/blast/core/options.c. Exit status 1 when a row that is proven differs.
+src/blast/core/options.c. --quick takes a tenth of the sequences and few queries. Exit status 1 when a row that is proven differs.
 """
 import os
 import shutil
@@ -70,12 +70,13 @@ class Matrix:
         return "\n".join(lines) + "\n"
 
 
-def run(place, table):
+def run(place, table, quick):
     queries = blast.records("QUERY.fasta.gz")
-    blast.make_database(place.dir, "db", 20000)
-    blast.make_database(place.dir, "parts", 20000, "-max_file_sz", "3MB")
-    blast.make_database(place.dir, "old", 5000, "-blastdb_version", "4")
-    blast.write(place.path("q.fa"), blast.every(queries, 25))
+    n, n_queries = (2000, 8) if quick else (20000, 25)
+    blast.make_database(place.dir, "db", n)
+    blast.make_database(place.dir, "parts", n, "-max_file_sz", f"{n * 150}B")
+    blast.make_database(place.dir, "old", n // 2, "-blastdb_version", "4")
+    blast.write(place.path("q.fa"), blast.every(queries, n_queries))
     blast.write(place.path("few.fa"), blast.every(queries, 6))
     m = Matrix(place)
     for f in FORMATS:
@@ -89,8 +90,8 @@ def run(place, table):
             m.cell(["-db", db, "-query", "few.fa", "-outfmt", f])
     head = ("# mpiblast against plain BLAST+\n\nMade by `tests/system/blast_matrix.py`; each row compares "
             "the whole report, byte by byte.\nDatabase and queries are UniProt proteins of Debian's "
-            "mmseqs2-examples (db, parts: 20,000 sequences, parts in volumes;\nold: 5,000, version 4; "
-            "q.fa: 25 queries, few.fa: 6), four local workers, "
+            f"mmseqs2-examples (db, parts: {n} sequences, parts in volumes;\nold: {n // 2}, version 4; "
+            f"q.fa: {n_queries} queries, few.fa: 6), four local workers, "
             + subprocess.run(["blastp", "-version"], capture_output=True, text=True).stdout.split("\n")[0]
             + ".\n\n")
     text = head + m.table()
@@ -110,7 +111,9 @@ def main():
         return 77
     root = tempfile.mkdtemp(prefix="blast-matrix.")
     try:
-        return run(blast.Place(root), sys.argv[1] if len(sys.argv) > 1 else None)
+        words = sys.argv[1:]
+        quick = "--quick" in words
+        return run(blast.Place(root), next((w for w in words if w != "--quick"), None), quick)
     finally:
         shutil.rmtree(root, ignore_errors=True)
 

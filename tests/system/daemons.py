@@ -345,6 +345,18 @@ class Revoked(unittest.TestCase):
         self.assertEqual(c.head.take_statement(path)[0], w.OPEN_OK)  # known: well
 
 
+class Renewal(unittest.TestCase):
+    def test_a_third_of_the_life_is_left(self):
+        c = nodes.Cluster(("head", "head"))
+        self.addCleanup(c.close)
+        c.head.issue(start=-3500, seconds=600)
+        c.head.start()
+        # nobody signs here: it says so, lives on, and will try again
+        c.head.wait_log("'comosix node renew' failed")
+        c.head.issue()
+        c.head.wait_counter("renewals", 1)  # a new file is noticed without a signal
+
+
 if __name__ == "__main__":
     if os.geteuid() != 0:
         print("skipped: comosixd starts programs for users, which needs root")

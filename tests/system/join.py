@@ -354,6 +354,14 @@ class Processes(Case):
         st = os.stat(path)
         self.assertEqual((st.st_uid, st.st_mode & 0o777), (0, 0o600))
 
+    def test_a_lost_credential_is_made_anew(self):
+        os.unlink(self.head.operator)
+        r = self.head.run("status")
+        self.assertIn("comosix-headd operator", r.stderr)
+        subprocess.run([f"{headd.BIN}/comosix-headd", "operator", "--state", self.head.state, "--etc",
+                        self.head.etc], check=True, capture_output=True)
+        self.ok(self.head.run("status"))
+
     def test_credential_near_its_end_is_renewed(self):
         text = headd.read(self.head.operator)
         certs = re.findall("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", text, re.S)
@@ -618,6 +626,28 @@ class Commands(Case):
         out = self.ok(self.head.run("token", "list"))
         self.assertNotIn("\x1b", out)
         self.assertIn("?[2Jevil?", out)
+
+    def test_watching(self):
+        watch = subprocess.Popen([f"{headd.BIN}/comosix", "status", "--watch", "--json"],
+                                 env={**os.environ, "COMOSIX_OPERATOR": self.head.operator,
+                                      "COMOSIX_URL": self.head.url},
+                                 stdout=subprocess.PIPE, text=True)
+        try:
+            def nodes():
+                """How many nodes the next view shows."""
+                text = ""
+                for line in watch.stdout:
+                    text += line
+                    if line == "}\n":
+                        return len(json.loads(text)["list"])
+
+            before = nodes()
+            self.ok(self.head.join("watched", "--token", self.head.token()))
+            while nodes() == before:
+                pass
+        finally:
+            watch.kill()
+            watch.communicate()
 
     def test_status(self):
         j = json.loads(self.ok(self.head.run("status", "--json")))

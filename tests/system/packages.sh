@@ -19,6 +19,8 @@ libfoo-dev  # reads foo
 [demo]
 blast  # the searches
 gcc  # named twice
+
+[empty]
 END
 cat >"$work/bin/dpkg-query" <<'END'
 #!/bin/sh
@@ -71,6 +73,9 @@ extra=$work/nosudo
 printf 'gcc\nlibfoo-dev\nblast\n' >"$work/installed"
 run build demo
 is 'nothing is said or done when all is there' silent
+
+run empty
+is 'nothing is said or done for an empty group' silent
 
 printf 'gcc\n' >"$work/installed"
 run build
