@@ -24,6 +24,14 @@ static const struct opt_spec *find_letter(const struct opt_command *cmd, char c)
 
 static int store(const struct opt_spec *s, const char *value, void *target, struct err *e)
 {
+	static const char *const wanted[] = {
+		[OPT_FLAG] = "a flag",
+		[OPT_STRING] = "a text",
+		[OPT_U32] = "a whole number",
+		[OPT_DOUBLE] = "a number such as 0.5 or 2",
+		[OPT_SIZE] = "a size such as 512M or 2G",
+		[OPT_DURATION] = "a duration such as 30s, 10m, 8h or 7d",
+	};
 	void *field = (char *)target + s->offset;
 	int r = 0;
 
@@ -48,7 +56,7 @@ static int store(const struct opt_spec *s, const char *value, void *target, stru
 		break;
 	}
 	if (r < 0)
-		return err_set(e, -EINVAL, "--%s: '%s' is no %s", s->name, value, s->arg);
+		return err_set(e, -EINVAL, "--%s: '%s' is not %s", s->name, value, wanted[s->type]);
 	return 0;
 }
 

@@ -38,8 +38,9 @@ int ask_exit_status(int r, long http_status)
 		long http;
 		int status;
 	} of_http[] = {
-		{ 401, EXIT_REFUSED },	 { 403, EXIT_REFUSED },	  { 404, EXIT_NOT_FOUND },
-		{ 408, EXIT_TIMED_OUT }, { 504, EXIT_TIMED_OUT },
+		{ 401, EXIT_REFUSED },	 { 403, EXIT_REFUSED }, { 404, EXIT_NOT_FOUND },
+		{ 408, EXIT_TIMED_OUT }, { 409, EXIT_REFUSED }, { 422, EXIT_USAGE },
+		{ 504, EXIT_TIMED_OUT },
 	};
 
 	if (!r)

@@ -188,7 +188,9 @@ static int choose_names(struct choice *c, const char *list, bool in, struct err 
 		if (found)
 			choose(c, (size_t)(found - c->m->rows), in);
 		else
-			r = err_set(e, -ENOENT, "no node '%s'; 'comosix nodes' lists them",
+			r = err_set(e, -ENOENT,
+				    "no node '%s' is known here; 'comosix nodes' lists "
+				    "them, one that has just started may need some seconds",
 				    h.names[i]);
 	}
 	hostlist_done(&h);

@@ -63,7 +63,8 @@ int lab_connect(const char *lab, int *ret_fd)
 	r = channel_connect(p.control, ret_fd, &e);
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return lab_say(EXIT_NOT_FOUND,
-			       "no lab '%s' is up; start one: comosix lab up --nodes 4", lab);
+			       "no lab '%s' is up; start one: comosix lab up --name %s --nodes 4",
+			       lab, lab);
 	if (r < 0)
 		return lab_say(EXIT_ERROR, "%s", e.text);
 	return EXIT_ALL_WELL;

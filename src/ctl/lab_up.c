@@ -113,10 +113,11 @@ static int found(const struct lab_plan *plan, int *ret_fd)
 	int r = record_lock(&lock, &e);
 
 	if (!r && record_supervisor(p, &pidfd, NULL) == 0)
-		return lab_say(EXIT_REFUSED,
-			       "lab '%s' is up already; see 'comosix lab status', or take it away: "
-			       "comosix lab down",
-			       p->name);
+		return lab_say(
+			EXIT_REFUSED,
+			"lab '%s' is up already; see 'comosix lab status --name %s', or take it "
+			"away: comosix lab down --name %s",
+			p->name, p->name, p->name);
 	if (!r) {
 		r = record_sweep(p, &e);
 		/* the sweep may have taken the directory that is locked */

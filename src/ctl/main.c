@@ -11,13 +11,14 @@ static const struct command commands[] = {
 #define COMMAND_ROW(words, summary, fn) { words, summary, fn },
 	COMMANDS(COMMAND_ROW)
 #undef COMMAND_ROW
-	{ 0 },
+		{ 0 },
 };
 
 static void usage(FILE *to)
 {
-	(void)fprintf(to, "comosix - steer a CoMosix cluster\n\nUsage: comosix COMMAND [options]\n\n"
-			  "Commands:\n");
+	(void)fprintf(to,
+		      "comosix - steer a CoMosix cluster\n\nUsage: comosix COMMAND [options]\n\n"
+		      "Commands:\n");
 	for (const struct command *c = commands; c->words; c++)
 		(void)fprintf(to, "  %-16s %s\n", c->words, c->summary);
 	(void)fprintf(to, "\n'comosix COMMAND --help' tells more, with examples.\n\nExamples:\n"
@@ -51,6 +52,20 @@ static bool starts_with_word(const struct command *c, const char *word)
 	return !strncmp(c->words, word, len) && (c->words[len] == ' ' || !c->words[len]);
 }
 
+static void list_verbs(FILE *to, const char *noun)
+{
+	(void)fprintf(to, "'comosix %s' wants one of:\n", noun);
+	for (const struct command *c = commands; c->words; c++)
+		if (starts_with_word(c, noun))
+			(void)fprintf(to, "  comosix %-16s %s\n", c->words, c->summary);
+	(void)fprintf(to, "\n'comosix %s VERB --help' tells more, with examples.\n", noun);
+}
+
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help");
+}
+
 int main(int argc, char **argv)
 {
 	bool noun = false;
@@ -59,7 +74,7 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+	if (is_help(argv[1])) {
 		usage(stdout);
 		return EXIT_ALL_WELL;
 	}
@@ -78,9 +93,12 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "comosix: no command '%s'; see 'comosix --help'\n", argv[1]);
 		return EXIT_USAGE;
 	}
-	(void)fprintf(stderr, "comosix: '%s' wants one of:\n", argv[1]);
-	for (const struct command *c = commands; c->words; c++)
-		if (starts_with_word(c, argv[1]))
-			(void)fprintf(stderr, "  comosix %-16s %s\n", c->words, c->summary);
+	if (argc > 2 && is_help(argv[2])) {
+		list_verbs(stdout, argv[1]);
+		return EXIT_ALL_WELL;
+	}
+	if (argc > 2)
+		(void)fprintf(stderr, "comosix: '%s' has no '%s'\n", argv[1], argv[2]);
+	list_verbs(stderr, argv[1]);
 	return EXIT_USAGE;
 }

@@ -70,7 +70,8 @@ int record_supervisor(const struct lab_paths *p, int *ret_pidfd, struct err *e)
 	int r = channel_connect(p->control, &fd, e);
 
 	if (r == -ENOENT || r == -ECONNREFUSED)
-		return err_set(e, -ESRCH, "no lab '%s' is up; start one: comosix lab up", p->name);
+		return err_set(e, -ESRCH, "no lab '%s' is up; start one: comosix lab up --name %s",
+			       p->name, p->name);
 	if (!r)
 		r = sock_peer(fd, &who, e);
 	if (r < 0)

@@ -16,19 +16,6 @@ void local_close(struct local *l)
 	buf_done(&l->in);
 }
 
-int local_send(struct local *l, enum frame_type type, const void *p, size_t len, struct err *e)
-{
-	struct buf b;
-	int r;
-
-	buf_init(&b, FRAME_HEADER + FRAME_PAYLOAD_MAX);
-	r = frame_put(&b, type, p, len);
-	if (!r)
-		r = fd_write_all(l->fd, buf_bytes(&b), b.len);
-	buf_done(&b);
-	return r < 0 ? err_set(e, r, "send to comosixd: %s", strerror(-r)) : 0;
-}
-
 /* the frame that local_next() returned last is dropped by the next call */
 static void drop_last(struct local *l)
 {

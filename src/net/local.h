@@ -41,10 +41,6 @@ int local_open(struct local *l, const char *socket, const Cmx__Open *open, int *
  */
 int local_next(struct local *l, struct frame *ret, struct err *e) MUST_CHECK;
 
-/** local_send() - Send one frame */
-int local_send(struct local *l, enum frame_type type, const void *p, size_t len, struct err *e)
-	MUST_CHECK;
-
 void local_close(struct local *l);
 
 #endif

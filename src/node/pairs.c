@@ -21,7 +21,7 @@
 #define KEY_LIFE_MS    3600000
 #define KEY_GRACE_MS   30000
 #define RETRY_FIRST_MS 500
-#define RETRY_MAX_MS   30000
+#define RETRY_MAX_MS   5000 /* a peer that was off is heard within this after it is back */
 #define LOST_PAUSE_MS  5000 /* between two keys made because the peer said it lost one */
 #define DIALS_MAX      16   /* under way at a time; the rest waits for the next thing to say */
 #define BUCKETS	       1024
@@ -253,6 +253,8 @@ void pairs_lost(struct pairs *p, uint32_t number)
 		if (now < e->lost_ms)
 			return; /* whoever says so may be lying: now and then is enough */
 		e->lost_ms = now + LOST_PAUSE_MS;
+		e->retry_ms = 0; /* it is there again: what failed before says nothing now */
+		e->pause_ms = RETRY_FIRST_MS;
 		want(e);
 		return;
 	}

@@ -18,15 +18,14 @@ struct user {
 };
 
 /**
- * user_by_uid(), user_by_name() - Look somebody up
+ * user_by_uid() - Look somebody up
  *
- * They ask NSS, which may ask a server and block: not for a daemon's loop, unless the passwd file
+ * Asks NSS, which may ask a server and block: not for a daemon's loop, unless the passwd file
  * is known to be local.
  *
  * Return: 0, -ENOENT nobody of that kind, other -errno
  */
 int user_by_uid(uid_t uid, struct user *ret, struct err *e) MUST_CHECK;
-int user_by_name(const char *name, struct user *ret, struct err *e) MUST_CHECK;
 
 /**
  * user_become() - Drop to a user for good: groups, gid, uid; real, effective and saved

@@ -101,7 +101,8 @@ static void deaths_are_found_in_time(void **state)
 			run_row(scenarios_of_deaths[j], &shapes[i], (uint32_t)(31 + i),
 				full() ? 7200 : 300);
 			assert_true(run.fig.known.n >= 7);
-			assert_int_equal(run.fig.suspected.n, run.fig.known.n);
+			/* the last death may be suspected, and the run over before it is known */
+			assert_in_range(run.fig.suspected.n, run.fig.known.n, run.fig.known.n + 1);
 			assert_true(seconds_of(&run.fig.suspected) <= SUSPECTED_S);
 			assert_true(seconds_of(&run.fig.known) <= DEAD_S);
 			assert_int_equal(run.fig.false_deaths, 0);

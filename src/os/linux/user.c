@@ -46,22 +46,6 @@ int user_by_uid(uid_t uid, struct user *ret, struct err *e)
 	return fill(found, ret, e);
 }
 
-int user_by_name(const char *name, struct user *ret, struct err *e)
-{
-	AUTO_FREE char *buf = malloc(ENTRY_MAX);
-	struct passwd pw, *found = NULL;
-	int r;
-
-	if (!buf)
-		return err_set(e, -ENOMEM, "out of memory");
-	r = getpwnam_r(name, &pw, buf, ENTRY_MAX, &found);
-	if (r)
-		return err_set(e, -r, "look up user '%s': %s", name, strerror(r));
-	if (!found)
-		return err_set(e, -ENOENT, "no user is called '%s' here", name);
-	return fill(found, ret, e);
-}
-
 /* what the kernel says, not what was asked for */
 static bool is_user(const struct user *u)
 {
