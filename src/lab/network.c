@@ -141,6 +141,21 @@ int network_router(struct network *n, struct err *e)
 	return 0;
 }
 
+/*
+ * A machine keeps its network card when its power comes back: else its neighbours would send to the
+ * old one until their ARP entries are stale, half a minute. Locally administered, by name (FNV-1a).
+ */
+static void mac_of(const char *pod, uint8_t *ret)
+{
+	uint32_t h = 2166136261U;
+
+	for (; *pod; pod++)
+		h = (h ^ (uint8_t)*pod) * 16777619U;
+	memcpy(ret,
+	       (const uint8_t[]){ 0x02, 0xc0, h >> 24 & 255, h >> 16 & 255, h >> 8 & 255, h & 255 },
+	       6);
+}
+
 int network_plug(struct network *n, const char *pod, pid_t pid, bool behind_nat, struct err *e)
 {
 	struct netlink *at = behind_nat ? &n->router : &n->lab;
@@ -148,10 +163,13 @@ int network_plug(struct network *n, const char *pod, pid_t pid, bool behind_nat,
 				  .bridge = behind_nat ? BRIDGE_IN : BRIDGE_LAB,
 				  .peer_name = "eth0" };
 	char path[64];
+	uint8_t mac[6];
 	int r = behind_nat ? network_router(n, e) : 0;
 
 	if (r < 0)
 		return r;
+	mac_of(pod, mac);
+	v.peer_mac = mac;
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
 	AUTO_CLOSE int ns = open(path, O_RDONLY | O_CLOEXEC);
 

@@ -26,10 +26,11 @@ void netlink_close(struct netlink *n);
 int netlink_bridge(struct netlink *n, const char *name, struct err *e) MUST_CHECK;
 
 struct netlink_veth {
-	const char *name;      /* this end */
-	const char *bridge;    /* that this end is a port of */
-	const char *peer_name; /* the other end */
-	int peer_ns;	       /* network namespace to put the other end into; -1: stay here */
+	const char *name;	 /* this end */
+	const char *bridge;	 /* that this end is a port of */
+	const char *peer_name;	 /* the other end */
+	int peer_ns;		 /* network namespace to put the other end into; -1: stay here */
+	const uint8_t *peer_mac; /* 6 bytes, the other end's; NULL: the kernel's choice */
 };
 
 /** netlink_veth() - Make a pair of links; this end is set up, the other is the other's to set up */

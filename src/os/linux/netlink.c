@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/if_bridge.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -190,6 +191,8 @@ int netlink_veth(struct netlink *n, const struct netlink_veth *v, struct err *e)
 	peer = nest(&q, VETH_INFO_PEER);
 	memset(grow(&q, sizeof(struct ifinfomsg)), 0, sizeof(struct ifinfomsg));
 	put_name(&q, IFLA_IFNAME, v->peer_name);
+	if (v->peer_mac)
+		put(&q, IFLA_ADDRESS, v->peer_mac, ETH_ALEN);
 	if (v->peer_ns >= 0)
 		put_u32(&q, IFLA_NET_NS_FD, (uint32_t)v->peer_ns);
 	unnest(&q, peer);
