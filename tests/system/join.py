@@ -105,7 +105,7 @@ class Tokens(Case):
         self.assertEqual((listed["used"], listed["count"], listed["state"]), (1, 2, "open"))
         self.assertIn("1 of 2", self.ok(self.head.run("token", "list")))
         self.refused(self.head.run("token", "revoke", "999"), "999", NOT_FOUND)
-        self.refused(self.head.run("token", "create", "--role", "king"), "role", ERROR)
+        self.refused(self.head.run("token", "create", "--role", "king"), "role", USAGE)
         self.refused(self.head.join("t2", "--token", "cmx-nonsense"), "no join token", USAGE)
 
 
@@ -199,7 +199,7 @@ class Approval(Case):
         self.assertIn(pending["key_fingerprint"], shown)
         self.assertIn("1 machine waits", self.ok(self.head.run("status")))
         self.refused(self.head.run("node", "approve", "p1", "--key-fingerprint", "0" * 64),
-                     pending["key_fingerprint"], ERROR)
+                     pending["key_fingerprint"], REFUSED)
         self.ok(self.head.run("node", "approve", "p1", "--role", "server"))
         said = joining.communicate(timeout=headd.PATIENCE_S)[1]
         self.assertEqual(joining.returncode, 0, said)
@@ -243,7 +243,7 @@ class Expelled(Case):
         self.ok(self.head.join("b2", "--token", self.head.token()))
         self.assertTrue(os.path.getsize(os.path.join(self.head.dir, "b2/node/revoked")) > 64)
         self.assertEqual(self.head.ask("GET", "/cluster").json["revocation_epoch"], 2)
-        self.refused(self.head.run("node", "remove", "b2"), "revoke", ERROR)
+        self.refused(self.head.run("node", "remove", "b2"), "revoke", REFUSED)
         self.ok(self.head.run("node", "remove", "b1"))
         self.refused(self.head.run("node", "show", "b1"), "b1", NOT_FOUND)
         # the machine may come back, as somebody new
@@ -251,7 +251,7 @@ class Expelled(Case):
         self.assertGreater(self.identity("b1")["id"], self.identity("b2")["id"])
 
     def test_the_head_stays(self):
-        self.refused(self.head.run("node", "revoke", "head"), "head", ERROR)
+        self.refused(self.head.run("node", "revoke", "head"), "head", REFUSED)
 
 
 class Streams(Case):
