@@ -123,11 +123,14 @@ class Blast(unittest.TestCase):
         self.lab.must("cut", "n2")
         summary, nodes = self.finish(p)
         self.assertEqual(self.read("failed.out"), expected)
-        self.assertGreaterEqual(summary["ledger"]["lost"], 1, summary)
+        # what they had in hand was lost, or had been started elsewhere before
+        ledger = summary["ledger"]
+        self.assertGreaterEqual(ledger["lost"] + ledger["started_twice"], 1, summary)
         for node in ("n1", "n2"):
             self.assertGreaterEqual(nodes[node]["workers_lost"], 1, summary)
         if labs.has_nft():
-            self.assertGreaterEqual(nodes["n3"]["tasks"], 1, summary)
+            # it took part: the database came through its relay; others may have been quicker
+            self.assertGreater(nodes["n3"]["fetched_bytes"], 0, summary)
         # they come back, and are worked with again
         self.lab.must("start", "n1")
         self.lab.must("heal", "n2")
