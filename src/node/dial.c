@@ -3,6 +3,7 @@
 #include "node/dial.h"
 
 #include <errno.h>
+#include <stdbool.h>
 
 #include "log/log.h"
 #include "loop/loop.h"
@@ -175,8 +176,11 @@ static void on_opened(void *owner)
 	say_hello(owner);
 }
 
-/* what the relay says: HELLO, then OPEN_OK when the node has called it back */
-static void asking(struct dial *d, const struct frame *f)
+/*
+ * What the relay says: HELLO, then OPEN_OK when the node has called it back.
+ * Return: whether HELLO was taken and OPEN_OK is waited for; else d may be gone
+ */
+static bool asking(struct dial *d, const struct frame *f)
 {
 	AUTO_MESSAGE Cmx__Hello *h = NULL;
 	struct err e;
@@ -186,16 +190,17 @@ static void asking(struct dial *d, const struct frame *f)
 		buf_eat(conn_in(d->conn), FRAME_HEADER + f->len);
 		conn_deadline(d->conn, 0);
 		begin_inner(d);
-		return;
+		return false;
 	}
 	r = greeting_read(f, &h, &status, &e);
 	if (!r && !d->relay_greeted) {
 		d->relay_greeted = true;
 		buf_eat(conn_in(d->conn), FRAME_HEADER + f->len);
-		return;
+		return true;
 	}
 	if (try_relay(d, &e) < 0)
 		fail(d, status, &e);
+	return false;
 }
 
 static void greeted(struct dial *d, const struct frame *f)
@@ -228,12 +233,9 @@ static void on_received(void *owner)
 	int r = frame_take(conn_in(c), &f, &e);
 
 	if (r == 1 && d->stage == DIAL_ASKING) {
-		bool first = !d->relay_greeted;
-
-		asking(d, &f);
-		/* OPEN_OK may have come with HELLO; d is gone unless it still waits for it */
-		if (first && frame_take(conn_in(c), &f, &e) == 1 && f.type == FRAME_OPEN_OK)
-			asking(d, &f);
+		/* OPEN_OK may have come with HELLO */
+		if (asking(d, &f) && frame_take(conn_in(c), &f, &e) == 1)
+			(void)asking(d, &f); /* the last to use d */
 		return;
 	}
 	if (r == 1 && d->stage == DIAL_GREETING) {

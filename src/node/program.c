@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/list.h"
 #include "cluster/cluster.h"
@@ -71,8 +72,11 @@ static void sweep(struct programs *all)
 	if (all->sweeper)
 		return;
 	all->sweeper = fork();
-	if (all->sweeper == 0)
+	if (all->sweeper == 0) {
+		/* else no stream would end for its other side before the sweep does */
+		(void)close_range(3, ~0U, 0);
 		_exit(sweep_cache(set->cache, set->cache_bytes, &e) < 0);
+	}
 	if (all->sweeper < 0 ||
 	    loop_add_child(all->node->loop, all->sweeper, on_swept, all, &all->sweep) < 0)
 		all->sweeper = 0; /* no memory: after the next task */

@@ -8,11 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/fd.h"
+
 #define FILES_MAX 65536 /* more are not looked at this time */
-#define DEPTH_MAX 3
 
 struct file {
-	char *path;
+	char *name; /* in the cache directory */
 	uint64_t bytes;
 	int64_t used_s;
 };
@@ -26,11 +27,11 @@ struct files {
 static void files_done(struct files *f)
 {
 	for (size_t i = 0; i < f->n; i++)
-		free(f->rows[i].path);
+		free(f->rows[i].name);
 	free(f->rows);
 }
 
-static int add(struct files *f, const char *path, const struct stat *st)
+static int add(struct files *f, const char *name, const struct stat *st)
 {
 	if (f->n == f->cap) {
 		size_t cap = f->cap ? f->cap * 2 : 64;
@@ -43,8 +44,8 @@ static int add(struct files *f, const char *path, const struct stat *st)
 	}
 	struct file *row = &f->rows[f->n];
 
-	row->path = strdup(path);
-	if (!row->path)
+	row->name = strdup(name);
+	if (!row->name)
 		return -ENOMEM;
 	row->bytes = (uint64_t)st->st_blocks * 512;
 	row->used_s = st->st_atime > st->st_mtime ? st->st_atime : st->st_mtime;
@@ -63,10 +64,12 @@ static int list(const char *dir, struct files *f, struct err *e)
 	if (!fts)
 		return err_set(e, -errno, "open '%s': %s", dir, strerror(errno));
 	while (!r && f->n < FILES_MAX && (ent = fts_read(fts))) {
-		if (ent->fts_info == FTS_D && ent->fts_level > DEPTH_MAX)
+		/* flat, and by name in the open directory: a box may write here, and would put a
+		 * link to elsewhere in the place of a directory between the look and the unlink */
+		if (ent->fts_info == FTS_D && ent->fts_level > 0)
 			(void)fts_set(fts, ent, FTS_SKIP); /* fails for a bad flag only */
-		else if (ent->fts_info == FTS_F)
-			r = add(f, ent->fts_path, ent->fts_statp);
+		else if (ent->fts_info == FTS_F && ent->fts_level == 1)
+			r = add(f, ent->fts_name, ent->fts_statp);
 	}
 	(void)fts_close(fts); /* was only read */
 	return r < 0 ? err_set(e, r, "out of memory") : 0;
@@ -82,13 +85,19 @@ static int older_first(const void *a, const void *b)
 int sweep_cache(const char *dir, uint64_t max_bytes, struct err *e)
 {
 	struct files f = { 0 };
-	int r = list(dir, &f, e);
+	AUTO_CLOSE int fd = open(dir, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r;
 
+	if (fd < 0 && errno == ENOENT)
+		return 0; /* no task has run yet */
+	if (fd < 0)
+		return err_set(e, -errno, "open '%s': %s", dir, strerror(errno));
+	r = list(dir, &f, e);
 	if (!r && f.bytes > max_bytes) {
 		qsort(f.rows, f.n, sizeof(*f.rows), older_first);
 		for (size_t i = 0; i < f.n && f.bytes > max_bytes; i++) {
-			if (unlink(f.rows[i].path) < 0 && errno != ENOENT) {
-				r = err_set(e, -errno, "remove '%s': %s", f.rows[i].path,
+			if (unlinkat(fd, f.rows[i].name, 0) < 0 && errno != ENOENT) {
+				r = err_set(e, -errno, "remove '%s': %s", f.rows[i].name,
 					    strerror(errno));
 				break;
 			}

@@ -198,6 +198,13 @@ static void the_oldest_goes_first(void **state)
 	assert_true(!there("cache/older") && there("cache/old") && there("cache/new"));
 	assert_int_equal(sweep_cache(path, 0, NULL), 0);
 	assert_true(!there("cache/old") && !there("cache/new"));
+	/* a box can make directories and links; nothing is looked for behind them */
+	path_in(path, "cache/made");
+	assert_int_equal(dir_make(path, 0700, NULL), 0);
+	put_file("cache/made/deep", 65536, 300);
+	path_in(path, "cache");
+	assert_int_equal(sweep_cache(path, 0, NULL), 0);
+	assert_true(there("cache/made/deep"));
 	path_in(path, "nosuch");
 	assert_int_equal(sweep_cache(path, 0, NULL), 0); /* no task has run yet */
 }
