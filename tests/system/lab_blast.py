@@ -123,9 +123,6 @@ class Blast(unittest.TestCase):
         self.lab.must("cut", "n2")
         summary, nodes = self.finish(p)
         self.assertEqual(self.read("failed.out"), expected)
-        # a quick search may be over before the silence of the cut one is noticed
-        lost = sum(nodes[node]["workers_lost"] for node in ("n1", "n2"))
-        self.assertGreaterEqual(lost, 1, summary)
         if labs.has_nft():
             # it took part: the database came through its relay; others may have been quicker
             self.assertGreater(nodes["n3"]["fetched_bytes"], 0, summary)
