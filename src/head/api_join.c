@@ -15,7 +15,9 @@
  *				number only it knows, until the operator has decided
  *
  * Renewal is the first row: the key is known, so a certificate for that key can do no harm in other
- * hands, and a desktop that was off for a month needs nobody to come back.
+ * hands, and a desktop that was off for a month needs nobody to come back. Whichever way it comes,
+ * a node gets one certificate in CERTIFICATE_EVERY_S: a machine that asks without end keeps neither
+ * the signer nor the disk from the others.
  */
 #include <errno.h>
 #include <gnutls/gnutls.h>
@@ -27,7 +29,8 @@
 #include "os/clock.h"
 #include "os/rand.h"
 
-#define NAME_TRIES 4096
+#define NAME_TRIES	    4096
+#define CERTIFICATE_EVERY_S 10
 
 /* what a machine says about itself */
 struct machine {
@@ -143,6 +146,14 @@ static json_t *statement_json(struct api *a, struct err *e)
 	return j;
 }
 
+/* seconds until the node may have another certificate; a clock that was set back is no reason */
+static uint32_t certificate_wait_s(const struct store_node *n, int64_t now)
+{
+	bool early = now >= n->renewed && now < n->renewed + CERTIFICATE_EVERY_S;
+
+	return early ? (uint32_t)(n->renewed + CERTIFICATE_EVERY_S - now) : 0;
+}
+
 /* inside a transaction: sign for the node, remember it, make the answer. NULL: *r says why */
 static json_t *give_certificate(struct api *a, struct store_node *n, const char *csr, int *r,
 				struct err *e)
@@ -150,7 +161,13 @@ static json_t *give_certificate(struct api *a, struct store_node *n, const char 
 	struct sign_result res;
 	json_t *peers, *statement, *j = NULL;
 	int64_t now = clock_wall_s();
+	uint32_t wait_s = certificate_wait_s(n, now);
 
+	if (wait_s) {
+		*r = err_set(e, -EAGAIN, "%s got a certificate just now; ask again in %u s",
+			     n->name, wait_s);
+		return NULL;
+	}
 	*r = sign_node(&a->sign, n->name, n->role, n->id, csr, &res, e);
 	if (*r < 0)
 		return NULL;
@@ -436,6 +453,7 @@ void api_join(struct api *a, const struct http_request *q, struct http_reply *to
 	if (!allowed) {
 		reply_problem(to, PROBLEM_TOO_MANY, "unknown tokens came from %s; wait a minute",
 			      m.source);
+		to->retry_s = 60;
 		return;
 	}
 	r = store_begin(a->store, &e);

@@ -19,9 +19,24 @@
 #define REVOKED_FILE_MAX (CHANNEL_MAX - 4096)
 #define HTTPS_NAMES_MAX	 (CLUSTER_NAMES_MAX + 3)
 
+/*
+ * Certificates of one node: a day's life and a few failures need a handful. Who asks more often
+ * runs dry alone, before anything is taken from the bucket that all share. Numbers are given out
+ * in order, so two nodes meet in a slot only when a table of numbers lies between them; the later
+ * one then takes it over.
+ */
+#define NODE_BURST    20
+#define NODE_PER_HOUR 30
+#define NODE_SLOTS    131072
+
 struct bucket {
 	double left;
 	int64_t filled_at;
+};
+
+struct node_slot {
+	uint32_t id; /* 0: nobody has asked */
+	struct bucket bucket;
 };
 
 struct revoked {
@@ -37,8 +52,9 @@ struct signer {
 	struct revoked *revoked; /* owned, n_revoked of SIGNER_REVOKED_MAX */
 	size_t n_revoked;
 	uint64_t epoch;
-	struct buf statement;	/* the newest list, signed; empty before the first revocation */
-	struct bucket *buckets; /* owned, one per verb */
+	struct buf statement;	 /* the newest list, signed; empty before the first revocation */
+	struct bucket *buckets;	 /* owned, one per verb */
+	struct node_slot *slots; /* owned, NODE_SLOTS; touched where a node has asked */
 };
 
 typedef int verb_fn(struct signer *s, const Cmx__SignRequest *q, int64_t now,
@@ -254,8 +270,8 @@ static int give_statement(struct signer *s, const Cmx__SignRequest *q, int64_t n
 static const struct verb {
 	Cmx__SignVerb verb;
 	const char *name;
-	unsigned int from; /* channels that may ask, SIGNER_FROM_* */
-	int burst, per_hour;
+	unsigned int from;   /* channels that may ask, SIGNER_FROM_* */
+	int burst, per_hour; /* 0: no limit, it makes nothing and costs what a refusal costs */
 	verb_fn *run;
 } verbs[] = {
 	{ CMX__SIGN_VERB__SIGN_NODE, "sign-node", SIGNER_FROM_WEB, 2000, 20000, sign_node },
@@ -263,8 +279,8 @@ static const struct verb {
 	{ CMX__SIGN_VERB__SIGN_OPERATOR, "sign-operator", SIGNER_FROM_HELPER, 10, 10,
 	  sign_operator },
 	{ CMX__SIGN_VERB__SIGN_REVOKE, "revoke", SIGNER_FROM_WEB, 500, 5000, sign_revoke },
-	{ CMX__SIGN_VERB__SIGN_STATEMENT, "statement", SIGNER_FROM_WEB | SIGNER_FROM_HELPER, 2000,
-	  20000, give_statement },
+	{ CMX__SIGN_VERB__SIGN_STATEMENT, "statement", SIGNER_FROM_WEB | SIGNER_FROM_HELPER, 0, 0,
+	  give_statement },
 };
 
 static const struct verb *find_verb(Cmx__SignVerb v)
@@ -276,26 +292,47 @@ static const struct verb *find_verb(Cmx__SignVerb v)
 }
 
 /* a bucket of `burst` requests that fills up by per_hour */
-static bool within_rate(struct signer *s, const struct verb *v, int64_t now)
+static bool take_one(struct bucket *b, int burst, int per_hour, int64_t now)
 {
-	struct bucket *b = &s->buckets[v - verbs];
-
 	if (now > b->filled_at) {
-		b->left += (double)(now - b->filled_at) * v->per_hour / 3600;
+		b->left += (double)(now - b->filled_at) * per_hour / 3600;
 		b->filled_at = now;
 	}
-	if (b->left > v->burst)
-		b->left = v->burst;
+	if (b->left > burst)
+		b->left = burst;
 	if (b->left < 1)
 		return false;
 	b->left -= 1;
 	return true;
 }
 
+static bool node_within_rate(struct signer *s, uint32_t id, int64_t now)
+{
+	struct node_slot *slot = &s->slots[id % NODE_SLOTS];
+
+	if (slot->id != id)
+		*slot = (struct node_slot){ .id = id, .bucket = { NODE_BURST, now } };
+	return take_one(&slot->bucket, NODE_BURST, NODE_PER_HOUR, now);
+}
+
+static int check_rate(struct signer *s, const struct verb *v, const Cmx__SignRequest *q,
+		      int64_t now, struct err *e)
+{
+	if (v->verb == CMX__SIGN_VERB__SIGN_NODE && !node_within_rate(s, q->id, now))
+		return err_set(e, -EAGAIN,
+			       "node %u '%s' has had %d certificates in a short time; it gets one "
+			       "in %d s now",
+			       q->id, q->name, NODE_BURST, 3600 / NODE_PER_HOUR);
+	if (v->burst && !take_one(&s->buckets[v - verbs], v->burst, v->per_hour, now))
+		return err_set(e, -EAGAIN, "too many requests for %s; try again later", v->name);
+	return 0;
+}
+
 static int decide(struct signer *s, enum signer_from from, const Cmx__SignRequest *q, int64_t now,
 		  struct signer_answer *a)
 {
 	const struct verb *v = find_verb(q->verb);
+	int r;
 
 	if (!v)
 		return err_set(&a->err, -ENOSYS, "the signer has no verb %d", (int)q->verb);
@@ -303,10 +340,8 @@ static int decide(struct signer *s, enum signer_from from, const Cmx__SignReques
 		return err_set(&a->err, -EPERM, "this process may not ask for %s", v->name);
 	if (strlen(q->name) > NAME_MAX_LEN || q->csr.len > CA_REQUEST_MAX)
 		return err_set(&a->err, -EINVAL, "a name or a signing request is too long");
-	if (!within_rate(s, v, now))
-		return err_set(&a->err, -EAGAIN, "too many requests for %s; try again later",
-			       v->name);
-	return v->run(s, q, now, a);
+	r = check_rate(s, v, q, now, &a->err);
+	return r < 0 ? r : v->run(s, q, now, a);
 }
 
 void signer_answer(struct signer *s, enum signer_from from, const void *p, size_t len, int64_t now,
@@ -385,7 +420,8 @@ int signer_open(const char *dir, const struct cluster *c, struct signer **ret, s
 	(void)snprintf(s->dir, sizeof(s->dir), "%s", dir); /* a cut name is not found below */
 	buf_init(&s->statement, REVOKED_FILE_MAX);
 	s->buckets = calloc(ARRAY_LEN(verbs), sizeof(*s->buckets));
-	if (!s->buckets) {
+	s->slots = calloc(NODE_SLOTS, sizeof(*s->slots));
+	if (!s->buckets || !s->slots) {
 		r = err_set(e, -ENOMEM, "out of memory");
 		goto fail;
 	}
@@ -410,6 +446,7 @@ void signer_close(struct signer *s)
 	ca_close(s->ca);
 	free(s->revoked);
 	free(s->buckets);
+	free(s->slots);
 	buf_done(&s->statement);
 	free(s);
 }

@@ -23,6 +23,7 @@ struct api_client {
 	char error[CURL_ERROR_SIZE];
 	struct buf answer;
 	long status;
+	uint64_t retry_s;
 };
 
 static size_t on_answer(char *p, size_t size, size_t n, void *owner)
@@ -93,6 +94,11 @@ void api_close(struct api_client *c)
 long api_status(const struct api_client *c)
 {
 	return c->status;
+}
+
+uint64_t api_retry_s(const struct api_client *c)
+{
+	return c->retry_s;
 }
 
 /* the address in the first line of a credential file: "# url https://..." */
@@ -219,6 +225,7 @@ int api_call(struct api_client *c, const char *method, const char *path, const j
 	struct curl_slist *headers = NULL;
 	char url[2 * API_URL_MAX + sizeof(PATH_PREFIX)];
 	char *text = NULL;
+	curl_off_t retry_s;
 	CURLcode code;
 
 	if (ret)
@@ -236,6 +243,7 @@ int api_call(struct api_client *c, const char *method, const char *path, const j
 	}
 	buf_reset(&c->answer);
 	c->status = 0;
+	c->retry_s = 0;
 	c->error[0] = '\0';
 	/* as above: what fails here for want of memory lets the transfer fail */
 	(void)curl_easy_setopt(c->curl, CURLOPT_URL, url);
@@ -255,6 +263,8 @@ int api_call(struct api_client *c, const char *method, const char *path, const j
 	if (code != CURLE_OK)
 		return transfer_failed(c, code, e);
 	(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
+	if (curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &retry_s) == CURLE_OK && retry_s > 0)
+		c->retry_s = (uint64_t)retry_s;
 	return finish(c, ret, e);
 }
 

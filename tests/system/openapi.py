@@ -123,8 +123,12 @@ class OpenApi(unittest.TestCase):
         unknown = UNKNOWN % (ca["cluster"][:8], ca["fingerprint"][:32])
         body = self.join_body(token=self.head.token())
         first = self.ask("post", "/join", 201, body, who=None)
+        self.ask("post", "/join", 429, body, who=None)
+        self.ask("post", "/renew", 429, {"csr": body["csr"]}, who=None)
+        self.head.later()
         again = self.ask("post", "/join", 200, body, who=None)
         self.assertEqual((first["name"], first["id"]), (again["name"], again["id"]))
+        self.head.later()
         self.ask("post", "/renew", 200, {"csr": body["csr"]}, who=None)
         self.ask("post", "/renew", 404, {"csr": headd.make_csr()}, who=None)
         self.ask("post", "/renew", 422, {"csr": "x"}, who=None)
@@ -149,6 +153,7 @@ class OpenApi(unittest.TestCase):
         self.ask("post", "/nodes/{name}/approve", 404, word=asked["name"])
         self.ask("post", "/nodes/{name}/refuse", 404, word=asked["name"])
         self.ask("get", "/join/{id}", 200, word=asked["join"], who=None)
+        self.ask("get", "/join/{id}", 429, word=asked["join"], who=None)
         self.ask("get", "/join/{id}", 404, word="0" * 32, who=None)
 
     def test_7_nodes(self):

@@ -374,6 +374,39 @@ static void too_often_is_refused(void **state)
 	assert_int_equal(refused, 90);
 }
 
+/* answers of n requests in a row that were EAGAIN */
+static int ask_often(Cmx__SignVerb verb, const char *name, const char *role, uint32_t id, int n,
+		     int64_t now)
+{
+	int refused = 0;
+
+	for (int i = 0; i < n; i++) {
+		struct signer_answer a;
+
+		ask(SIGNER_FROM_WEB, verb, name, role, id, csr, now, &a);
+		refused += a.reply.error == EAGAIN;
+		signer_answer_done(&a);
+	}
+	return refused;
+}
+
+/* more requests than all nodes together may make in a burst */
+static void a_greedy_node_starves_nobody(void **state)
+{
+	const Cmx__SignVerb node = CMX__SIGN_VERB__SIGN_NODE;
+
+	assert_true(ask_often(node, "greedy", "desktop", 2, 2500, NOW) > 2400);
+	assert_int_equal(ask_often(node, "n3", "desktop", 3, 10, NOW), 0);
+	/* it is not shut out for good, nor does waiting save up more than a burst */
+	assert_int_equal(ask_often(node, "greedy", "desktop", 2, 1, NOW + 3600), 0);
+	assert_true(ask_often(node, "greedy", "desktop", 2, 100, NOW + 30 * 3600) > 70);
+}
+
+static void the_list_is_always_given(void **state)
+{
+	assert_int_equal(ask_often(CMX__SIGN_VERB__SIGN_STATEMENT, "", "", 0, 5000, NOW), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +416,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(garbage_is_answered, make, unmake),
 		cmocka_unit_test_setup_teardown(revocation_cannot_be_taken_back, make, unmake),
 		cmocka_unit_test_setup_teardown(too_often_is_refused, make, unmake),
+		cmocka_unit_test_setup_teardown(a_greedy_node_starves_nobody, make, unmake),
+		cmocka_unit_test_setup_teardown(the_list_is_always_given, make, unmake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
