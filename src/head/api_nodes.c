@@ -134,9 +134,7 @@ void api_node_remove(struct api *a, const struct http_request *q, struct http_re
 		to->status = 204;
 }
 
-/* the list must be known to the members even when our own comosixd is away for a moment: the
- * thread of live.c brings it again when that is back */
-static bool spread(struct api *a, const struct sign_result *res)
+bool api_spread(struct api *a, const struct sign_result *res)
 {
 	struct err e = { 0 };
 
@@ -184,7 +182,7 @@ void api_node_revoke(struct api *a, const struct http_request *q, struct http_re
 		r = -EIO;
 	}
 	/* whatever our disk says: the peers shall know at once */
-	told = spread(a, &res);
+	told = api_spread(a, &res);
 	if (!r)
 		reply_json(to, 200,
 			   json_pack("{s:s, s:I, s:b}", "name", n.name, "epoch",

@@ -133,7 +133,7 @@ static const struct opt_spec operator_specs[] = {
 
 static const struct opt_command operator_command = {
 	.name = "comosix-headd operator",
-	.summary = "make a new operator's credential, for one that was lost or has ended",
+	.summary = "make a new operator's credential, for one that was lost, revoked or has ended",
 	.examples = "  comosix-headd operator\n",
 	.specs = operator_specs,
 	.n_specs = ARRAY_LEN(operator_specs),
@@ -555,8 +555,8 @@ static int serve_helper(struct headd *h)
 static void make_dirs_theirs(const struct sandbox *web, const struct sandbox *signer)
 {
 	static const char *const web_files[] = { "head.db", "head.db-wal", "head.db-shm" };
-	static const char *const signer_files[] = { "ca.key", "ca.pem", "statement.key",
-						    "statement.pub", "revoked" };
+	static const char *const signer_files[] = { "ca.key",	     "ca.pem",	"statement.key",
+						    "statement.pub", "revoked", "operators" };
 
 	give_dir(web->root, web_files, ARRAY_LEN(web_files), web->uid, web->gid);
 	give_dir(signer->root, signer_files, ARRAY_LEN(signer_files), signer->uid, signer->gid);

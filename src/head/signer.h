@@ -9,8 +9,9 @@
  * share only. So who takes over the web process can make
  * nodes join for as long as he is in, and every one is in the signer's log; he cannot read a
  * key, make an operator or a second head, give out a certificate for longer than a day, or take
- * back a revocation: the signer keeps the list of revoked nodes, it only grows until the last
- * certificate of a node has ended, and its epoch only rises.
+ * back a revocation: the signer keeps the list of revoked nodes and operators' credentials, it only
+ * grows until the last certificate of a node (or the credential) has ended, and its epoch only
+ * rises. It also keeps a list of all credentials it gave to operators (credentials.h).
  */
 #ifndef HEAD_SIGNER_H
 #define HEAD_SIGNER_H
@@ -41,7 +42,8 @@ struct signer;
 /* an answer under construction; a statement in it points into the signer */
 struct signer_answer {
 	Cmx__SignReply reply;
-	struct buf certificate; /* owned */
+	struct buf certificate;	      /* owned */
+	Cmx__OperatorList *operators; /* owned; NULL unless they were asked for */
 	struct ca_issued issued;
 	struct err err;
 };

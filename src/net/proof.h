@@ -88,6 +88,9 @@ struct proof_check {
 	const char *cluster; /* 32 digits */
 	const char *node;    /* this node's name */
 	int64_t now_s;
+	/* is the credential with this serial number revoked? NULL: none is */
+	bool (*revoked)(const void *owner, const char *serial);
+	const void *owner;
 };
 
 /**
@@ -96,8 +99,8 @@ struct proof_check {
  * @rq:		What the peer asks, with the body's bytes as they came and the uid it stamped
  * @c:		Whom to believe
  * @nonces:	Takes the nonce when all is well
- * @ret_operator: Name in the certificate, PROOF_OPERATOR_MAX + 1 bytes; for the log and for the
- *		list of the revoked; set on success only
+ * @ret_operator: Name in the certificate, PROOF_OPERATOR_MAX + 1 bytes; for the log; set on
+ *		success only
  * @e:		Reason
  *
  * Return: 0, -EACCES when it proves nothing (or was used before), -ENOMEM

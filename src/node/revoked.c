@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* revoked.c - the list of nodes whose certificates are not taken any more */
+/* revoked.c - the list of nodes and operators whose certificates are not taken any more */
 #include "node/revoked.h"
 
 #include <errno.h>
 #include <gnutls/abstract.h>
 #include <limits.h>
 
+#include "net/identity.h"
 #include "os/file.h"
 #include "wire/control.pb-c.h"
 #include "wire/message.h"
@@ -17,6 +18,8 @@ struct revoked {
 	uint64_t epoch;
 	uint32_t *ids; /* ascending */
 	size_t n;
+	char (*operators)[IDENTITY_SERIAL_TEXT]; /* n_operators serial numbers */
+	size_t n_operators;
 	struct buf statement;
 };
 
@@ -27,6 +30,7 @@ void revoked_close(struct revoked *r)
 	if (r->key)
 		gnutls_pubkey_deinit(r->key);
 	free(r->ids);
+	free(r->operators);
 	buf_done(&r->statement);
 	free(r);
 }
@@ -41,6 +45,14 @@ static int compare(const void *a, const void *b)
 bool revoked_has(const struct revoked *r, uint32_t id)
 {
 	return r->n && bsearch(&id, r->ids, r->n, sizeof(id), compare);
+}
+
+bool revoked_has_operator(const struct revoked *r, const char *serial)
+{
+	for (size_t i = 0; i < r->n_operators; i++)
+		if (!strcmp(r->operators[i], serial))
+			return true;
+	return false;
 }
 
 uint64_t revoked_epoch(const struct revoked *r)
@@ -69,19 +81,27 @@ static int adopt(struct revoked *r, const Cmx__RevocationList *list, const void 
 		 struct err *e)
 {
 	uint32_t *ids = calloc(list->n_entries + 1, sizeof(*ids));
+	char(*operators)[IDENTITY_SERIAL_TEXT] = calloc(list->n_operators + 1, sizeof(*operators));
 	struct buf copy;
 
 	buf_init(&copy, STATEMENT_MAX);
-	if (!ids || buf_put(&copy, p, len) < 0) {
+	if (!ids || !operators || buf_put(&copy, p, len) < 0) {
 		free(ids);
+		free(operators);
 		buf_done(&copy);
 		return err_set(e, -ENOMEM, "out of memory for the revocation list");
 	}
 	for (size_t i = 0; i < list->n_entries; i++)
 		ids[i] = list->entries[i]->id;
 	qsort(ids, list->n_entries, sizeof(*ids), compare);
+	for (size_t i = 0; i < list->n_operators; i++)
+		(void)snprintf(operators[i], sizeof(operators[i]), "%s",
+			       list->operators[i]->serial); /* a cut one is nobody's */
 	free(r->ids);
+	free(r->operators);
 	buf_done(&r->statement);
+	r->operators = operators;
+	r->n_operators = list->n_operators;
 	r->ids = ids;
 	r->n = list->n_entries;
 	r->epoch = list->epoch;
@@ -116,6 +136,8 @@ static int check(struct revoked *r, const void *p, size_t len, struct err *e)
 		return 0;
 	if (list->n_entries > REVOKED_MAX)
 		return err_set(e, -EPROTO, "a revocation list of %zu nodes", list->n_entries);
+	if (list->n_operators > REVOKED_OPERATORS_MAX)
+		return err_set(e, -EPROTO, "a revocation list of %zu operators", list->n_operators);
 	err = adopt(r, list, p, len, e);
 	return err < 0 ? err : 1;
 }

@@ -6,6 +6,7 @@ Each case waits for the end of a process or for its output, never for time to pa
 random delay is the moment of a kill.
 """
 import contextlib
+import json
 import os
 import pty
 import pwd
@@ -387,6 +388,26 @@ class Services(unittest.TestCase):
         deadline = time.monotonic() + labs.TIMEOUT
         while lab.status()[node]["member"] != state:
             self.assertLess(time.monotonic(), deadline, f"{node} does not become {state}")
+
+    def test_a_revoked_credential_commands_no_node(self):
+        old = "/etc/comosix/old.pem"
+
+        def command(lab, pem):
+            return lab.on("head", "env", f"COMOSIX_OPERATOR={pem}", "comosix", "exec", "n1", "--", "true")
+
+        with labs.Lab("revoked") as lab:
+            lab.must("up", "--nodes", 1)
+            lab.out("head", "cp", "/etc/comosix/operator.pem", old)
+            own, = json.loads(lab.out("head", "comosix", "operator", "list", "--json"))["operators"]
+            lab.out("head", "comosix-headd", "operator")
+            self.assertEqual(command(lab, old).returncode, 0)
+            lab.out("head", "comosix", "operator", "revoke", own["serial"])
+            deadline = time.monotonic() + labs.TIMEOUT
+            while not (done := command(lab, old)).returncode:  # until the list has come there
+                self.assertLess(time.monotonic(), deadline)
+            self.assertEqual(done.returncode, 5)
+            self.assertIn("was revoked", done.stderr)
+            self.assertEqual(command(lab, "/etc/comosix/operator.pem").returncode, 0)
 
     def test_failures_are_seen_and_healed(self):
         with labs.Lab("serve") as lab:

@@ -170,6 +170,26 @@ class OpenApi(unittest.TestCase):
         self.ask("get", "/cluster", 200)
         self.ask("get", "/revocations", 200)
 
+    def test_7b_operators(self):
+        own, = self.ask("get", "/operators", 200)["operators"]
+        self.assertEqual((own["state"], own["own"]), ("valid", True))
+        self.assertIsNotNone(own["last_used"])
+        revoke = "/operators/{serial}/revoke"
+        self.ask("post", revoke, 409, word=own["serial"])
+        self.ask("post", revoke, 404, word="0" * 32)
+        self.ask("post", revoke, 404, word="x")
+        self.ask("post", revoke, 422, {"force": 1}, word=own["serial"])
+        self.ask("post", revoke, 422, {"other": True}, word=own["serial"])
+        self.ask("post", revoke, 400, "[]", word=own["serial"])
+        self.ask("post", revoke, 413, {"force": True, "x": "x" * 5000}, word=own["serial"])
+        self.head.new_operator()
+        other, = [o for o in self.ask("get", "/operators", 200)["operators"] if not o["own"]]
+        self.assertEqual(other["serial"], own["serial"])
+        for _ in range(2):
+            self.ask("post", revoke, 200, {"force": False}, word=own["serial"])
+        self.assertEqual([o["state"] for o in self.ask("get", "/operators", 200)["operators"]],
+                         ["revoked", "valid"])
+
     def test_8_a_node_may_read(self):
         joined = self.head.join("reader", "--token", self.head.token())
         self.assertEqual(joined.returncode, 0, joined.stderr)
