@@ -29,15 +29,25 @@ bool lab_options(const struct opt_command *cmd, int argc, char **argv, void *tar
 		return false;
 	}
 	if (r < 0) {
-		*ret_status = lab_say(EXIT_USAGE, "%s", e.text);
+		*ret_status = lab_say(EXIT_USAGE, "%s; see '%s --help'", e.text, cmd->name);
 		return false;
 	}
-	if (words >= 0 && argc - *ret_first != words) {
-		*ret_status = lab_say(EXIT_USAGE, "usage: %s [options] %s", cmd->name,
-				      cmd->args ? cmd->args : "");
+	if (argc - *ret_first < words) {
+		*ret_status = lab_missing(cmd);
+		return false;
+	}
+	if (words >= 0 && argc - *ret_first > words) {
+		*ret_status = lab_say(EXIT_USAGE, "'%s' is one word too many; see '%s --help'",
+				      argv[*ret_first + words], cmd->name);
 		return false;
 	}
 	return true;
+}
+
+int lab_missing(const struct opt_command *cmd)
+{
+	return lab_say(EXIT_USAGE, "which node? usage: %s [options] %s; see '%s --help'", cmd->name,
+		       cmd->args, cmd->name);
 }
 
 int lab_say(int status, const char *fmt, ...)

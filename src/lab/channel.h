@@ -25,7 +25,7 @@
 	X(START, "command", "text: node")                                                          \
 	X(CUT, "command", "text: node")                                                            \
 	X(HEAL, "command", "text: node")                                                           \
-	X(ADD, "command", "number: how many; text: flags of enum lab_add_flags as a number")       \
+	X(ADD, "command", "number: how many; text: enum lab_add_flags; DONE has the first's number") \
 	X(ROOT, "command", "text: node; answer DONE, fd: its root directory")                      \
 	X(PROGRESS, "supervisor", "text: step; number: what is done so far")                       \
 	X(DONE, "supervisor", "the answer is yes")                                                 \
@@ -57,7 +57,7 @@ struct channel_msg {
 /** channel_pair() - Two connected ends, close-on-exec and non-blocking */
 int channel_pair(int ret_fds[2], struct err *e) MUST_CHECK;
 
-/** channel_listen() - Listen on a path; the caller of listen(2) is what channel_peer() shows */
+/** channel_listen() - Listen on a path; the caller of listen(2) is what sock_peer() shows */
 int channel_listen(const char *path, mode_t mode, int *ret_fd, struct err *e) MUST_CHECK;
 
 /** channel_connect() - -ENOENT or -ECONNREFUSED when nobody listens */

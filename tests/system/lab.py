@@ -360,11 +360,40 @@ class Failures(unittest.TestCase):
     def test_add(self):
         with labs.Lab("add") as lab:
             lab.must("up", "--bare", "--nodes", 1)
-            lab.must("add", "--count", 2, "--role", "server")
+            self.assertEqual(lab.must("add", "--count", 2, "--role", "server"), "n2\nn3\n")
             nodes = lab.status()
             self.assertEqual(set(nodes), {"head", "n1", "n2", "n3"})
             self.assertEqual(nodes["n3"]["role"], "server")
             self.assertIn("10.77.1.3", lab.out("n1", "getent", "hosts", "n3"))
+            self.assertEqual(json.loads(lab.must("add", "--json")),
+                             {"lab": lab.name, "nodes": ["n4"]})
+
+    def test_a_head_that_is_off_stays_off(self):
+        with labs.Lab("off") as lab:
+            lab.must("up", "--bare", "--nodes", 1)
+            lab.must("kill", "head")
+            refused = lab.run("add")
+            self.assertEqual(refused.returncode, 5)
+            self.assertIn("comosix lab start head", refused.stderr)
+            lab.must("kill", "n1")
+            lab.must("start", "n1")  # it has been there: it needs nobody
+            nodes = lab.status()
+            self.assertEqual({n: nodes[n]["state"] for n in nodes}, {"head": "off", "n1": "ready"})
+            lab.must("start", "head")
+            self.assertEqual(lab.must("add"), "n2\n")
+
+    def test_wrong_words(self):
+        lab = labs.Lab("words")
+        for verb in ("kill", "start", "cut", "heal", "exec"):
+            missing = lab.run(verb)
+            self.assertEqual(missing.returncode, 2, verb)
+            self.assertIn("which node?", missing.stderr)
+            self.assertIn(f"comosix lab {verb} --help", missing.stderr)
+        for verb in ("kill", "start", "cut", "heal"):
+            many = lab.run(verb, "n1", "n2")
+            self.assertEqual(many.returncode, 2, verb)
+            self.assertIn("'n2' is one word too many", many.stderr)
+            self.assertIn(f"comosix lab {verb} --help", many.stderr)
 
     @unittest.skipUnless(labs.has_nft(), "needs nft: apt install nftables")
     def test_nat_lets_out_and_nothing_in(self):
@@ -415,6 +444,11 @@ class Services(unittest.TestCase):
             nodes = lab.status()
             self.assertEqual({n["member"] for n in nodes.values()}, {"alive"})
             self.assertEqual(nodes["n1"]["role"], "server")
+            lab.must("cut", "head")
+            refused = lab.run("add")
+            self.assertEqual(refused.returncode, 5)
+            self.assertIn("comosix lab heal head", refused.stderr)
+            lab.must("heal", "head")
             lab.must("kill", "n2")
             lab.must("cut", "n3")
             self.member(lab, "n2", "dead")
