@@ -45,6 +45,30 @@ int api_event(struct api *a, const char *type, const char *subject, const char *
 /** api_by() - Who asks, as events and the audit log name him */
 const char *api_by(const struct http_request *q);
 
+/** api_begin() - Begin a transaction, or answer with the problem; true when begun */
+bool api_begin(struct api *a, struct http_reply *to);
+
+/**
+ * api_found() - Go on with what was looked up, or end the transaction and answer
+ * @r, @e:	What the store said
+ * @to:		The answer, unless found
+ * @fmt:	What to say when there is none
+ *
+ * Return: true when @r is 0
+ */
+bool api_found(struct api *a, int r, const struct err *e, struct http_reply *to, const char *fmt,
+	       ...) PRINTF(5, 6);
+
+/**
+ * api_finish() - End the transaction and answer
+ * @j:		The answer when all is well; consumed. Not looked at with status 204
+ * @status:	Of that answer
+ * @r, @e:	How it went so far: a failure rolls back and is the answer
+ * @to:		The answer
+ */
+void api_finish(struct api *a, json_t *j, unsigned int status, int r, const struct err *e,
+		struct http_reply *to);
+
 /** api_commit() - Commit and wake the streams, or answer with the problem; true when done */
 bool api_commit(struct api *a, struct http_reply *to);
 

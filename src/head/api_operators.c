@@ -109,15 +109,13 @@ static int revoke(struct api *a, const struct http_request *q, bool force, struc
 		  struct http_reply *to)
 {
 	struct err e = { 0 };
-	int r = store_begin(a->store, &e);
+	int r;
 
-	if (!r && !may_go(a, q->word, force, to)) {
+	if (!api_begin(a, to))
+		return -EIO;
+	if (!may_go(a, q->word, force, to)) {
 		store_rollback(a->store);
 		return -EPERM;
-	}
-	if (r < 0) {
-		reply_err(to, r, &e);
-		return r;
 	}
 	/* as for nodes: the signer first, and the same request again finishes what failed */
 	r = sign_revoke_operator(&a->sign, q->word, ret, &e);
