@@ -9,6 +9,7 @@
 
 #include "ctl/command.h"
 #include "os/fd.h"
+#include "os/sock.h"
 
 #define HELP_MAX 8192
 
@@ -70,7 +71,7 @@ int lab_connect(const char *lab, int *ret_fd)
 
 	if (r < 0)
 		return lab_say(EXIT_USAGE, "%s", e.text);
-	r = channel_connect(p.control, ret_fd, &e);
+	r = sock_packet_connect(p.control, ret_fd, &e);
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return lab_say(EXIT_NOT_FOUND,
 			       "no lab '%s' is up; start one: comosix lab up --name %s --nodes 4",

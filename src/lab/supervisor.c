@@ -515,7 +515,7 @@ static NORETURN void supervise(const struct lab_plan *plan, int lock, int founde
 	r = let_go(plan, lock, founder, &e);
 	log_open("comosix-lab", LOG_INFO);
 	if (!r)
-		r = channel_listen(plan->paths.control, 0666, &lab.control, &e);
+		r = sock_packet_listen(plan->paths.control, 0666, &lab.control, &e);
 	/* from here on whoever has the lock finds us by the socket */
 	if (!r)
 		r = channel_send(founder, SAY_PROGRESS, 0, "listening");

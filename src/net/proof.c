@@ -56,11 +56,6 @@ void credential_free(struct credential *c)
 	free(c);
 }
 
-const char *credential_cluster(const struct credential *c)
-{
-	return c->cluster;
-}
-
 static int take_certificate(struct credential *c, const gnutls_datum_t *pem)
 {
 	gnutls_x509_crt_t certs[CERTS_MAX];

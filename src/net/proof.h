@@ -40,9 +40,6 @@ struct credential; /* an operator.pem in memory; the key is wiped by credential_
 int credential_load(const char *path, struct credential **ret, struct err *e) MUST_CHECK;
 void credential_free(struct credential *c);
 
-/** credential_cluster() - The 32 digits its certificate names */
-const char *credential_cluster(const struct credential *c);
-
 /* what is asked, said alike by both sides */
 struct proof_request {
 	Cmx__OpenKind kind;
