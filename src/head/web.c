@@ -288,10 +288,12 @@ static bool admit(struct MHD_Connection *conn, const char *method, const char *u
 	switch (route_find(method, url, &x->route, x->q.word, x->reply.allow)) {
 	case ROUTE_NO_PATH:
 		reply_problem(&x->reply, PROBLEM_NOT_FOUND,
-			      "the API is described at " ROUTE_PREFIX "/openapi.json");
+			      "the head has no such address (is it older than this command?); "
+			      "what it has is at " ROUTE_PREFIX "/openapi.json");
 		return false;
 	case ROUTE_NO_METHOD:
-		reply_problem(&x->reply, PROBLEM_NO_METHOD, "it has: %s", x->reply.allow);
+		reply_problem(&x->reply, PROBLEM_NO_METHOD, "this address has the methods %s only",
+			      x->reply.allow);
 		return false;
 	case ROUTE_FOUND:
 		break;

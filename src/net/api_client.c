@@ -187,14 +187,39 @@ static int transfer_failed(const struct api_client *c, CURLcode code, struct err
 	}
 }
 
+/*
+ * Of most problems the detail says all to a person: "no node is called 'x'", and a title in front
+ * ("There is no such thing: ...") is noise. Of these the title says what is wrong and the detail
+ * what to do about it.
+ */
+static const char *const told_by_title[] = {
+	"token-unknown", "token-expired", "token-used",	  "token-revoked",
+	"token-network", "node-revoked",  "join-refused", "not-allowed",
+};
+
+static bool title_tells(const char *type)
+{
+	const char *last = type ? strrchr(type, ':') : NULL;
+
+	for (size_t i = 0; last && i < ARRAY_LEN(told_by_title); i++)
+		if (!strcmp(last + 1, told_by_title[i]))
+			return true;
+	return false;
+}
+
 /* a problem of RFC 9457, or whatever else came with the status */
 static int said_no(const struct api_client *c, const json_t *j, struct err *e)
 {
 	const char *title = json_string_value(json_object_get(j, "title"));
 	const char *detail = json_string_value(json_object_get(j, "detail"));
+	const char *type = json_string_value(json_object_get(j, "type"));
 
+	if (detail && !title_tells(type))
+		return err_set(e, -EREMOTE, "%s", detail);
 	if (title && detail)
 		return err_set(e, -EREMOTE, "%s: %s", title, detail);
+	if (title)
+		return err_set(e, -EREMOTE, "%s", title);
 	return err_set(e, -EREMOTE, "the head answered with HTTP status %ld", c->status);
 }
 
