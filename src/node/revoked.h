@@ -38,6 +38,9 @@ void revoked_close(struct revoked *r);
 
 bool revoked_has(const struct revoked *r, uint32_t id);
 
+/** revoked_name() - The name it had; "" when it is not on the list, or has no name there */
+const char *revoked_name(const struct revoked *r, uint32_t id);
+
 /** revoked_has_operator() - Was the credential with this serial number (hexadecimal) revoked? */
 bool revoked_has_operator(const struct revoked *r, const char *serial);
 uint64_t revoked_epoch(const struct revoked *r);

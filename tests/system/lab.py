@@ -438,6 +438,15 @@ class Services(unittest.TestCase):
             self.assertIn("was revoked", done.stderr)
             self.assertEqual(command(lab, "/etc/comosix/operator.pem").returncode, 0)
 
+    def test_a_revoked_node_is_still_told_of_after_a_restart(self):
+        with labs.Lab("gone") as lab:
+            lab.must("up", "--nodes", 2)
+            lab.out("head", "comosix", "node", "revoke", "n2")
+            self.member(lab, "n2", "revoked")
+            lab.must("kill", "head")
+            lab.must("start", "head")
+            self.member(lab, "n2", "revoked")
+
     def test_failures_are_seen_and_healed(self):
         with labs.Lab("serve") as lab:
             lab.must("up", "--nodes", 3, "--servers", 1)
