@@ -129,8 +129,11 @@ int lab_members(const char *lab, const char *node, struct lab_member **ret, size
 		struct err *e)
 {
 	AUTO_FREE struct list *l = calloc(1, sizeof(*l));
-	int r = l ? read_members(lab, node, 0, 0, l, e) : err_set(e, -ENOMEM, "out of memory");
+	int r;
 
+	if (!l)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = read_members(lab, node, 0, 0, l, e);
 	if (r < 0)
 		return r;
 	*ret = calloc(l->n + 1, sizeof(**ret));

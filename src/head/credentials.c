@@ -2,6 +2,7 @@
 /* credentials.c - the operators' credentials that the signer has given out */
 #include "head/credentials.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -105,6 +106,7 @@ int credentials_add(const char *dir, const Cmx__OperatorCredential *row, int64_t
 		r = read_list(path, &old, e);
 	if (r < 0)
 		return r;
+	assert(old); /* clang-tidy does not see that err_set() fails */
 	for (size_t i = 0; i < old->n_rows; i++)
 		if (old->rows[i]->not_after > now)
 			rows[n++] = old->rows[i];

@@ -401,6 +401,7 @@ static int sign_revoke_operator(struct signer *s, const Cmx__SignRequest *q, int
 		return err_set(&a->err, -ENOSPC, "%d operators' credentials are revoked already",
 			       CREDENTIALS_MAX);
 	}
+	assert(next.operators); /* clang-tidy does not see that err_set() fails */
 	row = &next.operators[next.n_operators++];
 	(void)snprintf(row->serial, sizeof(row->serial), "%s", found->serial);
 	row->until = found->not_after;
