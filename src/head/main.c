@@ -129,12 +129,15 @@ static const struct opt_spec operator_specs[] = {
 	  "where the head keeps its state (" STATE_DIR ")" },
 	{ "etc", 0, OPT_STRING, offsetof(struct options, etc), "DIR",
 	  "where the operator's credential goes (" ETC_DIR ")" },
+	{ "name", 0, OPT_STRING, offsetof(struct options, name), "NAME",
+	  "whose it is, for lists and logs (" OPERATOR_NAME ")" },
 };
 
 static const struct opt_command operator_command = {
 	.name = "comosix-headd operator",
 	.summary = "make a new operator's credential, for one that was lost, revoked or has ended",
-	.examples = "  comosix-headd operator\n",
+	.examples = "  comosix-headd operator\n"
+		    "  comosix-headd operator --name kim --etc /root/for-kim\n",
 	.specs = operator_specs,
 	.n_specs = ARRAY_LEN(operator_specs),
 };
@@ -243,7 +246,7 @@ static int run_operator(int argc, char **argv, struct options *o)
 		return 2;
 	}
 	log_open(operator_command.name, LOG_WARN);
-	r = setup_operator(o->state, o->etc, &e);
+	r = setup_operator(o->state, o->etc, o->name ? o->name : OPERATOR_NAME, &e);
 	if (r < 0) {
 		(void)fprintf(stderr, "%s: %s%s\n", operator_command.name, e.text,
 			      geteuid() ? "; only root can do this" : "");

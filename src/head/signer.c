@@ -148,8 +148,11 @@ static int sign_operator(struct signer *s, const Cmx__SignRequest *q, int64_t no
 	Cmx__OperatorCredential row = CMX__OPERATOR_CREDENTIAL__INIT;
 	int r;
 
-	if (q->id || !name_ok(q->name))
-		return err_set(&a->err, -EPERM, "not a name for an operator");
+	if (q->id || !name_ok(q->name) || name_reserved(q->name))
+		return err_set(
+			&a->err, -EPERM,
+			"'%s' is not a name for an operator; use small letters, digits and -",
+			q->name);
 	r = sign_identity(s, q, "operator", SIGNER_OPERATOR_LIFE_S, now, a);
 	if (r < 0)
 		return r;

@@ -22,11 +22,12 @@ class Operators(Case):
                               stdin=subprocess.DEVNULL)
 
     def test_taken_back(self):
-        first, = self.listed()
+        before = self.listed()
+        first, = [serial for serial, o in before.items() if o["own"]]
         self.refused(self.head.run("operator", "revoke", first), "comosix-headd operator")
         lost = self.head.new_operator()
         # not shown to anybody yet, and known all the same
-        second, = set(self.listed()) - {first}
+        second, = set(self.listed()) - set(before)
         self.assertIn("this one", self.ok(self.head.run("operator", "list")))
         open_line = self.head.connect((lost, lost))
         open_line.request("GET", "/api/v1/nodes")
@@ -59,6 +60,23 @@ class Operators(Case):
         self.refused(self.head.run("nodes"), "was revoked")
         self.head.new_operator()
         self.ok(self.head.run("nodes"))
+
+    def test_one_for_somebody_else(self):
+        etc = os.path.join(self.head.dir, "for-kim")
+        made = subprocess.run([f"{headd.BIN}/comosix-headd", "operator", "--name", "kim", "--state",
+                               self.head.state, "--etc", etc], capture_output=True, text=True)
+        self.ok(made)
+        kim = os.path.join(etc, "operator.pem")
+        token = json.loads(self.ok(self.as_operator(kim, "token", "create", "--json")))
+        last = self.head.ask("GET", "/events").json["events"][-1]
+        self.assertEqual((last["type"], last["by"]), ("token.created", "kim"))
+        self.assertEqual(last["subject"], str(token["id"]))
+        serial, = [s for s, o in self.listed().items() if o["name"] == "kim"]
+        self.ok(self.head.run("operator", "revoke", serial))
+        self.refused(self.as_operator(kim, "nodes"), "was revoked")
+        bad = subprocess.run([f"{headd.BIN}/comosix-headd", "operator", "--name", "a/b", "--state",
+                              self.head.state, "--etc", etc], capture_output=True, text=True)
+        self.refused(bad, "is not a name for an operator", 1)
 
     def test_of_two_who_revoke_each_other_one_stays(self):
         with headd.Headd() as head:

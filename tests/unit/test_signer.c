@@ -157,6 +157,7 @@ static void what_it_refuses(void **state)
 		{ SIGNER_FROM_WEB, CMX__SIGN_VERB__SIGN_OPERATOR, "operator", "", 0, EPERM },
 		{ SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_OPERATOR, "operator", "", 0, 0 },
 		{ SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_OPERATOR, "operator", "", 3, EPERM },
+		{ SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_OPERATOR, "head", "", 0, EPERM },
 		{ SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_NODE, "n1", "server", 2, EPERM },
 		{ SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_REVOKE, "n1", "", 2, EPERM },
 		{ SIGNER_FROM_WEB, CMX__SIGN_VERB__SIGN_REVOKE, "head", "", 1, EPERM },
