@@ -92,6 +92,8 @@ static void usage_errors(void **state)
 		"-p|blastp|-d",
 		"-p|blastp|--local-workers|0",
 		"-p|blastp|--local-workers=x",
+		"-p|blastp|--recheck|101",
+		"-p|blastp|--recheck=some",
 		"-p|blastp|--nonsense",
 	};
 

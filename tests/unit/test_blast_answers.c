@@ -103,7 +103,7 @@ static void hear(struct sim *s, uint32_t node)
 	struct answer v = { s->worker[node],	node, (uint32_t)s->task[node], &h, true, s->now_ms,
 			    rng_u64(&s->random) };
 	uint32_t liar;
-	bool kept;
+	enum answer_use use;
 
 	truth(s, v.task, &h);
 	if (lies_now(s, node)) {
@@ -116,8 +116,8 @@ static void hear(struct sim *s, uint32_t node)
 	}
 	s->o.n_answers += node > s->w->n_servers;
 	s->task[node] = -1;
-	assert_int_equal(answers_put(&s->answers, &v, &kept), 0);
-	for (uint32_t i = 0; kept && i < s->n_nodes; i++)
+	assert_int_equal(answers_put(&s->answers, &v, &use), 0);
+	for (uint32_t i = 0; use == ANSWER_KEPT && i < s->n_nodes; i++)
 		if (s->task[i] == v.task)
 			s->task[i] = -1; /* cancelled */
 	while ((liar = answers_liar(&s->answers)) != ANSWERS_NOBODY) {
@@ -330,7 +330,7 @@ static void a_check_that_fails_everywhere_is_given_up(void **state)
 	struct ledger l;
 	struct hits none = { 0 };
 	const struct answer v = { 1, 0, 0, &none, true, 5, 7 };
-	bool kept;
+	enum answer_use use;
 
 	assert_int_equal(ledger_init(&l, &size), 0);
 	assert_int_equal(answers_init(&a, &l, 100), 0);
@@ -338,8 +338,8 @@ static void a_check_that_fails_everywhere_is_given_up(void **state)
 	assert_int_equal(answers_know(&a, 1, TRUST_CHECKS), 0);
 	assert_int_equal(answers_take(&a, 2, 1, UINT32_MAX, 0), -1); /* it only checks */
 	assert_int_equal(answers_take(&a, 1, 0, UINT32_MAX, 0), 0);
-	assert_int_equal(answers_put(&a, &v, &kept), 0);
-	assert_true(kept);
+	assert_int_equal(answers_put(&a, &v, &use), 0);
+	assert_int_equal(use, ANSWER_KEPT);
 	for (uint32_t i = 0; i < LEDGER_FAILURES_MAX; i++) {
 		assert_int_equal(a.n_due, 1);
 		assert_int_equal(answers_take(&a, 1, 0, UINT32_MAX, 0), -1); /* not its own */

@@ -240,7 +240,7 @@ static int compare(struct answers *a, const struct answer *v)
 	return r;
 }
 
-int answers_put(struct answers *a, const struct answer *v, bool *ret_kept)
+int answers_put(struct answers *a, const struct answer *v, enum answer_use *ret)
 {
 	struct given *g = &a->given[v->task];
 	uint32_t batch = a->ledger->tasks[v->task].batch;
@@ -248,21 +248,28 @@ int answers_put(struct answers *a, const struct answer *v, bool *ret_kept)
 	bool last;
 	int r;
 
-	*ret_kept = false;
+	*ret = ANSWER_LATE;
 	if (a->nodes[v->node].liar)
 		return 0;
 	rng_init(&random, v->random);
 	if (g->check == CHECK_RUNNING && g->checker == v->worker) {
+		*ret = ANSWER_CHECK;
 		r = compare(a, v);
 	} else {
 		if (!ledger_answer(a->ledger, v->task, v->now_ms, &last))
 			return 0;
-		*ret_kept = true;
+		*ret = ANSWER_KEPT;
 		r = keep(a, v);
 		if (!r && doubtful(a, v->task) && rng_below(&random, 100) < a->percent)
 			draw(a, v->task);
 	}
 	return r < 0 ? r : settle(a, batch, &random);
+}
+
+void answers_accuse(struct answers *a, uint32_t node, uint32_t task)
+{
+	if (a->nodes[node].trust == TRUST_NONE && !a->nodes[node].liar)
+		expose(a, node, task, ANSWERS_NOBODY);
 }
 
 uint32_t answers_liar(struct answers *a)

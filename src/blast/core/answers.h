@@ -49,7 +49,7 @@ struct answers_node {
 	bool passed, liar, told; /* an answer of it was checked and right; answers_liar() */
 	uint32_t n_open;	 /* its answers that are DUE or RUNNING */
 	uint32_t n_dropped;	 /* answers thrown away */
-	uint32_t caught_by;	 /* liar: the node that computed otherwise */
+	uint32_t caught_by;	 /* liar: the node that computed otherwise; NOBODY: accused */
 	uint32_t caught_task;	 /* liar: the false answer */
 	uint32_t seen, pick;	 /* scratch of one draw */
 };
@@ -72,6 +72,12 @@ struct answer {
 	bool searched;
 	uint64_t now_ms;
 	uint64_t random; /* nobody could know it before the answer was there */
+};
+
+enum answer_use {
+	ANSWER_LATE,  /* another one was there; or a liar's */
+	ANSWER_KEPT,  /* the first to its task: who else is at it may stop */
+	ANSWER_CHECK, /* compared with the first */
 };
 
 /**
@@ -99,14 +105,17 @@ int64_t answers_take(struct answers *a, uint32_t worker, uint32_t node, uint32_t
 
 /**
  * answers_put() - A worker has sent a whole answer to a task that it was given
- * @ret_kept:	Set when it is the first to that task: who else is at it may stop
+ * @ret:	What was done with it
  *
  * Ask answers_liar() after it.
  *
  * Return: 0, -ENOMEM, -EPROTO: trusted nodes contradict each other. After a failure the search
  * cannot go on
  */
-int answers_put(struct answers *a, const struct answer *v, bool *ret_kept) MUST_CHECK;
+int answers_put(struct answers *a, const struct answer *v, enum answer_use *ret) MUST_CHECK;
+
+/** answers_accuse() - What a node sent for a task cannot be an answer: a desktop is a liar then */
+void answers_accuse(struct answers *a, uint32_t node, uint32_t task);
 
 /** answers_liar() - The next node that was found lying, each once; ANSWERS_NOBODY: none */
 uint32_t answers_liar(struct answers *a) MUST_CHECK;

@@ -6,8 +6,9 @@
  * machine. Its whole world is the stream on fds 0 and 1, a scratch directory ($COMOSIX_SCRATCH) and
  * a cache ($COMOSIX_CACHE). It trusts the master no more than it must: options are held against the
  * table of core/options.c, files against their digests, and nothing the master says becomes a path.
- * When the stream ends it kills what it runs and goes. A beat each second, from the first moment to
- * the last, tells the master that it lives.
+ * With $COMOSIX_DATABASE, which only the mpiblast of the same machine sets, the files are there
+ * already and were hashed by it. When the stream ends it kills what it runs and goes. A beat each
+ * second, from the first moment to the last, tells the master that it lives.
  */
 #include <errno.h>
 #include <limits.h>
@@ -38,6 +39,7 @@ struct worker {
 	bool ready, ending;
 	char scratch[PATH_MAX], cache[PATH_MAX], directory[PATH_MAX];
 	bool own_scratch; /* made by us, removed at the end */
+	bool has_files;	  /* the directory is $COMOSIX_DATABASE */
 };
 
 static void send_body(struct worker *w, Cmx__BlastMessage__BodyCase which, void *body)
@@ -85,7 +87,8 @@ static void on_fetched(void *owner, const struct err *e)
 	struct worker *w = owner;
 	Cmx__BlastReady ready = CMX__BLAST_READY__INIT;
 
-	fetch_bytes(w->fetch, &ready.cached_bytes, &ready.fetched_bytes);
+	if (w->fetch)
+		fetch_bytes(w->fetch, &ready.cached_bytes, &ready.fetched_bytes);
 	if (e) {
 		fail(w, e->text);
 		return;
@@ -119,7 +122,9 @@ static int take_setup(struct worker *w, const Cmx__BlastSetup *s, struct err *e)
 
 	if (!r)
 		r = check_engine(w, s, e);
-	if (!r)
+	if (!r && w->has_files)
+		on_fetched(w, NULL);
+	else if (!r)
 		r = fetch_start(&f, &w->fetch, e);
 	return r;
 }
@@ -199,7 +204,7 @@ static void on_room(void *owner)
 static int make_places(struct worker *w, struct err *e)
 {
 	const char *scratch = getenv("COMOSIX_SCRATCH"), *cache = getenv("COMOSIX_CACHE");
-	const char *tmp = getenv("TMPDIR");
+	const char *tmp = getenv("TMPDIR"), *database = getenv("COMOSIX_DATABASE");
 	int n, m;
 
 	if (!scratch) {
@@ -221,7 +226,10 @@ static int make_places(struct worker *w, struct err *e)
 	if (n < 0 || m < 0 || (size_t)n >= sizeof(w->directory) || (size_t)m >= sizeof(w->cache))
 		return err_set(e, -ENAMETOOLONG, "the name of a directory is too long");
 	n = dir_remove(w->directory, e);
-	if (!n)
+	w->has_files = database;
+	if (!n && database && symlink(database, w->directory) < 0)
+		n = err_set(e, -errno, "link '%s': %s", w->directory, strerror(errno));
+	else if (!n && !database)
 		n = dir_make(w->directory, 0700, e);
 	return n < 0 ? n : dir_make(w->cache, 0755, e);
 }
