@@ -4,14 +4,16 @@
 
 It runs the real worker, comosix-blast-worker.real beside it or $LIAR_REAL, and passes on what both
 sides say; so its answers look like any others. With $LIAR_MARK only who creates that file is the
-thief. With $LIAR=late it is honest in the first query batch that it sees, steals in the second,
-and sends a sequence that was not asked for in the third.
+thief; the others become the real worker when it has a task. With $LIAR=late it is honest in the
+first query batch that it sees, steals in the second, and sends a sequence that was not asked for in
+the third.
 """
 import os
 import struct
 import subprocess
 import sys
 import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
@@ -22,6 +24,7 @@ TASK, HITS, DONE = 3, 19, 20
 LATE_STRIKES = 3
 
 real = os.environ.get("LIAR_REAL", os.path.join(HERE, "comosix-blast-worker.real"))
+mark = os.environ.get("LIAR_MARK")
 late = os.environ.get("LIAR") == "late"
 lasts = {}  # task: the end of its sequences
 batches = []  # the queries that were seen, in order
@@ -61,6 +64,8 @@ def listen(to):
         body = w.parse(payload).get(TASK) if header[4] == BLAST else None
         if body:
             t = w.parse(body[0])
+            if mark and not batches:
+                os.close(os.open(mark + ".took", os.O_CREAT, 0o600))
             if t[5][0] not in batches:
                 batches.append(t[5][0])
             lasts[t[1][0]] = t.get(3, [0])[0]
@@ -103,11 +108,13 @@ def answer(payload):
 
 
 def main():
-    mark = os.environ.get("LIAR_MARK")
     try:
         if mark:
             os.close(os.open(mark, os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
+        deadline = time.monotonic() + 30
+        while not os.path.exists(mark + ".took") and time.monotonic() < deadline:
+            time.sleep(0.05)
         os.execv(real, ["comosix-blast-worker"])
     child = subprocess.Popen([real], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     threading.Thread(target=listen, args=(child.stdin.fileno(),), daemon=True).start()

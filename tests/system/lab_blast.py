@@ -126,7 +126,24 @@ class Blast(unittest.TestCase):
             with open(f"{home}/user.out", "rb") as f:
                 self.assertEqual(f.read(), self.plain("small", "few"))
 
-    def test_3_a_desktop_lies(self):
+    def test_3_nodes_fail_in_the_middle(self):
+        """One loses its power, another its network; a third sits behind NAT all the time."""
+        expected = self.plain("large", "many")
+        p = self.search("large", "many", out="failed.out")
+        for node in ("n1", "n2"):
+            self.await_task(node)
+        self.lab.must("kill", "n1")
+        self.lab.must("cut", "n2")
+        summary, nodes, _ = self.finish(p)
+        self.assertEqual(self.read("failed.out"), expected)
+        if labs.has_nft():
+            # it took part: the database came through its relay; others may have been quicker
+            self.assertGreater(nodes["n3"]["fetched_bytes"], 0, summary)
+        # they come back, and are worked with again
+        self.lab.must("start", "n1")
+        self.lab.must("heal", "n2")
+
+    def test_4_a_desktop_lies(self):
         """One leaves hits out; it is found out by a server or the head, named and barred."""
         expected = self.plain("large", "more", "-outfmt", "6")
         self.corrupt("n4")
@@ -146,27 +163,8 @@ class Blast(unittest.TestCase):
                     # only who is trusted checks
                     checkers = {n for n in nodes if nodes[n]["checks"]}
                     self.assertFalse(checkers & {"n2", "n3", "n4"}, summary)
-                    for n in ("n2", "n3"):
-                        self.assertFalse(nodes[n]["workers_lost"], err)
         finally:
             self.lab.must("exec", "n4", "--", "umount", "/opt/comosix/bin")
-
-    def test_4_nodes_fail_in_the_middle(self):
-        """One loses its power, another its network; a third sits behind NAT all the time."""
-        expected = self.plain("large", "many")
-        p = self.search("large", "many", out="failed.out")
-        for node in ("n1", "n2"):
-            self.await_task(node)
-        self.lab.must("kill", "n1")
-        self.lab.must("cut", "n2")
-        summary, nodes, _ = self.finish(p)
-        self.assertEqual(self.read("failed.out"), expected)
-        if labs.has_nft():
-            # it took part: the database came through its relay; others may have been quicker
-            self.assertGreater(nodes["n3"]["fetched_bytes"], 0, summary)
-        # they come back, and are worked with again
-        self.lab.must("start", "n1")
-        self.lab.must("heal", "n2")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ struct worker {
 	struct link *link;
 	uint64_t heard_ms;
 	uint32_t task, fragment; /* BUSY: index; the one it did last */
+	uint32_t ticket;	 /* BUSY: what the two call that task; never used again */
 	uint32_t n_failed;	 /* tasks it could not do */
 	struct hits hits;	 /* of its task */
 	struct serve serve;	 /* of files that it lacks */
@@ -70,7 +71,7 @@ struct crew {
 	struct crew_node *nodes; /* owned */
 	uint32_t n_nodes;
 	struct worker **workers; /* owned */
-	uint32_t n_workers, last_id;
+	uint32_t n_workers, last_id, last_ticket;
 	struct buf setup; /* the setup message, as a frame */
 	struct ev_ref tick;
 	uint64_t alone_since_ms[CREW_HANDS];
@@ -163,7 +164,7 @@ static void send_task(struct worker *w, uint32_t task)
 		broken(c, "a query batch is too long for a message");
 		return;
 	}
-	b.task = task + 1;
+	b.task = w->ticket = ++c->last_ticket;
 	b.first = c->ledger.fragments[t->fragment].first;
 	b.last = c->ledger.fragments[t->fragment].last;
 	b.n_queries = c->s.fasta->batches[t->batch].n;
@@ -180,7 +181,7 @@ static void send_cancel(struct worker *w)
 	Cmx__BlastMessage m = CMX__BLAST_MESSAGE__INIT;
 	Cmx__BlastCancel b = CMX__BLAST_CANCEL__INIT;
 
-	b.task = w->task + 1;
+	b.task = w->ticket;
 	m.body_case = CMX__BLAST_MESSAGE__BODY_CANCEL;
 	m.cancel = &b;
 	w->state = WORKER_IDLE;
@@ -228,38 +229,6 @@ static void cancel_others(struct crew *c, uint32_t task)
 	for (uint32_t i = 0; i < c->n_workers; i++)
 		if (c->workers[i]->state == WORKER_BUSY && c->workers[i]->task == task)
 			send_cancel(c->workers[i]);
-}
-
-/* most hits that a task can have, chunks of long queries included */
-static uint64_t hits_limit(const struct crew *c, const struct task *t)
-{
-	const struct fasta_batch *b = &c->s.fasta->batches[t->batch];
-	const struct fragment *f = &c->ledger.fragments[t->fragment];
-	uint64_t n = 2 * (b->n + b->letters / (c->s.request->batch_letters / 2) + 2) *
-		     (uint64_t)(f->last - f->first);
-
-	return n < HITS_MAX ? n : HITS_MAX;
-}
-
-static void take_hits(struct worker *w, const Cmx__BlastHits *h)
-{
-	struct crew *c = w->of;
-
-	if (w->state != WORKER_BUSY || h->task != w->task + 1)
-		return; /* of a task that was cancelled */
-	if (w->hits.n + h->n_query > hits_limit(c, &c->ledger.tasks[w->task])) {
-		lose(w, "it sent more hits than there can be", true);
-		return;
-	}
-	for (size_t i = 0; i < h->n_query; i++) {
-		struct prelim_hit v = { h->query[i], h->oid[i], h->evalue[i], h->limit[i],
-					h->chunk ? PRELIM_CHUNK : PRELIM_HIT };
-
-		if (hits_add(&w->hits, &v) < 0) {
-			broken(c, "out of memory");
-			return;
-		}
-	}
 }
 
 static int check_done(struct worker *w, const Cmx__BlastDone *d, struct err *e)
@@ -340,6 +309,49 @@ static void bar_liars(struct crew *c)
 		begin_again(c);
 }
 
+/* what it sent for its task cannot be an answer; it is gone afterwards */
+static void accuse(struct worker *w, const char *why)
+{
+	struct crew *c = w->of;
+
+	c->nodes[w->node].n_refused++;
+	answers_accuse(&c->answers, w->node, w->task);
+	lose(w, why, true);
+	bar_liars(c);
+}
+
+/* most hits that a task can have, chunks of long queries included */
+static uint64_t hits_limit(const struct crew *c, const struct task *t)
+{
+	const struct fasta_batch *b = &c->s.fasta->batches[t->batch];
+	const struct fragment *f = &c->ledger.fragments[t->fragment];
+	uint64_t n = 2 * (b->n + b->letters / (c->s.request->batch_letters / 2) + 2) *
+		     (uint64_t)(f->last - f->first);
+
+	return n < HITS_MAX ? n : HITS_MAX;
+}
+
+static void take_hits(struct worker *w, const Cmx__BlastHits *h)
+{
+	struct crew *c = w->of;
+
+	if (w->state != WORKER_BUSY || h->task != w->ticket)
+		return; /* of a task that was cancelled */
+	if (w->hits.n + h->n_query > hits_limit(c, &c->ledger.tasks[w->task])) {
+		accuse(w, "it sent more hits than there can be");
+		return;
+	}
+	for (size_t i = 0; i < h->n_query; i++) {
+		struct prelim_hit v = { h->query[i], h->oid[i], h->evalue[i], h->limit[i],
+					h->chunk ? PRELIM_CHUNK : PRELIM_HIT };
+
+		if (hits_add(&w->hits, &v) < 0) {
+			broken(c, "out of memory");
+			return;
+		}
+	}
+}
+
 static void take_done(struct worker *w, const Cmx__BlastDone *d)
 {
 	struct crew *c = w->of;
@@ -350,13 +362,10 @@ static void take_done(struct worker *w, const Cmx__BlastDone *d)
 	struct err e = { 0 };
 	int r;
 
-	if (w->state != WORKER_BUSY || d->task != w->task + 1)
+	if (w->state != WORKER_BUSY || d->task != w->ticket)
 		return; /* of a task that was cancelled */
 	if (check_done(w, d, &e) < 0) {
-		n->n_refused++;
-		answers_accuse(&c->answers, v.node, v.task);
-		lose(w, e.text, true);
-		bar_liars(c);
+		accuse(w, e.text);
 		return;
 	}
 
@@ -394,7 +403,7 @@ static void take_failed(struct worker *w, const Cmx__BlastFailed *f)
 		lose(w, why, true);
 		return;
 	}
-	if (w->state != WORKER_BUSY || f->task != task + 1)
+	if (w->state != WORKER_BUSY || f->task != w->ticket)
 		return;
 	w->state = WORKER_IDLE;
 	w->hits.n = 0;
@@ -620,12 +629,13 @@ static void on_node(void *owner, const char *name, uint32_t slots, bool trusted)
 	struct hand *h = owner;
 	struct crew *c = h->of;
 	enum trust trust = trust_in(h, trusted);
+	enum crew_hand hand = (enum crew_hand)(h - c->hands);
 	struct crew_node *v;
 
 	if (c->s.request->per_node && slots > c->s.request->per_node)
 		slots = c->s.request->per_node;
 	for (uint32_t i = 0; i < c->n_nodes; i++)
-		if (!strcmp(c->nodes[i].name, name)) {
+		if (c->nodes[i].hand == hand && !strcmp(c->nodes[i].name, name)) {
 			c->nodes[i].slots = slots;
 			if (c->nodes[i].gone)
 				c->nodes[i].strikes = 0;
@@ -641,19 +651,19 @@ static void on_node(void *owner, const char *name, uint32_t slots, bool trusted)
 	c->nodes = v;
 	if (c->planned && answers_know(&c->answers, c->n_nodes, trust) < 0)
 		return;
-	v[c->n_nodes] = (struct crew_node){ .slots = slots,
-					    .trust = trust,
-					    .hand = (enum crew_hand)(h - c->hands) };
+	v[c->n_nodes] = (struct crew_node){ .slots = slots, .trust = trust, .hand = hand };
 	(void)snprintf(v[c->n_nodes++].name, SOURCE_NAME_MAX, "%s", name);
 	hire_all(c);
 }
 
 static void on_lost(void *owner, const char *name, const char *why)
 {
-	struct crew *c = ((struct hand *)owner)->of;
+	struct hand *h = owner;
+	struct crew *c = h->of;
 
 	for (uint32_t i = 0; i < c->n_nodes; i++) {
-		if (strcmp(c->nodes[i].name, name) != 0 || c->nodes[i].gone)
+		if (&c->hands[c->nodes[i].hand] != h || strcmp(c->nodes[i].name, name) != 0 ||
+		    c->nodes[i].gone)
 			continue;
 		for (uint32_t k = 0; k < c->n_workers;)
 			if (c->workers[k]->node == i)
@@ -774,6 +784,7 @@ void crew_state(const struct crew *c, struct crew_state *ret)
 				    .n_candidates = c->n_candidates };
 	for (uint32_t i = 0; i < c->n_nodes; i++) {
 		ret->n_used += c->nodes[i].n_tasks > 0;
+		ret->n_checking += i < c->answers.n_nodes ? c->answers.nodes[i].n_open : 0;
 		ret->n_workers += c->nodes[i].hand == CREW_WORK ? c->nodes[i].workers : 0;
 	}
 	ret->checks.n_checked += c->answers.n_checked;

@@ -70,6 +70,7 @@ struct crew_state {
 	const struct ledger *ledger;	     /* NULL before the plan */
 	uint64_t n_candidates;
 	uint64_t left_ms;
+	uint32_t n_checking; /* checks that are not over */
 	struct crew_checks checks;
 };
 

@@ -80,7 +80,9 @@ static void show_progress(struct master *m)
 	clear_line(m);
 	(void)fprintf(stderr, "%u of %u tasks done, %u workers on %u nodes", s.ledger->n_done,
 		      s.ledger->n_tasks, s.n_workers, s.n_nodes);
-	if (s.ledger->n_done == s.ledger->n_tasks)
+	if (s.ledger->n_done == s.ledger->n_tasks && s.n_checking)
+		(void)fprintf(stderr, ", checking %u answers", s.n_checking);
+	else if (s.ledger->n_done == s.ledger->n_tasks)
 		(void)fputs(", writing the report", stderr);
 	else if (s.left_ms)
 		(void)fprintf(stderr, ", about %llu s left",
