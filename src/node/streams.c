@@ -29,6 +29,7 @@ struct stream {
 	struct list link;
 	struct streams *streams;
 	uint32_t peer;	     /* the node at the other end; 0: this one only */
+	uint32_t uid;	     /* who asked, as the daemon of his node has it from the kernel */
 	struct conn *client; /* who asked; the splice's once there is one */
 	struct dial *dial;   /* on the way to the node */
 	struct buf request;  /* the OPEN frame, stamped */
@@ -104,17 +105,39 @@ static const struct conn_ops client_ops = {
 	.closed = client_closed,
 };
 
-static struct stream *stream_new(struct streams *all, struct conn *c)
+static bool has_share(const struct streams *all, uint32_t uid)
 {
-	struct stream *s = all->n < STREAMS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	unsigned int n = 0;
+
+	list_for_each (l, &all->all)
+		n += list_entry(l, struct stream, link)->uid == uid;
+	return n < all->node->set.streams_per_user;
+}
+
+static struct stream *stream_new(struct streams *all, struct conn *c, uint32_t uid)
+{
+	struct stream *s;
+	struct err e;
 
 	count(&all->node->counters, COUNT_opens);
+	if (!has_share(all, uid)) {
+		(void)err_set(
+			&e, -EBUSY,
+			"uid %u has %u streams on %s, that is all one user may have; wait for "
+			"some to end",
+			uid, all->node->set.streams_per_user, all->node->self.name);
+		count(&all->node->counters, COUNT_opens_refused);
+		greeting_refuse(c, 5, e.text);
+		return NULL;
+	}
+	s = all->n < STREAMS_MAX ? calloc(1, sizeof(*s)) : NULL;
 	if (!s) {
 		greeting_refuse(c, 1, "too many streams on this node; try again later");
 		return NULL;
 	}
 	s->streams = all;
 	s->client = c;
+	s->uid = uid;
 	buf_init(&s->request, FRAME_HEADER + FRAME_PAYLOAD_MAX);
 	list_add(&all->all, &s->link);
 	all->n++;
@@ -216,7 +239,7 @@ void streams_serve(struct streams *all, struct conn *c, const Cmx__Open *m)
 {
 	enum party from = party_of_role(role_name(conn_peer(c)->role));
 	uint32_t peer = conn_peer(c)->id;
-	struct stream *s = stream_new(all, c);
+	struct stream *s = stream_new(all, c, m->uid);
 
 	if (!s)
 		return;
@@ -284,7 +307,7 @@ static void go(struct stream *s, const Cmx__Open *m)
 void streams_local(struct streams *all, struct conn *c, Cmx__Open *m, uid_t uid)
 {
 	struct node *n = all->node;
-	struct stream *s = stream_new(all, c);
+	struct stream *s = stream_new(all, c, uid);
 	struct ask a = { .from = PARTY_LOCAL,
 			 .self = party_of_role(role_name(n->self.role)),
 			 .kind = m->kind,

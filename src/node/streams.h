@@ -6,7 +6,8 @@
  * from then on joins the two streams: the answers, OPEN_OK among them, are the far side's own
  * bytes. At the node the request is judged (authorize.h; the operator's proof is checked here), a
  * program is started on a socket pair and joined with the connection. Nobody reads what passes.
- * A node that is dead or revoked takes its streams with it.
+ * A node that is dead or revoked takes its streams with it. One user may have a share of all streams
+ * only (--streams-per-user), so that the others can still work.
  */
 #ifndef NODE_STREAMS_H
 #define NODE_STREAMS_H
