@@ -218,7 +218,8 @@ static uint64_t reserve_missing(const char *dir, const struct sweep_limits *limi
 /* *need: bytes to be won; what is left of it in the end */
 static int remove_oldest(struct round *r, uint64_t *need, bool *ret_any, struct err *e)
 {
-	qsort(r->rows, r->n, sizeof(*r->rows), older_first);
+	if (r->n && *need)
+		qsort(r->rows, r->n, sizeof(*r->rows), older_first);
 	for (size_t i = 0; i < r->n && *need; i++) {
 		const struct file *f = &r->rows[i];
 		int ret = remove_idle(r, f->name);
