@@ -125,8 +125,11 @@ static void note_state(struct keeper *k, int state)
 	if (state != k->state && state >= JOB_TOO_LARGE && state < (int)ARRAY_LEN(words))
 		log_warn("the cache '%s' %s", k->node->set.cache, words[state]);
 	k->state = state;
-	if (state == JOB_NO_RESERVE)
-		tick_later(k); /* somebody else may make room */
+	if (state != JOB_NO_RESERVE)
+		return;
+	tick_later(k); /* somebody else may make room */
+	if (k->tasks)
+		k->events.no_room(k->events.owner);
 }
 
 static void on_child(void *owner, pid_t pid, int wait_status)

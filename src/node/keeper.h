@@ -13,6 +13,9 @@
  * that nothing that was there when it was asked for is missed. Keeping is paced: a box could make
  * files without end.
  *
+ * When the reserve cannot be had although all that is not in use is gone, no_room() asks for the
+ * end of a task, and a sweep follows that: what a box has open and nobody can see goes with it.
+ *
  * The uid of a task that has ended may be used again only when its files have been seen to: they
  * would be the next task's own otherwise. keeper_task_ended() gives the number of the pass that
  * does it, and kept() tells that this one is over.
@@ -30,6 +33,7 @@ struct keeper;
 
 struct keeper_events {
 	void (*kept)(void *owner, uint32_t pass); /* all passes up to this one are over */
+	void (*no_room)(void *owner);		  /* the disk is too full, and tasks may be why */
 	void *owner;
 };
 

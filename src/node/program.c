@@ -111,6 +111,24 @@ static void on_child(void *owner, pid_t pid, int wait_status)
 		over(who);
 }
 
+/* the youngest task has done the least; reaped by on_child() */
+static void on_no_room(void *owner)
+{
+	struct programs *all = owner;
+	struct program *youngest = NULL;
+
+	list_for_each (l, &all->running) {
+		struct program *p = list_entry(l, struct program, link);
+
+		if (p->boxed)
+			youngest = p;
+	}
+	if (!youngest)
+		return;
+	log_warn("the task of uid %u is ended: the disk of the cache is full", youngest->box.uid);
+	box_kill(&youngest->box);
+}
+
 /* ---- starting ---- */
 
 static int start_runner(struct program *p, int stream, struct err *e)
@@ -255,6 +273,7 @@ unsigned int programs_count(const struct programs *all)
 int programs_new(struct node *n, struct programs **ret, struct err *e)
 {
 	struct programs *all = calloc(1, sizeof(*all));
+	const struct keeper_events events = { on_kept, on_no_room, all };
 	int r;
 
 	if (!all)
@@ -262,8 +281,7 @@ int programs_new(struct node *n, struct programs **ret, struct err *e)
 	all->node = n;
 	list_init(&all->running);
 	box_sweep(n->set.task_uid_base);
-	r = keeper_new(n, &(struct keeper_events){ .kept = on_kept, .owner = all }, &all->keeper,
-		       e);
+	r = keeper_new(n, &events, &all->keeper, e);
 	if (r < 0)
 		free(all);
 	else
