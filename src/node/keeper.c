@@ -34,7 +34,7 @@ enum job_id {
 /* exit status of a child */
 enum {
 	JOB_DONE,
-	JOB_FAILED,	/* it has said why */
+	JOB_FAILED,	/* it has said why, the first time */
 	JOB_TOO_LARGE,	/* sweep: all that is left is in use */
 	JOB_NO_RESERVE, /* the same, and the disk is nearly full */
 };
@@ -45,6 +45,7 @@ struct job {
 	pid_t pid; /* 0: does not run */
 	struct ev_ref child;
 	bool again;
+	bool failed;   /* the last pass did */
 	uint32_t pass; /* how many were begun */
 };
 
@@ -61,7 +62,7 @@ struct keeper {
 
 /* ---- in a child ---- */
 
-static int keep(const struct settings *set)
+static int keep(const struct settings *set, bool said)
 {
 	const struct keep_owners from = { .first = set->task_uid_base ? set->task_uid_base
 								      : BOX_UID_BASE,
@@ -74,12 +75,12 @@ static int keep(const struct settings *set)
 		log_warn("%u files of the cache '%s' were not what their names say, and were "
 			 "removed; a task has put them there",
 			 count.removed, set->cache);
-	if (r < 0)
+	if (r < 0 && !said)
 		log_warn("%s", e.text);
 	return r < 0 ? JOB_FAILED : JOB_DONE;
 }
 
-static int sweep(const struct settings *set)
+static int sweep(const struct settings *set, bool said)
 {
 	const struct sweep_limits limits = { .max_bytes = set->cache_bytes,
 					     .reserve_bytes = RESERVE_BYTES,
@@ -89,24 +90,25 @@ static int sweep(const struct settings *set)
 	struct err e;
 
 	if (sweep_cache(set->cache, &limits, &left, &e) < 0) {
-		log_warn("the cache could not be brought down to its size: %s", e.text);
+		if (!said)
+			log_warn("the cache could not be brought down to its size: %s", e.text);
 		return JOB_FAILED;
 	}
 	return left.no_reserve ? JOB_NO_RESERVE : left.too_large ? JOB_TOO_LARGE : JOB_DONE;
 }
 
-static int (*const runs[N_JOBS])(const struct settings *set) = {
+static int (*const runs[N_JOBS])(const struct settings *set, bool said) = {
 	[JOB_KEEP] = keep,
 	[JOB_SWEEP] = sweep,
 };
 
-static void NORETURN be_child(enum job_id id, const struct settings *set)
+static void NORETURN be_child(enum job_id id, const struct settings *set, bool said)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* else no stream would end for its other side before the job does */
 	(void)close_range(3, ~0U, 0);
 	(void)setpriority(PRIO_PROCESS, 0, 19); /* the owner of the machine comes first */
-	_exit(runs[id](set));
+	_exit(runs[id](set, said));
 }
 
 /* ---- passes ---- */
@@ -135,11 +137,14 @@ static void note_state(struct keeper *k, int state)
 static void on_child(void *owner, pid_t pid, int wait_status)
 {
 	struct job *j = owner;
+	int status;
 
 	j->child = (struct ev_ref){ 0 };
 	j->pid = 0;
+	status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : JOB_FAILED;
+	j->failed = status == JOB_FAILED;
 	if (j->id == JOB_SWEEP)
-		note_state(j->of, WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : JOB_FAILED);
+		note_state(j->of, status);
 	else
 		j->of->events.kept(j->of->events.owner, j->pass);
 	if (j->again)
@@ -156,7 +161,7 @@ static void begin(struct job *j)
 		return;
 	j->pid = fork();
 	if (j->pid == 0)
-		be_child(j->id, &k->node->set);
+		be_child(j->id, &k->node->set, j->failed);
 	if (j->pid < 0) {
 		j->pid = 0;
 		return;
