@@ -143,7 +143,25 @@ class Blast(unittest.TestCase):
         self.lab.must("start", "n1")
         self.lab.must("heal", "n2")
 
-    def test_4_a_desktop_lies(self):
+    def test_4_the_cache_is_roots(self):
+        """What a task has fetched is given to root, and is there for the tasks of other uids."""
+        def await_kept(node):
+            deadline = time.monotonic() + labs.TIMEOUT
+            look = ("find /var/lib/comosix/cache -type f ! -name '*.lock' "
+                    "\\( ! -user root -o ! -perm 0444 \\)")
+            while (left := self.lab.on(node, "sh", "-c", look).stdout):
+                self.assertLess(time.monotonic(), deadline, left)
+
+        _, first = self.finish(self.search("small", "few", out="first.out"))
+        have = [n for n, row in first.items() if row["cached_bytes"] + row["fetched_bytes"]]
+        self.assertTrue(have)
+        for node in have:
+            await_kept(node)
+        _, second = self.finish(self.search("small", "few", out="second.out"))
+        for node in set(have) & set(second):
+            self.assertEqual(second[node]["fetched_bytes"], 0, second)
+
+    def test_5_a_desktop_lies(self):
         """One leaves hits out; it is found out by a server or the head, named and barred."""
         expected = self.plain("large", "more", "-outfmt", "6")
         self.corrupt("n4")

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/opt.h"
@@ -117,7 +118,7 @@ static int check_engine(struct worker *w, const Cmx__BlastSetup *s, struct err *
 
 static int take_setup(struct worker *w, const Cmx__BlastSetup *s, struct err *e)
 {
-	struct fetch_setup f = { w->loop, w->link, s, w->cache, w->directory, on_fetched, w };
+	struct fetch_setup f = { w->loop, w->link, s, w->cache, w->directory, on_fetched, w, 0 };
 	int r = options_allowed(s->program, s->args, s->n_args, e);
 
 	if (!r)
@@ -234,6 +235,17 @@ static int make_places(struct worker *w, struct err *e)
 	return n < 0 ? n : dir_make(w->cache, 0755, e);
 }
 
+/* each file of the database is held open; a system that allows few then says so at the fetch */
+static void raise_file_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
+}
+
 struct options {
 	bool version;
 };
@@ -294,6 +306,7 @@ int main(int argc, char **argv)
 		return status;
 	log_open("comosix-blast-worker", LOG_WARN);
 	(void)signal(SIGPIPE, SIG_IGN); /* write() tells */
+	raise_file_limit();
 	r = make_places(&w, &e);
 	if (!r)
 		r = loop_new(&w.loop, &e);
