@@ -210,7 +210,7 @@ static int pump_down(struct conn *c, struct err *e)
 	write_fd(c, c->n_layers ? tls_out(c->layer[0]) : &c->out);
 	if (c->end_sent && !c->shut && conn_flushed(c)) {
 		c->shut = true;
-		c->owed |= c->ops == &linger_ops; /* its last words are said */
+		c->owed = true; /* our last words are said */
 		/* fails only when the other side is gone, which reading tells */
 		(void)shutdown(c->fd, SHUT_WR);
 	}
@@ -238,6 +238,15 @@ static int read_fd(struct conn *c, struct buf *to, size_t *budget, struct err *e
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return 0;
+		/*
+		 * A local peer that closes with our bytes unread is told as a reset, behind all
+		 * that it said (unix_release_sock()): that is how a command ends which did not
+		 * want its input. With TLS the peer's end is a word of its own.
+		 */
+		if (n < 0 && errno == ECONNRESET && !c->n_layers) {
+			c->deaf = true;
+			n = 0;
+		}
 		if (n < 0)
 			return err_set(e, -errno, "receive: %s", strerror(errno));
 		if (!n)

@@ -31,9 +31,10 @@
 struct conn;
 
 struct conn_ops {
-	void (*opened)(void *owner);   /* the newest layer is up; the peer is known */
-	void (*received)(void *owner); /* more in conn_in(), or conn_ended() became true */
-	void (*drained)(void *owner);  /* there is room to send again; may be NULL */
+	void (*opened)(void *owner); /* the newest layer is up; the peer is known */
+	/* more in conn_in(), or conn_ended() became true, or our own end is out of our hands */
+	void (*received)(void *owner);
+	void (*drained)(void *owner); /* there is room to send again; may be NULL */
 	void (*closed)(void *owner, const struct err *why);
 };
 

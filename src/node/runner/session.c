@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -604,11 +605,15 @@ static void set_interest(struct session *s)
 	watch(s, s->cmd.err, output, on_error_output, &s->ev_child_err);
 }
 
-/* what is closed with bytes unread is a reset for the other side, not an end of file */
+/*
+ * What is closed with bytes unread is a reset for the other side, not an end of file. From the
+ * shutdown on nothing can come any more, so that what is read here is the last of it.
+ */
 static void drop_stream(struct session *s)
 {
 	uint8_t bytes[4096];
 
+	(void)shutdown(s->fd_in, SHUT_RD); /* fails only when the other side is gone */
 	while (read(s->fd_in, bytes, sizeof(bytes)) > 0)
 		;
 }
