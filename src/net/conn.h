@@ -26,7 +26,7 @@
 #define CONN_OUT_LOW	  65536 /* drained() is called when less is waiting */
 #define CONN_OPEN_MS	  5000	/* to connect, and again for each handshake */
 #define CONN_LINGER_MS	  5000	/* last words of a connection nobody owns any more */
-#define CONN_DEAD_PEER_MS 9000	/* a silent TCP peer is given up */
+#define CONN_DEAD_PEER_MS 9000	/* a silent TCP peer is given up; one that takes nothing is not */
 
 struct conn;
 
