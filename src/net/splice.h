@@ -19,7 +19,7 @@ struct splice;
  * @a:		The side that asked; owned by the splice from success on, as @b
  * @b:		The side that answers. What is in the buffers of both is passed on first
  * @over:	Called once, from the loop, when both ways have ended or one side broke; the splice
- *is gone when it returns. May be NULL
+ *		is gone when it returns. May be NULL
  * @owner:	For @over
  * @ret:	Set on success only; may be NULL
  *

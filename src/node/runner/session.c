@@ -8,15 +8,16 @@
  *	stream <- [out: OUT_HIGH] <- command's output
  *
  * A command that does not read fills to_command, and the stream is read no further: so a client
- *sends no more than SESSION_STDIN_WINDOW without a PONG, which is sent when all input before its
- *PING was taken by the command. A client that keeps to it can always get a SIGNAL through. A client
- *that does not read fills out, and the command's output is read no further: the command waits.
+ * sends no more than SESSION_STDIN_WINDOW without a PONG, which is sent when all input before its
+ * PING was taken by the command. A client that keeps to it can always get a SIGNAL through.
+ * A client that does not read fills out, and the command's output is read no further: the command
+ * waits.
  *
  * The end has an order: the command is reaped; what it left behind gets SIGTERM, after the grace
  * SIGKILL, and nobody is left when waitpid() says ECHILD (family.h); only then is the rest of its
  * output read, which cannot grow any more; then EXIT. So EXIT is the last frame, and when a client
- *has it nothing of the command runs. When the stream ends first, the same end comes without its
- *words.
+ * has it nothing of the command runs. When the stream ends first, the same end comes without its
+ * words.
  */
 #include "node/runner/session.h"
 
