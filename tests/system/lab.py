@@ -544,7 +544,7 @@ class NoTrace(unittest.TestCase):
         self.lab.run("down")
 
     def down(self):
-        self.ending = labs.now()
+        self.ending = labs.present()
         self.lab.must("down")
 
     def check_clean(self, namespaces):
@@ -649,7 +649,7 @@ class NoTrace(unittest.TestCase):
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.assertIn("head is ready", p.stderr.readline())
         supervisor = self.lab.supervisor()
-        self.ending = labs.now()
+        self.ending = labs.present()
         p.kill()
         p.wait()
         p.stderr.close()

@@ -52,7 +52,7 @@ scratch = []  # directories that go with it
 
 
 def interrupted(signo, _frame):
-    """Half a second after SIGTERM Meson kills the whole process group: what must end has its own."""
+    """Half a second after SIGTERM Meson kills the whole group: what has to end has its own."""
     quiet = {stream: subprocess.DEVNULL for stream in ("stdin", "stdout", "stderr")}
     for lab in made:
         subprocess.Popen(lab.command("down"), start_new_session=True, **quiet)
@@ -130,20 +130,22 @@ class Lab:
                 found |= namespaces_of(p)
         return found - own_namespaces()
 
-    def residue(self, namespaces=(), before=float("inf")):
+    def residue(self, namespaces=(), before=None):
         """All that the lab left on this machine, in words.
 
-        Numbers of namespaces are used again at once, so a process counts only when it was there
-        before this moment (see now()), at which the lab's end began.
+        Numbers of namespaces are used again at once, also by processes that were there before. So
+        one counts only when it had such a namespace already when the lab's end began: before is
+        present() of that moment.
         """
         left = [p for p in (f"{ROOT}/{self.name}",) if os.path.lexists(p)]
         left += glob.glob(f"/sys/fs/cgroup/**/comosix-lab.{self.name}", recursive=True)
         with open("/proc/self/mounts") as f:
             left += [line for line in f if f"{ROOT}/{self.name}" in line]
         for pid in pids():
-            shared = namespaces_of(pid) & set(namespaces)
+            had = (before or {}).get((pid, started(pid)), set())
+            shared = namespaces_of(pid) & set(namespaces) & had
             # one that has ended and waits for the machine's init to reap it is no trace
-            if shared and state(pid) not in (None, "Z") and started(pid) < before:
+            if shared and state(pid) not in (None, "Z"):
                 left.append(f"process {pid} in {shared}")
         if os.path.isdir(ROOT) and not os.listdir(ROOT):
             left.append(f"{ROOT} is empty")
@@ -163,9 +165,9 @@ def state(pid):
     return stat(pid, 0)
 
 
-def now():
-    """As started() tells it."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
+def present():
+    """The namespaces of each process; with its start, for numbers of processes come again."""
+    return {(pid, started(pid)): namespaces_of(pid) for pid in pids()}
 
 
 def started(pid):
