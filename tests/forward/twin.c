@@ -12,9 +12,9 @@
 
 #include "tests/fuzz/fuzz.h" /* MUST() */
 
-#define PAGE	   4096U
-#define NOTES_MAX  (1U << 20)
-#define POISON	   0xa5
+#define PAGE	  4096U
+#define NOTES_MAX (1U << 20)
+#define POISON	  0xa5
 
 static ssize_t read_some(void *owner, uint64_t at, void *p, size_t n)
 {
@@ -38,8 +38,8 @@ static int write_all(void *owner, uint64_t at, const void *p, size_t n)
 static void *parasite_thread(void *arg)
 {
 	struct twin *t = arg;
-	void (*entry)(struct parasite_context *) =
-		(void (*)(struct parasite_context *))(uintptr_t)(t->region + parasite_entry());
+	void (*entry)(struct parasite_context *) = (void (*)(struct parasite_context *))(
+		uintptr_t)(t->region + parasite_entry());
 
 	entry(t->context); /* comes back never: PARASITE_EXIT ends the thread */
 	return NULL;
@@ -199,7 +199,41 @@ void twin_run(struct twin *t, const char *name, void (*scenario)(struct twin *))
 		if (!line_a || !line_b || strcmp(line_a, line_b) != 0) {
 			(void)fprintf(stderr, "%s:\n  native: %s\n  away:   %s\n", name,
 				      line_a ?: "(end)", line_b ?: "(end)");
-			abort();
+			t->differences++;
+			return;
 		}
 	}
+}
+
+uint64_t twin_text(struct twin *t, size_t offset, const char *s)
+{
+	return twin_bytes(t, offset, s, strlen(s) + 1);
+}
+
+uint64_t twin_bytes(struct twin *t, size_t offset, const void *p, size_t n)
+{
+	memcpy(t->arena + offset, p, n);
+	return P(t->arena + offset);
+}
+
+void twin_forget(struct twin *t, size_t offset, size_t n)
+{
+	memset(t->arena + offset, 0, n);
+}
+
+static char scratch[] = "/tmp/comosix-twin.XXXXXX";
+
+void twin_scratch(void)
+{
+	MUST(mkdtemp(scratch));
+}
+
+void twin_enter_scratch(void)
+{
+	MUST(chdir(scratch) == 0);
+}
+
+void twin_leave_scratch(void)
+{
+	MUST(chdir("/") == 0 && rmdir(scratch) == 0); /* scenarios remove what they make */
 }

@@ -21,10 +21,18 @@
 #define TWIN_RESERVED	900	   /* first descriptor that does not exist for the program */
 #define TWIN_RESERVED_N 10
 
+/* the C library's header does not know all numbers */
+enum twin_number {
+#define CALL(nr, name, class_, spec, why) TWIN_##name = (nr),
+#include "forward/table/syscalls.def"
+#undef CALL
+};
+
 struct twin {
 	bool away;
 	uint8_t *arena, *hole; /* hole: a page that is not there, right behind the arena */
 	struct buf notes;
+	unsigned int differences;
 	bool seen[512];	    /* calls that were made */
 	unsigned int sent;  /* requests of the last call */
 	int64_t began_step; /* of the last call: the step that marshal_begin() gave */
@@ -52,9 +60,20 @@ int64_t twin_quiet(struct twin *t, uint32_t nr, const uint64_t args[6]);
 /** twin_send() - Bytes of a request to the parasite, and its answer; Return: length */
 size_t twin_send(struct twin *t, const void *request, size_t n);
 
-#define ARGS(...)	((const uint64_t[6]){ __VA_ARGS__ })
-#define P(p)		((uint64_t)(uintptr_t)(p))
-#define CALL_(name, ...) twin_call(t, #name, __NR_##name, ARGS(__VA_ARGS__))
-#define QUIET(name, ...) twin_quiet(t, __NR_##name, ARGS(__VA_ARGS__))
+/* what a scenario puts into the arena; twin_text() and twin_bytes() give the address */
+uint64_t twin_text(struct twin *t, size_t offset, const char *s);
+uint64_t twin_bytes(struct twin *t, size_t offset, const void *p, size_t n);
+/** twin_forget() - What differs from run to run: not for the notes */
+void twin_forget(struct twin *t, size_t offset, size_t n);
+/** twin_scratch() - Make the directory of this run's files; twin_enter_scratch(): into it */
+void twin_scratch(void);
+void twin_enter_scratch(void);
+void twin_leave_scratch(void);
+
+#define AT(offset)	 ((void *)(t->arena + (offset)))
+#define ARGS(...)	 ((const uint64_t[6]){ __VA_ARGS__ })
+#define P(p)		 ((uint64_t)(uintptr_t)(p))
+#define CALL_(name, ...) twin_call(t, #name, TWIN_##name, ARGS(__VA_ARGS__))
+#define QUIET(name, ...) twin_quiet(t, TWIN_##name, ARGS(__VA_ARGS__))
 
 #endif

@@ -102,7 +102,8 @@ static void test_filter(void **state)
 	for (uint32_t nr = 0; nr < table_end() + 100; nr++) {
 		memset(args, 0, sizeof(args));
 		assert_int_equal(judge(nr, args), expected(nr, args));
-		if (!table_row(nr, &row) || row.key == TABLE_ARG_NONE || row.key_low != TABLE_ARG_NONE)
+		if (!table_row(nr, &row) || row.key == TABLE_ARG_NONE ||
+		    row.key_low != TABLE_ARG_NONE)
 			continue;
 		for (size_t i = 0; i < row.n_cases; i++)
 			for (uint64_t add = 0; add < 4; add++) {
