@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -35,14 +37,15 @@ static int write_all(void *owner, uint64_t at, const void *p, size_t n)
 	return process_vm_writev(getpid(), &from, 1, &to, 1, 0) == (ssize_t)n ? 0 : -EFAULT;
 }
 
-static void *parasite_thread(void *arg)
+/* not by pthread: the thread runs nothing but the parasite, and ends by PARASITE_EXIT */
+static void start_thread(struct twin *t)
 {
-	struct twin *t = arg;
-	void (*entry)(struct parasite_context *) = (void (*)(struct parasite_context *))(
-		uintptr_t)(t->region + parasite_entry());
+	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+		    CLONE_SYSVSEM | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+	int (*entry)(void *) = (int (*)(void *))(uintptr_t)(t->region + parasite_entry());
 
-	entry(t->context); /* comes back never: PARASITE_EXIT ends the thread */
-	return NULL;
+	MUST(clone(entry, (uint8_t *)t->context + PARASITE_SLOT_BYTES, flags, t->context, (pid_t *)&t->tid,
+		   NULL, (pid_t *)&t->tid) > 0);
 }
 
 void twin_start(struct twin *t)
@@ -75,7 +78,8 @@ void twin_start(struct twin *t)
 	buf_init(&t->request, CALL_BYTES_MAX);
 	buf_init(&t->notes, NOTES_MAX);
 	t->marshal = marshal_new(&memory, TWIN_RESERVED, TWIN_RESERVED + TWIN_RESERVED_N - 1);
-	MUST(t->marshal && pthread_create(&t->thread, NULL, parasite_thread, t) == 0);
+	MUST(t->marshal);
+	start_thread(t);
 }
 
 static void write_whole(int fd, const void *p, size_t n)
@@ -114,10 +118,12 @@ void twin_stop(struct twin *t)
 {
 	struct call_request q = { .nr = PARASITE_EXIT };
 	uint32_t length = sizeof(q);
+	pid_t tid;
 
 	write_whole(t->socket, &length, sizeof(length));
 	write_whole(t->socket, &q, sizeof(q));
-	(void)pthread_join(t->thread, NULL); /* its tid word is cleared by the kernel */
+	while ((tid = t->tid)) /* the kernel clears it and wakes us; EAGAIN: already */
+		(void)syscall(SYS_futex, &t->tid, FUTEX_WAIT, tid, NULL, NULL, 0);
 	(void)close(t->socket);
 	(void)close(TWIN_RESERVED);
 	marshal_free(t->marshal);

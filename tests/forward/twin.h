@@ -9,9 +9,9 @@
 #ifndef TESTS_FORWARD_TWIN_H
 #define TESTS_FORWARD_TWIN_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "forward/away/marshal.h"
@@ -41,7 +41,7 @@ struct twin {
 	struct buf request;
 	uint8_t *region, *answer;
 	int socket;
-	pthread_t thread;
+	volatile pid_t tid; /* of the parasite's thread; 0 when it has ended */
 	struct parasite_context *context;
 };
 

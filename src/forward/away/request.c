@@ -65,7 +65,6 @@ static uint64_t place_all(struct marshal *m)
 {
 	struct call_request *c = &m->call;
 	uint64_t at = 0;
-	bool any_both = false;
 
 	for (int way = PIECE_IN; way <= PIECE_BY_RESULT; way++) {
 		if (way == PIECE_BOTH)
@@ -81,7 +80,6 @@ static uint64_t place_all(struct marshal *m)
 			at += (m->pieces[i].len + ALIGN - 1) & ~(ALIGN - 1);
 			if (at > CALL_BYTES_MAX)
 				return at;
-			any_both |= way != PIECE_IN;
 			if (way == PIECE_BY_RESULT)
 				c->flags |= CALL_OUT_BY_RESULT;
 		}
