@@ -11,6 +11,7 @@
 #define CODE_64	     0x33 /* the code segment of 64-bit programs */
 #define ROBUST_SIZE  24	  /* of struct robust_list_head, get_robust_list(2) */
 #define RSEQ_MAX     4096
+#define CALL_MAX     1023 /* far above the last number of a call */
 #define VSYSCALL     0xffffffffff600000ULL
 #define PERSONA_MAX  UINT32_MAX
 #define XSTATE_LEAST 576 /* the legacy area and the header of XSAVE */
@@ -231,6 +232,7 @@ static int check_thread(const struct image *m, const struct image_thread *t, str
 		  "a robust list of another size than the kernel's" },
 		{ is_user(t->altstack_address, t->altstack_size),
 		  "a signal stack outside of user space" },
+		{ t->restart_call <= CALL_MAX, "a call to restart that cannot be" },
 		{ has_valid_xstate(t, m->xcr0), "an extended state that cannot be" },
 	};
 

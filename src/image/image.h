@@ -86,6 +86,11 @@ struct image_thread {
 	uint32_t altstack_flags;
 	uint32_t xstate_len;
 	uint64_t timer_slack_ns;
+	/*
+	 * 0, or the number of the call (nanosleep, clock_nanosleep, poll ...) whose rest is in the
+	 * kernel at home: the registers are about to execute restart_syscall(2)
+	 */
+	uint32_t restart_call;
 	uint8_t *xstate; /* as PTRACE_GETREGSET NT_X86_XSTATE gives it; owned by the image */
 };
 

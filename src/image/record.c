@@ -54,6 +54,7 @@ static const struct record_field thread_fields[] = {
 	NUMBER(struct image_thread, altstack_size),
 	NUMBER(struct image_thread, altstack_flags),
 	NUMBER(struct image_thread, timer_slack_ns),
+	NUMBER(struct image_thread, restart_call),
 	NUMBER(struct image_thread, xstate_len),
 };
 
@@ -73,7 +74,7 @@ static const struct record_row rows[] = {
 	ROW(RECORD_MM, "memory layout", mm_fields, 1),
 	ROW(RECORD_ACTIONS, "signal actions", action_fields, 1),
 	ROW(RECORD_MAPPING, "mapping", mapping_fields, 8),
-	ROW(RECORD_THREAD, "thread", thread_fields, 15),
+	ROW(RECORD_THREAD, "thread", thread_fields, 16),
 	ROW(RECORD_END, "end", end_fields, 2),
 };
 

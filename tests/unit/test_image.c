@@ -69,6 +69,7 @@ static void make(struct image *m)
 	add_thread(m, 4711);
 	add_thread(m, 5000)->rseq_address = 0x500100;
 	m->threads[1].rseq_size = 32;
+	m->threads[1].restart_call = 230;
 }
 
 static void put(struct buf *b, const struct image *m)
@@ -403,6 +404,11 @@ static void altstack_too_high(struct image *m)
 	m->threads[0].altstack_size = 2;
 }
 
+static void no_such_call(struct image *m)
+{
+	m->threads[1].restart_call = 1U << 30;
+}
+
 static void alien_xstate(struct image *m)
 {
 	m->threads[0].xstate[513] = 1;
@@ -452,6 +458,7 @@ static const struct {
 	{ rseq_without_size, "restartable" },
 	{ odd_robust_list, "robust" },
 	{ altstack_too_high, "signal stack" },
+	{ no_such_call, "call to restart" },
 	{ alien_xstate, "extended state" },
 	{ compact_xstate, "extended state" },
 	{ short_xstate, "extended state" },
