@@ -10,6 +10,7 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "migrate/cpu.h"
 #include "migrate/registers.h"
 #include "os/file.h"
 #include "tracee/maps.h"
@@ -353,6 +354,7 @@ int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end, str
 	pid_t pid = (pid_t)ret->threads[0].tid;
 	struct questions q;
 	struct proc_stat st;
+	struct cpu cpu;
 	int r;
 
 	batch_clear(b);
@@ -372,6 +374,11 @@ int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end, str
 	if (r < 0)
 		return r;
 	take_mm(&st, ret);
+	cpu_read(&cpu);
+	ret->xcr0 = cpu.xcr0;
+	r = vdso_digest(pid, ret->vdso_digest, e);
+	if (r < 0)
+		return r;
 	ret->monotonic_ns = nanoseconds(CLOCK_MONOTONIC);
 	ret->boottime_ns = nanoseconds(CLOCK_BOOTTIME);
 	return 0;

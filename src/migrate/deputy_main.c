@@ -108,8 +108,7 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	struct proc_stat st;
 	int pair[2], high[2], r = proc_stat_read(pid, &st, e);
 
-	if (!r)
-		r = rand_bytes(key, sizeof(key));
+	rand_bytes(key, sizeof(key));
 	if (!r && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		r = err_set(e, -errno, "make a socket pair: %s", strerror(errno));
 	if (r < 0)
@@ -144,7 +143,7 @@ int main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1)
 		switch (c) {
 		case 'l':
-			if (parse_u64(optarg, 1, 4194304, &pid) < 0) {
+			if (parse_u64(optarg, &pid) < 0 || !pid || pid > 4194304) {
 				(void)fprintf(stderr, "comosix-deputy: '%s' is no process id\n",
 					      optarg);
 				return 2;

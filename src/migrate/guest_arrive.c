@@ -24,7 +24,7 @@ static int start_building(struct guest *g, struct err *e)
 		r = check_region(&g->image, e);
 	/* a namespace for the process to come; ours stays as it is */
 	if (!r)
-		r = clock_enter(g->clock_offset, g->image.boottime_ns - g->image.monotonic_ns, e);
+		r = clock_enter(g->clock_offset, e);
 	if (!r)
 		r = build_memory(&g->build, g->box, &g->image, e);
 	return r;

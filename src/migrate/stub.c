@@ -78,7 +78,7 @@ static int map_region(struct stub *s, struct err *e)
 				  (uint64_t)-1,
 				  0 };
 	uint64_t usable[6] = { 0, REGION_SLOTS, PROT_READ | PROT_WRITE | PROT_EXEC };
-	const uint8_t *code;
+	const void *code;
 	int64_t result;
 	size_t n;
 	int r = tracee_find_syscall(s->pid, 0, 0, &s->insn);
