@@ -5,19 +5,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "log/log.h"
+#include "migrate/clock.h"
 #include "os/clock.h"
 #include "os/fd.h"
-
-static int64_t monotonic_ns(void)
-{
-	struct timespec t = { 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* exists everywhere */
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us)
 {
@@ -114,23 +106,31 @@ static int capture(struct deputy *d, struct err *e)
 	if (!r)
 		r = stub_prepare(&d->stub, e);
 	if (!r)
+		r = image_check(&d->stub.before, e);
+	if (!r) {
 		r = image_put(&d->image_bytes, &d->stub.before);
+		if (r < 0)
+			(void)err_set(e, r, "write its image: %s", strerror(-r));
+	}
 	if (!r)
 		r = pages_reader_init(&d->reader, d->pid, &d->stub.before, true, e);
 	return r;
 }
 
-/* the clocks are known: nothing is left to wait for with the process running */
+/* after the last one the clocks are known, and nothing is left to wait for with it running */
 static int take_clock(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	int64_t answer[2] = { monotonic_ns(), 0 };
+	struct clocks both[2];
 	struct err why = { 0 };
 	int r;
 
-	memcpy(&answer[1], f->payload, sizeof(answer[1]));
-	r = channel_send(d->channel, MOVE_CLOCK, answer, sizeof(answer), NULL, 0);
+	memcpy(&both[1], f->payload, sizeof(both[1])); /* wire/move.h: it is that long */
+	clocks_read(&both[0]);
+	r = channel_send(d->channel, MOVE_CLOCK, both, sizeof(both), NULL, 0);
 	if (r < 0)
 		return err_set(e, r, "answer the host: %s", strerror(-r));
+	if (++d->clocks_told < CLOCKS_SAMPLES)
+		return 0;
 	r = capture(d, &why);
 	if (r < 0) {
 		undo(d, r == -EAGAIN || r == -EMFILE || r == -E2BIG ? 5 : 1, why.text);

@@ -58,6 +58,7 @@ struct deputy {
 	struct stub stub;
 	struct buf image_bytes;
 	bool image_is_sent, recall;
+	unsigned int clocks_told;
 	struct pages_reader reader;
 	struct image back; /* as it came home */
 	int mem;	   /* /proc/PID/mem, for its pages */

@@ -14,6 +14,7 @@
 #include "base/parse.h"
 #include "config.h"
 #include "log/log.h"
+#include "migrate/box.h"
 #include "migrate/deputy.h"
 #include "migrate/guest_start.h"
 #include "os/fd.h"

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "migrate/clock.h"
 #include "migrate/deputy.h"
 #include "migrate/restore.h"
 #include "os/clock.h"
@@ -94,6 +96,22 @@ static int queue_signals(struct deputy *d, uint64_t taken, struct err *e)
 	return r;
 }
 
+/* no clock may step back for the process */
+static void hold(const struct image *m)
+{
+	const struct clocks last = { m->monotonic_ns, m->boottime_ns };
+	struct clocks now;
+	int64_t ns;
+
+	clocks_read(&now);
+	ns = clocks_hold_ns(&last, &now);
+	if (ns > 0) {
+		const struct timespec t = { ns / 1000000000, ns % 1000000000 };
+
+		(void)nanosleep(&t, NULL); /* interrupted: some microseconds */
+	}
+}
+
 int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	uint64_t taken;
@@ -101,6 +119,7 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 
 	memcpy(&taken, f->payload, sizeof(taken)); /* wire/move.h: it is that long */
 	r = queue_signals(d, taken, e);
+	hold(&d->back);
 	if (!r)
 		r = restore_finish(&d->stub, &d->back, e);
 	if (r < 0)

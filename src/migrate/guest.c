@@ -8,6 +8,7 @@
 
 #include "forward/call.h"
 #include "log/log.h"
+#include "migrate/told.h"
 
 static ssize_t read_some(void *owner, uint64_t at, void *p, size_t n)
 {
@@ -77,7 +78,7 @@ void guest_fail(struct guest *g, int code, const char *what)
 		return;
 	(void)err_set(&g->why, code, "%s", what);
 	if (g->state < GUEST_RUNNING && channel_room(g->channel, strlen(what)))
-		(void)channel_send(g->channel, MOVE_FAIL, what, strnlen(what, 512), NULL, 0);
+		told_later(channel_send(g->channel, MOVE_FAIL, what, strnlen(what, 512), NULL, 0));
 	loop_stop(g->loop, 1);
 }
 
@@ -115,16 +116,26 @@ static int take_fail(struct guest *g, const struct move_frame *f, struct err *e)
 		       log_quote(strndupa((const char *)f->payload, f->len), text, sizeof(text)));
 }
 
+void guest_ask_clock(struct guest *g)
+{
+	struct clocks both[2] = { 0 };
+
+	clocks_read(&both[0]);
+	guest_send(g, MOVE_CLOCK, both, sizeof(both), NULL, 0);
+}
+
 static int take_clock(struct guest *g, const struct move_frame *f, struct err *e)
 {
-	int64_t home, ours, now = (int64_t)guest_now_ns();
+	struct clocks both[2], now;
+	int r;
 
-	(void)e;
-	memcpy(&home, f->payload, sizeof(home));
-	memcpy(&ours, f->payload + sizeof(home), sizeof(ours));
-	/* home's clock was read about half a round trip ago */
-	if (ours > 0 && ours <= now)
-		g->clock_offset = home + (now - ours) / 2 - now;
+	memcpy(both, f->payload, sizeof(both)); /* wire/move.h: it is that long */
+	clocks_read(&now);
+	r = clocks_sample(&g->clocks, &both[1], &both[0], &now);
+	if (r < 0)
+		return err_set(e, r, "clocks of home that cannot be");
+	if (g->clocks.n < CLOCKS_SAMPLES)
+		guest_ask_clock(g);
 	return 0;
 }
 

@@ -31,6 +31,7 @@
 #include "migrate/box.h"
 #include "migrate/build.h"
 #include "migrate/channel.h"
+#include "migrate/clock.h"
 #include "migrate/pages.h"
 #include "tracee/tracee.h"
 
@@ -91,7 +92,7 @@ struct guest {
 	struct channel *channel;
 	enum guest_state state;
 	const struct guest_box *box;
-	int64_t clock_offset; /* home's CLOCK_MONOTONIC minus ours, ns */
+	struct clocks_sync clocks;
 	struct buf image_bytes;
 	struct image image;
 	struct build build;
@@ -115,6 +116,7 @@ struct guest_thread *guest_add_thread(struct guest *g, pid_t tid) MUST_CHECK;
 void guest_remove_thread(struct guest_thread *t);
 struct guest_thread *guest_thread(const struct guest *g, pid_t tid);
 uint64_t guest_now_ns(void);
+void guest_ask_clock(struct guest *g);
 
 /** guest_fail() - End of this guest, with a reason; home is told while it still can listen */
 void guest_fail(struct guest *g, int code, const char *what);

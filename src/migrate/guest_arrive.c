@@ -7,6 +7,7 @@
 #include "migrate/clock.h"
 #include "migrate/guest.h"
 #include "migrate/region.h"
+#include "migrate/told.h"
 
 static int check_region(const struct image *m, struct err *e)
 {
@@ -24,7 +25,7 @@ static int start_building(struct guest *g, struct err *e)
 		r = check_region(&g->image, e);
 	/* a namespace for the process to come; ours stays as it is */
 	if (!r)
-		r = clock_enter(g->clock_offset, e);
+		r = clocks_apply(&g->clocks.offset, e);
 	if (!r)
 		r = build_memory(&g->build, g->box, &g->image, e);
 	return r;
@@ -86,7 +87,6 @@ int guest_run(struct guest *g, struct err *e)
 	(void)e;
 	g->state = GUEST_RUNNING;
 	for (size_t i = 0; i < g->n; i++)
-		if (tracee_cont(g->threads[i]->tid, 0) < 0)
-			continue; /* killed: told by its end */
+		told_later(tracee_cont(g->threads[i]->tid, 0));
 	return 0;
 }

@@ -56,7 +56,7 @@ static void shorten_waits(struct guest *g)
 		uint64_t value;
 		int arg;
 
-		if (t && to->regs.rax == t->nr && marshal_rest(t->marshal, guest_now_ns(), &arg, &value))
+		if (t && to->regs.rax == t->nr && marshal_rest(t->marshal, guest_now_ns(), &arg, &value) && arg >= 0)
 			*args[arg] = value;
 	}
 }
@@ -77,9 +77,12 @@ static int read_image(struct guest *g, struct err *e)
 	r = capture_threads(tids, n, CAPTURE_HOST, &g->image, e);
 	if (!r)
 		r = capture_process(&g->build.batch, start, start + size, &g->image, e);
-	if (!r)
-		shorten_waits(g);
-	return r;
+	if (r < 0)
+		return r;
+	shorten_waits(g);
+	g->image.monotonic_ns += g->clocks.offset.monotonic_ns;
+	g->image.boottime_ns += g->clocks.offset.boottime_ns;
+	return 0;
 }
 
 static int start_leaving(struct guest *g, struct err *e)
@@ -88,7 +91,12 @@ static int start_leaving(struct guest *g, struct err *e)
 
 	buf_reset(&g->image_bytes);
 	if (!r)
+		r = image_check(&g->image, e);
+	if (!r) {
 		r = image_put(&g->image_bytes, &g->image);
+		if (r < 0)
+			(void)err_set(e, r, "write its image: %s", strerror(-r));
+	}
 	if (!r)
 		r = pages_reader_init(&g->reader, g->build.pid, &g->image, true, e);
 	return r;

@@ -65,12 +65,9 @@ static int serve(const struct guest_start *s, const struct guest_box *box)
 	if (!r)
 		r = loop_add_timer(g.loop, loop_now(g.loop) + GUEST_LEASE_MS, on_lease, &g, &ref);
 	if (!r) {
-		int64_t ask[2] = { (int64_t)guest_now_ns(), 0 };
-
-		r = channel_send(g.channel, MOVE_CLOCK, ask, sizeof(ask), NULL, 0);
-	}
-	if (!r)
+		guest_ask_clock(&g);
 		r = loop_run(g.loop);
+	}
 	if (g.why.code)
 		log_warn("%s", g.why.text);
 	if (g.channel)
@@ -89,7 +86,7 @@ int main(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	struct guest_box box = { .fds = { GUEST_STREAM_FD }, .n_fds = 1 };
+	struct guest_box box = { .fds = { STDERR_FILENO, GUEST_STREAM_FD }, .n_fds = 2 };
 	struct guest_start start;
 	struct err e = { 0 };
 	pid_t init = 0;

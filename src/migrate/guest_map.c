@@ -15,6 +15,7 @@
 
 #include "forward/call.h"
 #include "migrate/guest.h"
+#include "migrate/told.h"
 
 static void on_first_part(struct guest_thread *t, const uint8_t *p, size_t n);
 static void on_part(struct guest_thread *t, const uint8_t *p, size_t n);
@@ -49,8 +50,7 @@ static void resume(struct guest_thread *t)
 	t->state = THREAD_RUNNING;
 	if (t->guest->state == GUEST_FREEZING && tracee_interrupt(t->tid) < 0)
 		return;
-	if (tracee_cont(t->tid, 0) < 0)
-		return; /* killed: told by its end */
+	told_later(tracee_cont(t->tid, 0));
 }
 
 static bool take_result(const uint8_t *p, size_t n, int64_t *ret, size_t *ret_n)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "migrate/guest.h"
+#include "migrate/told.h"
 #include "tracee/maps.h"
 
 struct signal_payload {
@@ -159,8 +160,7 @@ void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop
 	/* on the way home it stops again at once, with the handler about to run */
 	if (t->guest->state == GUEST_FREEZING && tracee_interrupt(t->tid) < 0)
 		return;
-	if (tracee_cont(t->tid, stop->signo) < 0)
-		return;
+	told_later(tracee_cont(t->tid, stop->signo));
 }
 
 void guest_forget_signals(struct guest *g)

@@ -16,6 +16,7 @@
 
 #include "migrate/guest.h"
 #include "migrate/region.h"
+#include "migrate/told.h"
 
 #define SCRATCH_BYTES 256 /* of a thread, for its clone3 */
 #define THREAD_NEEDS  (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
@@ -26,8 +27,7 @@
 
 static void go_on(struct guest_thread *t)
 {
-	if (tracee_cont(t->tid, 0) < 0)
-		return; /* killed: told by its end */
+	told_later(tracee_cont(t->tid, 0));
 }
 
 /* ------------------------------------------------------------------- clone */
@@ -156,7 +156,8 @@ int guest_take_cloned(struct guest *g, const struct move_frame *f, struct err *e
 	}
 	t->state = THREAD_BEARING;
 	t->born = (pid_t)p.tid;
-	return tracee_syscall_cont(t->tid, 0) < 0 ? 0 : 0;
+	told_later(tracee_syscall_cont(t->tid, 0));
+	return 0;
 }
 
 /* the new thread's first stop: it must not see the registers of our clone3 */
@@ -244,8 +245,7 @@ static void on_group_stop(struct guest_thread *t, int signo)
 	if (!g->stopped)
 		guest_send(g, MOVE_STOPPED, &payload, sizeof(payload), NULL, 0);
 	g->stopped = true;
-	if (tracee_listen(t->tid) < 0)
-		return;
+	told_later(tracee_listen(t->tid));
 }
 
 static void on_interrupt(struct guest_thread *t)
@@ -285,8 +285,7 @@ static void on_stop(struct guest *g, const struct tracee_stop *stop)
 		on_interrupt(t);
 		return;
 	case TRACEE_TRAP: /* a breakpoint of the program's own: it has asked for this signal */
-		if (tracee_cont(t->tid, SIGTRAP) < 0)
-			return;
+		told_later(tracee_cont(t->tid, SIGTRAP));
 		return;
 	case TRACEE_SYSCALL:
 		if (t->state == THREAD_BEARING)

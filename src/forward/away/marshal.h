@@ -83,24 +83,41 @@ int marshal_answer(struct marshal *m, const void *answer, size_t n, uint64_t now
 		   struct buf *request, int64_t *result) MUST_CHECK;
 
 /**
- * marshal_interrupted() - Did a call end for a signal only?
+ * marshal_interrupted() - Does this result in an answer mean that a signal has ended the call?
  *
  * True for -512, -513, -514, -516, and for -EINTR: some calls (epoll_wait, semop, sockets with a
- * timeout) are never restarted by the kernel, even if no handler ran. When no signal is there for
- * the program, such a call is to be repeated: marshal_again().
+ * timeout) are never restarted by the kernel, even if no handler runs. Then
+ *
+ * - a signal is there for the thread, or the process goes home: marshal_answer(), which writes the
+ *   rest of a sleep or select and gives what the guest's kernel is to see: -512, -513, -514 as
+ *   they are; -516 becomes -EINTR for a sleep, else -514; or the count of what was done before;
+ * - there is none: marshal_again(), without marshal_answer().
+ *
+ * The owner may make such an answer itself, without output, for a call that was not made.
  */
 bool marshal_interrupted(int64_t result);
 
 /**
  * marshal_again() - Make the request of the same call again
  *
- * A time to wait is shortened by what has passed since marshal_begin(). Arguments are read again
+ * When chunks of it are done already, their count is the RESULT. A time to wait is shortened by what has passed since marshal_begin(). Arguments are read again
  * from memory, as the kernel does it.
  *
  * Return: MARSHAL_SEND; also MARSHAL_RESULT and RETURN as marshal_begin(); -ENOMEM
  */
 int marshal_again(struct marshal *m, uint64_t now_ns, struct buf *request,
 		  int64_t *result) MUST_CHECK;
+
+/**
+ * marshal_rest() - What is left of a relative time to wait, by the owner's clock
+ * @ret_arg:	Argument that holds it as a value in milliseconds (poll, epoll_wait), or -1: it is in
+ *		memory that the call only reads (nanosleep, semtimedop), or that is written back
+ *		anyhow (select, ppoll)
+ * @ret_value:	Milliseconds (rounded up) for an argument, else nanoseconds
+ *
+ * Return: false: the call waits for ever, until a time of day, or not at all
+ */
+bool marshal_rest(const struct marshal *m, uint64_t now_ns, int *ret_arg, uint64_t *ret_value);
 
 /**
  * marshal_wait_mask() - The signal mask that the call waits under (ppoll, pselect6, epoll_pwait)
@@ -111,7 +128,7 @@ int marshal_again(struct marshal *m, uint64_t now_ns, struct buf *request,
  */
 bool marshal_wait_mask(const struct marshal *m, uint64_t *ret);
 
-/** marshal_args() - The arguments of the call last begun, and its number */
+/** marshal_call() - The arguments of the call last begun, and its number */
 uint32_t marshal_call(const struct marshal *m, uint64_t args[6]);
 
 #endif

@@ -10,6 +10,9 @@
 #define STRING_STEP 256U
 #define ROOM_MAX   32768U
 #define LEN_MAX	   65536U
+#define SECOND_NS  1000000000ULL
+#define MS_NS	   1000000LL
+#define SECONDS_MOST 4000000000LL /* more is for ever */
 
 void request_start(struct marshal *m, uint32_t nr, const uint64_t args[6])
 {
@@ -345,9 +348,26 @@ int arg_room(struct marshal *m, unsigned int arg, unsigned int length_arg, bool 
 	return 0;
 }
 
+int64_t wait_rest(const struct marshal *m, uint64_t now_ns)
+{
+	uint64_t passed = now_ns > m->wait.from_ns ? now_ns - m->wait.from_ns : 0;
+
+	return (uint64_t)m->wait.ns > passed ? m->wait.ns - (int64_t)passed : 0;
+}
+
+/* a time to wait of the call becomes that of the request: less, when it is made again */
+static int64_t note_wait(struct marshal *m, int arg, int64_t ns)
+{
+	uint64_t passed = m->now_ns - m->began_ns;
+
+	m->wait = (struct wait){ .is = true, .arg = arg, .from_ns = m->now_ns };
+	m->wait.ns = (uint64_t)ns > passed ? ns - (int64_t)passed : 0;
+	return m->wait.ns;
+}
+
 int arg_time(struct marshal *m, unsigned int arg, uint32_t unit_ns, bool back)
 {
-	uint64_t at = m->args[arg], passed = m->now_ns - m->began_ns, unit = 1000000000ULL / unit_ns;
+	uint64_t at = m->args[arg], units = SECOND_NS / unit_ns;
 	int64_t t[2], left;
 	int i;
 
@@ -357,12 +377,16 @@ int arg_time(struct marshal *m, unsigned int arg, uint32_t unit_ns, bool back)
 		m->call.args[arg] = BAD_ADDRESS;
 		return 0;
 	}
-	if (m->now_ns > m->began_ns && t[0] >= 0 && t[0] < 4000000000LL && t[1] >= 0 &&
-	    t[1] < (int64_t)unit) {
-		left = t[0] * 1000000000LL + t[1] * unit_ns;
-		left = (uint64_t)left > passed ? left - (int64_t)passed : 0;
-		t[0] = left / 1000000000LL;
-		t[1] = left % 1000000000LL / unit_ns;
+	if (t[0] >= 0 && t[0] < SECONDS_MOST && t[1] >= 0 && t[1] < (int64_t)units) {
+		left = note_wait(m, -1, t[0] * (int64_t)SECOND_NS + t[1] * unit_ns);
+		if (m->now_ns > m->began_ns) {
+			t[0] = left / (int64_t)SECOND_NS;
+			t[1] = left % (int64_t)SECOND_NS / unit_ns;
+		}
+		if (back) {
+			m->wait.back = at;
+			m->wait.back_unit_ns = unit_ns;
+		}
 	}
 	i = piece_add(m, back ? PIECE_BOTH : PIECE_IN, sizeof(t));
 	if (i < 0)
@@ -375,6 +399,15 @@ int arg_time(struct marshal *m, unsigned int arg, uint32_t unit_ns, bool back)
 	}
 	piece_to_arg(m, i, arg);
 	return 0;
+}
+
+void arg_milliseconds(struct marshal *m, unsigned int arg)
+{
+	int32_t ms = (int32_t)m->args[arg];
+
+	if (ms > 0) /* rounded up: never earlier than asked for */
+		m->call.args[arg] =
+			(uint64_t)(note_wait(m, (int)arg, ms * MS_NS) + MS_NS - 1) / MS_NS;
 }
 
 int arg_mask(struct marshal *m, uint64_t at, uint64_t size)

@@ -94,16 +94,6 @@ static int arg_by_result(struct marshal *m, unsigned int arg, const struct size 
 	return 0;
 }
 
-/* milliseconds, -1: for ever */
-static void arg_milliseconds(struct marshal *m, unsigned int arg)
-{
-	int32_t ms = (int32_t)m->args[arg];
-	uint64_t passed = (m->now_ns - m->began_ns) / 1000000;
-
-	if (ms > 0)
-		m->call.args[arg] = passed < (uint64_t)ms ? (uint64_t)ms - passed : 0;
-}
-
 static int word_mask(struct marshal *m, unsigned int arg, unsigned int size_arg, int64_t *ret)
 {
 	int r = arg_mask(m, m->args[arg], m->args[size_arg]);
@@ -181,6 +171,7 @@ static const struct {
 	{ "preadv", start_preadv },	{ "pwritev", start_pwritev },
 	{ "preadv2", start_preadv2 },	{ "pwritev2", start_pwritev2 },
 	{ "recvmmsg", start_recvmmsg }, { "sendmmsg", start_sendmmsg },
+	{ "nanosleep", start_nanosleep }, { "clock_nanosleep", start_clock_nanosleep },
 	{ "close_range", start_close_range },
 };
 

@@ -71,6 +71,16 @@ struct message {
 	int64_t left_ns; /* recvmmsg with a timeout; -1: none */
 };
 
+/* a relative time to wait, as the last request has it */
+struct wait {
+	bool is;
+	int arg; /* that holds it in milliseconds; -1: it is in memory */
+	int64_t ns;
+	uint64_t from_ns; /* when it began */
+	uint64_t back;	  /* where the rest is written when the call ends for a signal, 0: nowhere */
+	uint32_t back_unit_ns;
+};
+
 struct marshal {
 	struct marshal_memory memory;
 	uint32_t first_reserved, last_reserved;
@@ -81,6 +91,7 @@ struct marshal {
 	uint64_t began_ns, now_ns;
 	bool has_mask;
 	uint64_t mask;
+	struct wait wait;
 
 	/* the request: what it will be */
 	struct call_request call;
@@ -147,6 +158,10 @@ int arg_room(struct marshal *m, unsigned int arg, unsigned int length_arg, bool 
 	     uint32_t most);
 /** arg_time() - struct timespec (or timeval: unit 1000) to wait, shortened by what has passed */
 int arg_time(struct marshal *m, unsigned int arg, uint32_t unit_ns, bool back);
+/** arg_milliseconds() - Likewise, a value; negative: for ever */
+void arg_milliseconds(struct marshal *m, unsigned int arg);
+/** wait_rest() - What is left of m->wait in ns */
+int64_t wait_rest(const struct marshal *m, uint64_t now_ns);
 /** arg_mask() - Signal mask to wait under; 0, or -EINVAL, -EFAULT as the call's result */
 int arg_mask(struct marshal *m, uint64_t at, uint64_t size);
 bool fd_reserved(const struct marshal *m, uint64_t fd);
@@ -163,7 +178,7 @@ start_fn start_read, start_write, start_pread, start_pwrite, start_readv, start_
 	start_pwritev, start_preadv2, start_pwritev2, start_recvfrom, start_sendto;
 start_fn start_sendmsg, start_recvmsg, start_sendmmsg, start_recvmmsg;
 start_fn start_poll, start_ppoll, start_select, start_pselect6;
-start_fn start_close_range;
+start_fn start_close_range, start_nanosleep, start_clock_nanosleep;
 
 /** transfer_next() - The request for the next chunk */
 int transfer_next(struct marshal *m, int64_t *ret);

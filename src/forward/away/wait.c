@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * wait.c - poll, ppoll, select, pselect6: wait for files, at home
+ * wait.c - poll, ppoll, select, pselect6, nanosleep, clock_nanosleep: wait, at home
  *
  * A descriptor of the parasite in a pollfd is asked for as one that nobody has, so that it answers
  * POLLNVAL; of what comes back only revents goes into memory. ppoll, pselect6 and select write
- * the time that was left, also when they were interrupted.
+ * the time that was left, also when they were interrupted. The sleeps are asked for without a place
+ * for the rest: it is written here when the sleep ends for a signal, and not when it is repeated.
  */
 #include <asm/unistd_64.h>
 #include <errno.h>
@@ -15,6 +16,7 @@
 #define POLL_MOST   8192U
 #define SELECT_MOST 65536U
 #define NO_FD	    INT32_MAX
+#define ABSTIME	    1U /* TIMER_ABSTIME */
 
 static int result(int64_t *ret, int64_t value)
 {
@@ -72,14 +74,11 @@ static int add_pollfds(struct marshal *m, int64_t *ret)
 
 int start_poll(struct marshal *m, int64_t *ret)
 {
-	int32_t ms = (int32_t)m->args[2];
-	uint64_t passed = (m->now_ns - m->began_ns) / 1000000;
 	int r;
 
 	request_start(m, __NR_poll, m->args);
 	m->answered = poll_answered;
-	if (ms > 0)
-		m->call.args[2] = passed < (uint64_t)ms ? (uint64_t)ms - passed : 0;
+	arg_milliseconds(m, 2);
 	r = add_pollfds(m, ret);
 	return r ? r : MARSHAL_SEND;
 }
@@ -152,4 +151,32 @@ int start_pselect6(struct marshal *m, int64_t *ret)
 		return result(ret, r);
 	m->call.args[5] = 0;
 	return start_sets(m, 1, ret);
+}
+
+static int start_sleep(struct marshal *m, uint32_t nr, unsigned int time_arg, bool relative)
+{
+	int r;
+
+	request_start(m, nr, m->args);
+	m->call.args[time_arg + 1] = 0; /* the rest */
+	if (!relative) {
+		r = arg_in(m, time_arg, sizeof(struct timespec));
+		return r < 0 ? r : MARSHAL_SEND;
+	}
+	r = arg_time(m, time_arg, 1, false);
+	if (r < 0)
+		return r;
+	m->wait.back = m->args[time_arg + 1];
+	m->wait.back_unit_ns = 1;
+	return MARSHAL_SEND;
+}
+
+int start_nanosleep(struct marshal *m, int64_t *ret)
+{
+	return start_sleep(m, __NR_nanosleep, 0, true);
+}
+
+int start_clock_nanosleep(struct marshal *m, int64_t *ret)
+{
+	return start_sleep(m, __NR_clock_nanosleep, 2, !(m->args[1] & ABSTIME));
 }

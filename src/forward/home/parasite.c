@@ -20,6 +20,7 @@
 #define NO_SIGNAL   0x4000 /* MSG_NOSIGNAL: no SIGPIPE for the program when the deputy is gone */
 #define INTERRUPTED (-4)   /* -EINTR */
 #define INVALID	    (-22)  /* -EINVAL */
+#define KILL	    9	   /* SIGKILL */
 
 /* CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM: a thread, without TLS and robust list */
 #define CLONE_FLAGS (0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000)
@@ -159,9 +160,10 @@ IN_PARASITE static void parasite_loop(struct parasite_context *c)
 			break;
 		c->calls++;
 	}
+	/* without its deputy the process must not run on, nor hang */
 	c->phase = PARASITE_BROKEN;
 	for (;;)
-		(void)own_call(__NR_pause, 0, 0, 0, 0); /* a signal ends it: go on waiting */
+		(void)own_call(__NR_kill, (uint64_t)own_call(__NR_getpid, 0, 0, 0, 0), KILL, 0, 0);
 }
 
 /* ------------------------------------------------- accessors: ordinary code, of the deputy */

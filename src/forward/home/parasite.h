@@ -15,8 +15,9 @@
  *
  * with two system calls besides the forwarded one. The socket is a blocking stream socket; a
  * request comes when the answer before it was sent, never earlier. After the end of the stream, or
- * a frame that cannot be one, the phase is BROKEN and the thread waits for ever: what becomes of
- * it, the deputy decides.
+ * a frame that cannot be one, the process is killed by SIGKILL: its deputy is gone, or does not
+ * know what it does, and there may be a guest no more. (A deputy that wants its stub back stops it
+ * before it closes the socket.)
  *
  * Where a stopped thread is: phase IDLE: between calls, nothing is lost when it is taken away. CALL:
  * rip < code + parasite_call_begin(): not made; == begin: about to be made, or interrupted in it
@@ -47,7 +48,7 @@ enum parasite_phase {
 	PARASITE_CALL = 1,     /* before or in the call */
 	PARASITE_DONE = 2,     /* after it; the answer is on its way */
 	PARASITE_PREPARED = 3, /* set by the deputy: a slot for PARASITE_CLONE */
-	PARASITE_BROKEN = 4,   /* waits for ever */
+	PARASITE_BROKEN = 4,   /* about to be killed */
 	PARASITE_GONE = 5,     /* PARASITE_EXIT: the thread is about to end */
 };
 

@@ -28,7 +28,7 @@
 /* made without end by programs that compute; all LOCAL, at least in a case */
 static const uint16_t hot[] = {
 	__NR_futex, __NR_madvise, __NR_munmap, __NR_mmap,	   __NR_brk,	   __NR_mprotect,
-	__NR_gettid, __NR_getpid, __NR_nanosleep, __NR_clock_nanosleep, __NR_sched_yield,
+	__NR_gettid, __NR_getpid, __NR_sched_yield,
 	__NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_getcpu,
 };
 
@@ -128,11 +128,16 @@ static void emit_by_arg(struct program *p, uint32_t nr)
 		c = &row.cases[i];
 		if (!decided_here(c->class) && row.class != TABLE_LOCAL)
 			continue;
-		if (c->mask != UINT32_MAX) {
+		if (c->mask >> 32) { /* a pointer: all of it is compared */
+			emit_load(p, at + 4);
+			emit_jump(p, BPF_JEQ, (uint32_t)(c->value >> 32), 0, 3);
 			emit_load(p, at);
-			emit(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, c->mask));
+		} else if ((uint32_t)c->mask != UINT32_MAX) {
+			emit_load(p, at);
+			emit(p, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K,
+							     (uint32_t)c->mask));
 		}
-		emit_jump(p, BPF_JEQ, c->value, 0, 1);
+		emit_jump(p, BPF_JEQ, (uint32_t)c->value, 0, 1);
 		emit_class(p, nr, c->class);
 		if (c->mask != UINT32_MAX)
 			emit_load(p, at);

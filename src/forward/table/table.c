@@ -98,15 +98,15 @@ bool table_row(uint32_t nr, struct table_row *ret)
 struct table_verdict table_judge(uint32_t nr, const uint64_t args[6])
 {
 	struct table_row row;
-	uint32_t key;
+	uint64_t key;
 
 	if (!table_row(nr, &row))
 		return (struct table_verdict){ .class = TABLE_RETURN,
 					       .why = "home's kernel may know this number" };
 	if (row.key != TABLE_ARG_NONE) {
-		key = (uint32_t)args[row.key];
+		key = args[row.key];
 		if (row.key_low != TABLE_ARG_NONE)
-			key = key << 16 | (args[row.key_low] & 0xffff);
+			key = (uint32_t)(key << 16 | (args[row.key_low] & 0xffff));
 		for (size_t i = 0; i < row.n_cases; i++)
 			if ((key & row.cases[i].mask) == row.cases[i].value)
 				return (struct table_verdict){ .class = row.cases[i].class,

@@ -29,7 +29,7 @@ enum table_class {
 #define TABLE_ARG_NONE 0xff
 
 struct table_case {
-	uint32_t mask, value; /* holds when (key & mask) == value */
+	uint64_t mask, value; /* holds when (key & mask) == value */
 	const char *what;
 	enum table_class class;
 	const char *spec; /* as of a row; NULL: cannot be forwarded */
