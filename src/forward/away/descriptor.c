@@ -28,7 +28,7 @@ static int first_answered(struct marshal *m, const uint8_t *out, uint32_t n, int
 int start_close_range(struct marshal *m, int64_t *ret)
 {
 	uint32_t from = (uint32_t)m->args[0], to = (uint32_t)m->args[1];
-	bool below = from < m->first_reserved, above = to > m->last_reserved;
+	bool below = from<m->first_reserved, above = to> m->last_reserved;
 
 	if (m->args[2] & UNSHARE)
 		return -ENOBUFS; /* comes home for it */

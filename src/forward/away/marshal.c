@@ -133,12 +133,10 @@ int marshal_answer(struct marshal *m, const void *answer, size_t n, uint64_t now
 
 bool marshal_rest(const struct marshal *m, uint64_t now_ns, int *ret_arg, uint64_t *ret_value)
 {
-	uint64_t rest = m->wait.is ? (uint64_t)wait_rest(m, now_ns) : 0;
-
-	if (!m->wait.is)
+	if (!m->wait.is || m->wait.arg < 0)
 		return false;
 	*ret_arg = m->wait.arg;
-	*ret_value = m->wait.arg < 0 ? rest : (rest + 999999) / 1000000;
+	*ret_value = ((uint64_t)wait_rest(m, now_ns) + 999999) / 1000000;
 	return true;
 }
 

@@ -5,8 +5,8 @@
  * Theory of operation. One struct marshal per thread of the guest, for a thread makes one call at a
  * time. The owner gets a trapped call and begins:
  *
- *	marshal_begin() --SEND--> request goes home ... answer --> marshal_answer() --SEND--> (again)
- *		|                                                        |
+ *	marshal_begin() --SEND--> request goes home ... answer --> marshal_answer() --SEND-->
+ *(again) |                                                        |
  *		+------------------ RESULT: give it to the thread <------+
  *		+------------------ RETURN: bring the process home
  *
@@ -100,22 +100,22 @@ bool marshal_interrupted(int64_t result);
 /**
  * marshal_again() - Make the request of the same call again
  *
- * When chunks of it are done already, their count is the RESULT. A time to wait is shortened by what has passed since marshal_begin(). Arguments are read again
- * from memory, as the kernel does it.
+ * When chunks of it are done already, their count is the RESULT. A time to wait is shortened by
+ * what has passed since marshal_begin(). Arguments are read again from memory, as the kernel does
+ * it.
  *
  * Return: MARSHAL_SEND; also MARSHAL_RESULT and RETURN as marshal_begin(); -ENOMEM
  */
-int marshal_again(struct marshal *m, uint64_t now_ns, struct buf *request,
-		  int64_t *result) MUST_CHECK;
+int marshal_again(struct marshal *m, uint64_t now_ns, struct buf *request, int64_t *result)
+	MUST_CHECK;
 
 /**
- * marshal_rest() - What is left of a relative time to wait, by the owner's clock
- * @ret_arg:	Argument that holds it as a value in milliseconds (poll, epoll_wait), or -1: it is in
- *		memory that the call only reads (nanosleep, semtimedop), or that is written back
- *		anyhow (select, ppoll)
- * @ret_value:	Milliseconds (rounded up) for an argument, else nanoseconds
+ * marshal_rest() - What is left of a time to wait that is a value (poll, epoll_wait)
+ * @ret_arg:	Argument that holds it
+ * @ret_value:	Milliseconds by the owner's clock, rounded up
  *
- * Return: false: the call waits for ever, until a time of day, or not at all
+ * Return: false: the call waits for ever or not at all, or the time is in memory: select and ppoll
+ * write it back there, a sleep must be finished by home's kernel
  */
 bool marshal_rest(const struct marshal *m, uint64_t now_ns, int *ret_arg, uint64_t *ret_value);
 

@@ -202,15 +202,21 @@ int start_sendmsg(struct marshal *m, int64_t *ret)
 /* ---------------------------------------------------------------- receiving */
 
 /* made by receive_one() in this order */
-enum received { RECEIVED_HEADER, RECEIVED_NAME, RECEIVED_CONTROL, RECEIVED_DATA };
+enum received {
+	RECEIVED_HEADER,
+	RECEIVED_NAME,
+	RECEIVED_CONTROL,
+	RECEIVED_DATA
+};
 
+/* what is written need not be all of it (between control messages are gaps): goes both ways */
 static int add_out(struct marshal *m, int header, uint32_t word, uint64_t at, uint32_t len)
 {
-	int i = piece_add(m, PIECE_OUT, at ? len : 0);
+	int i = piece_add(m, PIECE_BOTH, at ? len : 0);
 
 	if (i < 0)
 		return i;
-	if (at && memory_reach(m, at, len) < len)
+	if (at && !memory_read(m, at, piece_bytes(m, i), len))
 		set_word(m, header, word, BAD_ADDRESS);
 	else if (at)
 		piece_to_word(m, i, header, word);
@@ -254,8 +260,8 @@ static int receive_one(struct marshal *m, uint64_t at, int64_t *ret)
 	data = piece_add(m, PIECE_BY_RESULT, (uint32_t)there);
 	if (data < 0)
 		return data;
-	return add_part(m, RECEIVED_HEADER, t->piece && !there ? -1 : data, t->piece) ?:
-		       MARSHAL_SEND;
+	return add_part(m, RECEIVED_HEADER, t->piece && !there ? -1 : data, t->piece)
+		       ?: MARSHAL_SEND;
 }
 
 static bool put_back(struct marshal *m, enum received piece, uint64_t at, uint64_t len,

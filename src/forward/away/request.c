@@ -5,13 +5,13 @@
 
 #include "forward/away/state.h"
 
-#define ALIGN	   8U
-#define STRING_MAX 4096U /* PATH_MAX; of more the kernel says that it is too long */
-#define STRING_STEP 256U
-#define ROOM_MAX   32768U
-#define LEN_MAX	   65536U
-#define SECOND_NS  1000000000ULL
-#define MS_NS	   1000000LL
+#define ALIGN	     8U
+#define STRING_MAX   4096U /* PATH_MAX; of more the kernel says that it is too long */
+#define STRING_STEP  256U
+#define ROOM_MAX     32768U
+#define LEN_MAX	     65536U
+#define SECOND_NS    1000000000ULL
+#define MS_NS	     1000000LL
 #define SECONDS_MOST 4000000000LL /* more is for ever */
 
 void request_start(struct marshal *m, uint32_t nr, const uint64_t args[6])
@@ -102,8 +102,8 @@ static int put_fixups(struct marshal *m, struct buf *request)
 		if (p->in_piece == -2)
 			continue;
 		fix.place = p->place;
-		fix.at = p->in_piece < 0 ? CALL_FIX_ARG | p->at :
-					   m->pieces[p->in_piece].place + p->at;
+		fix.at = p->in_piece < 0 ? CALL_FIX_ARG | p->at
+					 : m->pieces[p->in_piece].place + p->at;
 		r = buf_put(request, &fix, sizeof(fix));
 		if (r < 0)
 			return r;
@@ -341,7 +341,8 @@ int arg_room(struct marshal *m, unsigned int arg, unsigned int length_arg, bool 
 	if (value < 0)
 		return value;
 	if (both)
-		(void)memory_read_up_to(m, m->args[arg], piece_bytes(m, value), room); /* is there */
+		(void)memory_read_up_to(m, m->args[arg], piece_bytes(m, value),
+					room); /* is there */
 	m->pieces[value].guest = m->args[arg];
 	m->pieces[value].length = (int8_t)number;
 	piece_to_arg(m, value, arg);
@@ -406,8 +407,8 @@ void arg_milliseconds(struct marshal *m, unsigned int arg)
 	int32_t ms = (int32_t)m->args[arg];
 
 	if (ms > 0) /* rounded up: never earlier than asked for */
-		m->call.args[arg] =
-			(uint64_t)(note_wait(m, (int)arg, ms * MS_NS) + MS_NS - 1) / MS_NS;
+		m->call.args[arg] = (uint64_t)(note_wait(m, (int)arg, ms * MS_NS) + MS_NS - 1) /
+				    MS_NS;
 }
 
 int arg_mask(struct marshal *m, uint64_t at, uint64_t size)

@@ -68,7 +68,8 @@ static int arg_by_result(struct marshal *m, unsigned int arg, const struct size 
 	uint64_t at = m->args[arg], len = bytes_of(m, s);
 	int i;
 
-	if (len == UINT64_MAX) { /* the kernel refuses it, or would fill more than we have room for */
+	if (len ==
+	    UINT64_MAX) { /* the kernel refuses it, or would fill more than we have room for */
 		m->call.args[arg] = at ? BAD_ADDRESS : 0;
 		return 0;
 	}
@@ -115,6 +116,7 @@ static int word(struct marshal *m, const char **p, unsigned int arg, int64_t *re
 {
 	char what = *(*p)++;
 	struct size s;
+	bool always;
 
 	switch (what) {
 	case 'i':
@@ -136,9 +138,11 @@ static int word(struct marshal *m, const char **p, unsigned int arg, int64_t *re
 		return arg_out(m, arg, bytes_of(m, &s));
 	case '=':
 		s = take_size(p);
-		return bytes_of(m, &s) > LIMIT ?
-			       -ENOBUFS :
-			       arg_both(m, arg, (uint32_t)bytes_of(m, &s), false);
+		always = **p == '!';
+		*p += always;
+		return bytes_of(m, &s) > LIMIT
+			       ? -ENOBUFS
+			       : arg_both(m, arg, (uint32_t)bytes_of(m, &s), always);
 	case '%':
 		s = take_size(p);
 		return arg_by_result(m, arg, &s);
@@ -161,17 +165,28 @@ static const struct {
 	const char *name;
 	start_fn *start;
 } functions[] = {
-	{ "read", start_read },		{ "write", start_write },
-	{ "pread", start_pread },	{ "pwrite", start_pwrite },
-	{ "readv", start_readv },	{ "writev", start_writev },
-	{ "recvfrom", start_recvfrom }, { "sendto", start_sendto },
-	{ "recvmsg", start_recvmsg },	{ "sendmsg", start_sendmsg },
-	{ "poll", start_poll },		{ "ppoll", start_ppoll },
-	{ "select", start_select },	{ "pselect6", start_pselect6 },
-	{ "preadv", start_preadv },	{ "pwritev", start_pwritev },
-	{ "preadv2", start_preadv2 },	{ "pwritev2", start_pwritev2 },
-	{ "recvmmsg", start_recvmmsg }, { "sendmmsg", start_sendmmsg },
-	{ "nanosleep", start_nanosleep }, { "clock_nanosleep", start_clock_nanosleep },
+	{ "read", start_read },
+	{ "write", start_write },
+	{ "pread", start_pread },
+	{ "pwrite", start_pwrite },
+	{ "readv", start_readv },
+	{ "writev", start_writev },
+	{ "recvfrom", start_recvfrom },
+	{ "sendto", start_sendto },
+	{ "recvmsg", start_recvmsg },
+	{ "sendmsg", start_sendmsg },
+	{ "poll", start_poll },
+	{ "ppoll", start_ppoll },
+	{ "select", start_select },
+	{ "pselect6", start_pselect6 },
+	{ "preadv", start_preadv },
+	{ "pwritev", start_pwritev },
+	{ "preadv2", start_preadv2 },
+	{ "pwritev2", start_pwritev2 },
+	{ "recvmmsg", start_recvmmsg },
+	{ "sendmmsg", start_sendmmsg },
+	{ "nanosleep", start_nanosleep },
+	{ "clock_nanosleep", start_clock_nanosleep },
 	{ "close_range", start_close_range },
 };
 

@@ -47,7 +47,8 @@ enum transfer_form {
 	TRANSFER_AT,	    /* pread64, pwrite64 */
 	TRANSFER_FLAGS,	    /* preadv2, pwritev2 */
 	TRANSFER_SOCKET,    /* recvfrom, sendto */
-	TRANSFER_FIRST_MSG, /* sendmsg of more than a chunk: the first with its header, then SOCKET */
+	TRANSFER_FIRST_MSG, /* sendmsg of more than a chunk: the first with its header, then SOCKET
+			     */
 };
 
 /* data on its way between parts of memory and a file, in chunks */
@@ -77,7 +78,7 @@ struct wait {
 	int arg; /* that holds it in milliseconds; -1: it is in memory */
 	int64_t ns;
 	uint64_t from_ns; /* when it began */
-	uint64_t back;	  /* where the rest is written when the call ends for a signal, 0: nowhere */
+	uint64_t back; /* where the rest is written when the call ends for a signal, 0: nowhere */
 	uint32_t back_unit_ns;
 };
 
@@ -174,8 +175,8 @@ int spec_start(struct marshal *m, const char *spec, int64_t *ret);
 /** spec_function() - The function that "!name" means, NULL: none */
 start_fn *spec_function(const char *name);
 
-start_fn start_read, start_write, start_pread, start_pwrite, start_readv, start_writev, start_preadv,
-	start_pwritev, start_preadv2, start_pwritev2, start_recvfrom, start_sendto;
+start_fn start_read, start_write, start_pread, start_pwrite, start_readv, start_writev,
+	start_preadv, start_pwritev, start_preadv2, start_pwritev2, start_recvfrom, start_sendto;
 start_fn start_sendmsg, start_recvmsg, start_sendmmsg, start_recvmmsg;
 start_fn start_poll, start_ppoll, start_select, start_pselect6;
 start_fn start_close_range, start_nanosleep, start_clock_nanosleep;

@@ -2,17 +2,18 @@
 /*
  * transfer.c - data between memory and a file or socket, in chunks
  *
- * Theory of operation. All forms of read and write are one thing here: a run of bytes over the parts
- * of an iovec (or one part), moved by read, pread64, preadv2 or recvfrom of one buffer. For home's
- * kernel the cutting into parts makes no difference.
+ * Theory of operation. All forms of read and write are one thing here: a run of bytes over the
+ *parts of an iovec (or one part), moved by read, pread64, preadv2 or recvfrom of one buffer. For
+ *home's kernel the cutting into parts makes no difference.
  *
  *	next -> SEND -> answered: error or short? -> RESULT, what was done so far
  *	  ^                          full chunk, more wanted
  *	  +-----------------------------+
  *
- * A write goes on until it is short. A read goes on only on a regular file or a disk, which is asked
- * for once (fstat): on a pipe or socket the next chunk could wait for ever where the native call
- * had come back with what there was; there a full chunk is the result. recv goes on with MSG_WAITALL.
+ * A write goes on until it is short. A read goes on only on a regular file or a disk, which is
+ *asked for once (fstat): on a pipe or socket the next chunk could wait for ever where the native
+ *call had come back with what there was; there a full chunk is the result. recv goes on with
+ *MSG_WAITALL.
  */
 #include <asm/unistd_64.h>
 #include <errno.h>
@@ -118,8 +119,7 @@ int transfer_next(struct marshal *m, int64_t *ret)
 		piece_to_arg(m, data, 1);
 	}
 	if (t->form == TRANSFER_AT || t->form == TRANSFER_FLAGS)
-		m->call.args[3] = t->offset == -1 ? UINT64_MAX :
-						    (uint64_t)t->offset + t->done;
+		m->call.args[3] = t->offset == -1 ? UINT64_MAX : (uint64_t)t->offset + t->done;
 	if (t->form == TRANSFER_SOCKET || t->form == TRANSFER_FIRST_MSG) {
 		m->call.args[3] = t->flags;
 		r = add_address(m);
@@ -226,7 +226,6 @@ static int start(struct marshal *m, const struct transfer *t, bool vector, int64
 	return transfer_next(m, ret);
 }
 
-
 int start_read(struct marshal *m, int64_t *ret)
 {
 	return start(m, &(struct transfer){ .form = TRANSFER_PLAIN }, false, ret);
@@ -255,9 +254,8 @@ static int start_at(struct marshal *m, bool write, bool vector, int64_t *ret)
 		return MARSHAL_RESULT;
 	}
 	return start(m,
-		     &(struct transfer){ .form = TRANSFER_AT,
-					 .write = write,
-					 .offset = (int64_t)m->args[3] },
+		     &(struct transfer){
+			     .form = TRANSFER_AT, .write = write, .offset = (int64_t)m->args[3] },
 		     vector, ret);
 }
 

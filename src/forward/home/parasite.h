@@ -19,9 +19,9 @@
  * know what it does, and there may be a guest no more. (A deputy that wants its stub back stops it
  * before it closes the socket.)
  *
- * Where a stopped thread is: phase IDLE: between calls, nothing is lost when it is taken away. CALL:
- * rip < code + parasite_call_begin(): not made; == begin: about to be made, or interrupted in it
- * and rewound; == parasite_call_end(): rax has the result (or -512 and the like). DONE: context
+ * Where a stopped thread is: phase IDLE: between calls, nothing is lost when it is taken away.
+ *CALL: rip < code + parasite_call_begin(): not made; == begin: about to be made, or interrupted in
+ *it and rewound; == parasite_call_end(): rax has the result (or -512 and the like). DONE: context
  * result has it, its answer is not sent in whole.
  */
 #ifndef FORWARD_HOME_PARASITE_H
@@ -36,8 +36,7 @@
 #define PARASITE_SLOT_BYTES    327680
 #define PARASITE_SLOTS	       256
 #define PARASITE_CONTEXT_BYTES 4096
-#define PARASITE_REGION_BYTES                                                                      \
-	(PARASITE_CODE_BYTES + (uint64_t)PARASITE_SLOTS * PARASITE_SLOT_BYTES)
+#define PARASITE_REGION_BYTES  (PARASITE_CODE_BYTES + (uint64_t)PARASITE_SLOTS * PARASITE_SLOT_BYTES)
 
 /* requests to the parasite itself; only the deputy may make them */
 #define PARASITE_CLONE 0x10000u /* args[0]: context, prepared; result: the new thread's id */

@@ -71,8 +71,8 @@ PERFORM_INLINE bool perform_fixups_fit(const struct perform_job *job)
 		at = job->fixups[i].at;
 		if (job->fixups[i].place > job->buffer_len)
 			return false;
-		if (at & CALL_FIX_ARG ? (at & ~CALL_FIX_ARG) >= 6 :
-					(uint64_t)at + sizeof(uint64_t) > job->buffer_len)
+		if (at & CALL_FIX_ARG ? (at & ~CALL_FIX_ARG) >= 6
+				      : (uint64_t)at + sizeof(uint64_t) > job->buffer_len)
 			return false;
 	}
 	return true;
@@ -134,8 +134,7 @@ PERFORM_INLINE bool perform_prepare(uint8_t *frame, uint32_t n, struct perform_j
  * perform_answer() - The answer, in place of what is before the output
  * @ret_n:	Bytes to send from the returned address on, the length in front included
  */
-PERFORM_INLINE uint8_t *perform_answer(const struct perform_job *q, int64_t result,
-				       uint32_t *ret_n)
+PERFORM_INLINE uint8_t *perform_answer(const struct perform_job *q, int64_t result, uint32_t *ret_n)
 {
 	uint32_t rest = q->out_len - q->out_fixed, scale = CALL_SCALE(q->flags), len;
 	uint8_t *out = q->buffer + q->out_at;

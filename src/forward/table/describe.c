@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * describe.c - print the table of calls: docs/SYSCALLS.md, or with --coverage how many of each class
+ * describe.c - print the table of calls: docs/SYSCALLS.md, or with --coverage how many of each
+ * class
  *
  * Usage: describe-syscalls [--coverage]
  */
@@ -10,18 +11,20 @@
 #include "base/banned.h"
 #include "forward/table/table.h"
 
-static const char head[] =
-	"# System calls of a process that is away\n"
-	"\n"
-	"Made from `src/forward/table/syscalls.def` and `cases.def` by `build/src/forward/describe-syscalls`;\n"
-	"do not edit. Classes: docs/MIGRATION.md section 2.\n"
-	"\n"
-	"A word for each argument: `i` value, `f` descriptor, `s` string, `<` read, `>` written, `=` both, `%`\n"
-	"as much as the result says, `aN` length in argument N, `!` a function of `src/forward/away`; the rest is\n"
-	"at the top of `syscalls.def`.\n"
-	"\n"
-	"| number | call | class | arguments | why |\n"
-	"| --- | --- | --- | --- | --- |\n";
+static const char head[] = "# System calls of a process that is away\n"
+			   "\n"
+			   "Made from `src/forward/table/syscalls.def` and `cases.def` by "
+			   "`build/src/forward/describe-syscalls`;\n"
+			   "do not edit. Classes: docs/MIGRATION.md section 2.\n"
+			   "\n"
+			   "A word for each argument: `i` value, `f` descriptor, `s` string, `<` "
+			   "read, `>` written, `=` both, `%`\n"
+			   "as much as the result says, `aN` length in argument N, `!` a function "
+			   "of `src/forward/away`; the rest is\n"
+			   "at the top of `syscalls.def`.\n"
+			   "\n"
+			   "| number | call | class | arguments | why |\n"
+			   "| --- | --- | --- | --- | --- |\n";
 
 static void print_spec(const char *spec)
 {

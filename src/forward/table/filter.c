@@ -27,9 +27,9 @@
 
 /* made without end by programs that compute; all LOCAL, at least in a case */
 static const uint16_t hot[] = {
-	__NR_futex, __NR_madvise, __NR_munmap, __NR_mmap,	   __NR_brk,	   __NR_mprotect,
-	__NR_gettid, __NR_getpid, __NR_sched_yield,
-	__NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_getcpu,
+	__NR_futex,	  __NR_madvise,	       __NR_munmap,	  __NR_mmap,
+	__NR_brk,	  __NR_mprotect,       __NR_gettid,	  __NR_getpid,
+	__NR_sched_yield, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_getcpu,
 };
 
 enum outcome { /* of a number */

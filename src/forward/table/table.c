@@ -15,7 +15,7 @@ enum number {
 #undef CALL
 };
 #define NUMBER(name) static_assert(NUMBER_##name == __NR_##name, "syscalls.def: row of " #name);
-#include "kernel_numbers.h"
+#include "forward/kernel_numbers.h" /* made by kernel_numbers.sh */
 #undef NUMBER
 
 struct raw_row {

@@ -41,7 +41,7 @@ struct table_row {
 	enum table_class class;
 	const char *spec; /* the words of syscalls.def without the "?"; NULL: cannot be forwarded */
 	const char *why;
-	uint8_t key, key_low;	  /* arguments that choose the case, TABLE_ARG_NONE: none */
+	uint8_t key, key_low; /* arguments that choose the case, TABLE_ARG_NONE: none */
 	uint16_t n_cases;
 	const struct table_case *cases;
 };
