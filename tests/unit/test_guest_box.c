@@ -145,9 +145,8 @@ static void see_no_files(void)
 	HOLDS(access("/proc/sys", F_OK) < 0 && errno == ENOENT);
 	HOLDS(open("/file", O_CREAT | O_WRONLY, 0600) < 0 && errno == EROFS);
 	HOLDS(mkdir("/proc/x", 0700) < 0);
-	/* no way up and out */
 	HOLDS(chdir("/..") == 0 && entries(".", "proc") == 0);
-	/* and the host's disks cannot be had */
+	/* the host's disks cannot be had */
 	HOLDS(mknod("/proc/disk", S_IFBLK | 0600, 0xfe00) < 0);
 	HOLDS(mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND, NULL) < 0 ||
 	      mknod("/disk", S_IFBLK | 0600, 0xfe00) < 0);
@@ -375,25 +374,22 @@ static void the_guest_is_ruled_by_the_agent(void **state)
 	in_box(rule_the_guest);
 }
 
-/* fields of /proc/PID/stat from the 26th on: what prctl(PR_SET_MM_MAP) wants */
 static void make_map(struct prctl_mm_map *map)
 {
 	uint64_t at = (uint64_t)&target & ~4095ULL;
 
-	*map = (struct prctl_mm_map){
-		.start_code = at,
-		.end_code = at + 1,
-		.start_data = at,
-		.end_data = at,
-		.start_brk = at + 8192,
-		.brk = at + 8192,
-		.start_stack = at,
-		.arg_start = at,
-		.arg_end = at + 1,
-		.env_start = at,
-		.env_end = at + 1,
-		.exe_fd = (uint32_t)-1,
-	};
+	*map = (struct prctl_mm_map){ .start_code = at,
+				      .end_code = at + 1,
+				      .start_data = at,
+				      .end_data = at,
+				      .start_brk = at + 8192,
+				      .brk = at + 8192,
+				      .start_stack = at,
+				      .arg_start = at,
+				      .arg_end = at + 1,
+				      .env_start = at,
+				      .env_end = at + 1,
+				      .exe_fd = (uint32_t)-1 };
 }
 
 /* from [vvar] to the end of [vdso] */
@@ -564,6 +560,39 @@ static void be_attacked(void)
 static void the_guest_rules_nobody(void **state)
 {
 	in_box(be_attacked);
+}
+
+/* as many as the spec says, the guest included; and they all end with the box */
+static void NORETURN fill_the_box(void)
+{
+	struct guest_box s = spec();
+	unsigned int n = 1;
+	pid_t pid;
+
+	HOLDS(guest_box_become_guest(&s, NULL) == 0);
+	while ((pid = fork()) > 0)
+		n++;
+	if (!pid)
+		for (;;)
+			(void)pause();
+	HOLDS(errno == EAGAIN && n == s.processes);
+	_exit(0);
+}
+
+static void be_filled(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	HOLDS(pid >= 0);
+	if (!pid)
+		fill_the_box();
+	HOLDS(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void processes_are_limited(void **state)
+{
+	in_box(be_filled);
 }
 
 /* ---- seen from the host ---- */
@@ -760,6 +789,7 @@ int main(void)
 		cmocka_unit_test(the_guest_can_be_laid_out),
 		cmocka_unit_test(calls_of_the_guest_are_answered_by_the_agent),
 		cmocka_unit_test(the_guest_rules_nobody),
+		cmocka_unit_test(processes_are_limited),
 		cmocka_unit_test(outside_it_is_nobody_and_ends_together),
 		cmocka_unit_test(what_is_wrong_is_said),
 		cmocka_unit_test(it_is_in_its_cgroup),
