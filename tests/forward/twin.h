@@ -30,6 +30,7 @@ enum twin_number {
 
 struct twin {
 	bool away;
+	bool alone;	       /* without a parasite: the whole process is away, or is not */
 	uint8_t *arena, *hole; /* hole: a page that is not there, right behind the arena */
 	struct buf notes;
 	unsigned int differences;
@@ -50,6 +51,12 @@ void twin_stop(struct twin *t);
 
 /** twin_run() - Run a scenario both ways and hold the notes against each other */
 void twin_run(struct twin *t, const char *name, void (*scenario)(struct twin *));
+
+/** twin_start_alone() - For a process that is moved as a whole; twin_notes(): of a scenario */
+void twin_start_alone(struct twin *t);
+char *twin_notes(struct twin *t, void (*scenario)(struct twin *));
+/** twin_compare() - Count and print the first difference; both texts are taken apart */
+void twin_compare(struct twin *t, const char *name, char *a, char *b);
 
 /** twin_call() - Make a call and note its result and the arena */
 int64_t twin_call(struct twin *t, const char *name, uint32_t nr, const uint64_t args[6]);
