@@ -140,6 +140,7 @@ static void read_rest(struct guest_thread *t, uint64_t at, size_t len)
 		.n_fixups = ARRAY_LEN(fix),
 		.args = { (uint64_t)t->guest->build.pid, 0, 1, 0, 1, 0 },
 		.in_len = sizeof(in),
+		.out_at = sizeof(in),
 		.out_len = (uint32_t)len,
 	};
 
