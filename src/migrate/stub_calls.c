@@ -184,8 +184,9 @@ void stub_gone(struct stub *s, pid_t tid)
 	const struct call_request request = { .nr = PARASITE_EXIT };
 	struct stub_thread *t = stub_thread_find(s, tid);
 
-	if (t && tid != s->pid)
-		told_later(stub_call(s, tid, &request, sizeof(request)));
+	if (!t || tid == s->pid)
+		return; /* the leader stays until the process ends */
+	t->ending = stub_call(s, tid, &request, sizeof(request)) == 0;
 }
 
 /* ------------------------------------------------------------------- stops */
