@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_append.c - appended lines all get to the end of the file, once each and in order, with a
- * child's between */
+/*
+ * file_append.c - appended lines all get to the end of the file, once each and in order, with a
+ * child's between
+ */
 #include "victim.h"
 
 #include <fcntl.h>

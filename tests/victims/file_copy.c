@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_copy.c - copy_file_range, sendfile and splice copy all bytes between files without reading
- * them */
+/*
+ * file_copy.c - copy_file_range, sendfile and splice copy all bytes between files without reading
+ * them
+ */
 #include "victim.h"
 
 #include <errno.h>

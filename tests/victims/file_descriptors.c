@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_descriptors.c - the lowest free number is given, high ones are kept, dup2 replaces,
- * close_range closes */
+/*
+ * file_descriptors.c - the lowest free number is given, high ones are kept, dup2 replaces,
+ * close_range closes
+ */
 #include "victim.h"
 
 #include <errno.h>

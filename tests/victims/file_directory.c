@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_directory.c - a directory lists each of many names once, also when it is read over several
- * rounds */
+/*
+ * file_directory.c - a directory lists each of many names once, also when it is read over several
+ * rounds
+ */
 #include "victim.h"
 
 #include <dirent.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_epoll.c - epoll by level, by edge and one-shot reports what is ready, with the data it was
- * given */
+/*
+ * file_epoll.c - epoll by level, by edge and one-shot reports what is ready, with the data it was
+ * given
+ */
 #include "victim.h"
 
 #include <errno.h>

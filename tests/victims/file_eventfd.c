@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_eventfd.c - an eventfd adds what is written, gives it at once or one by one, and says when
- * it is full */
+/*
+ * file_eventfd.c - an eventfd adds what is written, gives it at once or one by one, and says when
+ * it is full
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_holes.c - holes are found by SEEK_DATA and SEEK_HOLE, made by fallocate, and read as zeros
+/*
+ * file_holes.c - holes are found by SEEK_DATA and SEEK_HOLE, made by fallocate, and read as zeros
  */
 #include "victim.h"
 

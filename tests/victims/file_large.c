@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_large.c - bytes beyond 4 GiB are found where they were written, and one write may be many
- * megabytes */
+/*
+ * file_large.c - bytes beyond 4 GiB are found where they were written, and one write may be many
+ * megabytes
+ */
 #include "victim.h"
 
 #include <fcntl.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_names.c - files are renamed, exchanged, linked and unlinked, and the open ones go on under
- * any name or none */
+/*
+ * file_names.c - files are renamed, exchanged, linked and unlinked, and the open ones go on under
+ * any name or none
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_read_write.c - read, write, pread, pwrite, readv, writev and lseek agree on bytes and on the
- * offset */
+/*
+ * file_read_write.c - read, write, pread, pwrite, readv, writev and lseek agree on bytes and on the
+ * offset
+ */
 #include "victim.h"
 
 #include <errno.h>

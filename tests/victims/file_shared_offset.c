@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_shared_offset.c - dup and fork share one offset and one set of flags, a second open has its
- * own */
+/*
+ * file_shared_offset.c - dup and fork share one offset and one set of flags, a second open has its
+ * own
+ */
 #include "victim.h"
 
 #include <fcntl.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_stat.c - stat, statx, chmod, utimensat and fstatfs tell and set size, rights, times and kind
- * of a file */
+/*
+ * file_stat.c - stat, statx, chmod, utimensat and fstatfs tell and set size, rights, times and kind
+ * of a file
+ */
 #include "victim.h"
 
 #include <errno.h>

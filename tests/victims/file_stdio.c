@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_stdio.c - buffered streams: what is in the buffer at a move is written once, and read on
- * from its place */
+/*
+ * file_stdio.c - buffered streams: what is in the buffer at a move is written once, and read on
+ * from its place
+ */
 #include "victim.h"
 
 #include <stdio.h>

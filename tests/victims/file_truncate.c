@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_truncate.c - files shrink and grow, by name and descriptor; what is new is zero, what is cut
- * is gone */
+/*
+ * file_truncate.c - files shrink and grow, by name and descriptor; what is new is zero, what is cut
+ * is gone
+ */
 #include "victim.h"
 
 #include <errno.h>

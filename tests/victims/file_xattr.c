@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* file_xattr.c - extended attributes are set, read, listed and removed, by name and by descriptor
+/*
+ * file_xattr.c - extended attributes are set, read, listed and removed, by name and by descriptor
  */
 #include "victim.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lock_flock.c - flock belongs to the open file: it keeps a child's own open out and is shared with
- * a dup */
+/*
+ * lock_flock.c - flock belongs to the open file: it keeps a child's own open out and is shared with
+ * a dup
+ */
 #include "victim.h"
 
 #include <errno.h>

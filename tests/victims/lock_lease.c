@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lock_lease.c - the holder of a lease is signalled when another process opens the file, and may
- * let it in */
+/*
+ * lock_lease.c - the holder of a lease is signalled when another process opens the file, and may
+ * let it in
+ */
 #include "victim.h"
 
 #include <errno.h>

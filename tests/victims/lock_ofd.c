@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lock_ofd.c - open-file-description locks exclude a second open of the same process and stay with
- * a dup */
+/*
+ * lock_ofd.c - open-file-description locks exclude a second open of the same process and stay with
+ * a dup
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lock_posix.c - POSIX record locks belong to the process: ranges split and merge, others see who
- * holds them */
+/*
+ * lock_posix.c - POSIX record locks belong to the process: ranges split and merge, others see who
+ * holds them
+ */
 #include "victim.h"
 
 #include <errno.h>

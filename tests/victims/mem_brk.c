@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_brk.c - the program break moves up and down, and what is between comes zeroed and goes away
+/*
+ * mem_brk.c - the program break moves up and down, and what is between comes zeroed and goes away
  */
 #include "fault.h"
 #include "victim.h"

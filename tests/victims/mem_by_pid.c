@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_by_pid.c - a process reads and writes its own memory by process_vm_readv() and by
- * /proc/self/mem */
+/*
+ * mem_by_pid.c - a process reads and writes its own memory by process_vm_readv() and by
+ * /proc/self/mem
+ */
 #include "victim.h"
 
 #include <errno.h>

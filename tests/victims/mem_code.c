@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_code.c - code that the program writes into a page runs when the page is executable and only
- * then */
+/*
+ * mem_code.c - code that the program writes into a page runs when the page is executable and only
+ * then
+ */
 #include "fault.h"
 #include "victim.h"
 

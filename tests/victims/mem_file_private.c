@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_file_private.c - a private mapping of a file shows the file where it was not written, keeps
+/*
+ * mem_file_private.c - a private mapping of a file shows the file where it was not written, keeps
  * what was written, and never changes the file
  */
 #include "victim.h"

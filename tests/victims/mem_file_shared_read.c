@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_file_shared_read.c - read-only shared mappings of a file, whole and from an offset, show its
- * bytes */
+/*
+ * mem_file_shared_read.c - read-only shared mappings of a file, whole and from an offset, show its
+ * bytes
+ */
 #include "fault.h"
 #include "victim.h"
 

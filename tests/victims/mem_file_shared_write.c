@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_file_shared_write.c - what a process writes into a shared mapping that is its own is read
- * from the file */
+/*
+ * mem_file_shared_write.c - what a process writes into a shared mapping that is its own is read
+ * from the file
+ */
 #include "victim.h"
 
 #include <fcntl.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_growsdown.c - a mapping that grows downwards grows where it is touched, and stops at what
- * lies below */
+/*
+ * mem_growsdown.c - a mapping that grows downwards grows where it is touched, and stops at what
+ * lies below
+ */
 #include "fault.h"
 #include "victim.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_guard.c - a PROT_NONE page between two buffers faults with its address, before and after it
- * was lifted */
+/*
+ * mem_guard.c - a PROT_NONE page between two buffers faults with its address, before and after it
+ * was lifted
+ */
 #include "fault.h"
 #include "victim.h"
 

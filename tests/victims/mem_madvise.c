@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_madvise.c - MADV_DONTNEED gives zeros, MADV_FREE zeros or the old bytes, the other advice
- * changes no byte */
+/*
+ * mem_madvise.c - MADV_DONTNEED gives zeros, MADV_FREE zeros or the old bytes, the other advice
+ * changes no byte
+ */
 #include "victim.h"
 
 #include <string.h>

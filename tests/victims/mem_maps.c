@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_maps.c - /proc/self/maps shows the program's code, heap, stack and its own mappings with
- * their rights */
+/*
+ * mem_maps.c - /proc/self/maps shows the program's code, heap, stack and its own mappings with
+ * their rights
+ */
 #include "victim.h"
 
 #include <inttypes.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_memfd.c - a memfd keeps bytes, size and seals, seen through its mapping and through its
- * descriptor */
+/*
+ * mem_memfd.c - a memfd keeps bytes, size and seals, seen through its mapping and through its
+ * descriptor
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_mlock.c - locked memory keeps its bytes and is resident, and can be unlocked and locked again
+/*
+ * mem_mlock.c - locked memory keeps its bytes and is resident, and can be unlocked and locked again
  */
 #include "victim.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_mmap_anon.c - anonymous mappings come zeroed, at the place that was asked for, and go when
- * unmapped */
+/*
+ * mem_mmap_anon.c - anonymous mappings come zeroed, at the place that was asked for, and go when
+ * unmapped
+ */
 #include "fault.h"
 #include "victim.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_mprotect.c - pages made read-only, inaccessible and writable again fault as they should and
- * keep their bytes */
+/*
+ * mem_mprotect.c - pages made read-only, inaccessible and writable again fault as they should and
+ * keep their bytes
+ */
 #include "fault.h"
 #include "victim.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_mremap.c - a mapping that grows, shrinks and moves keeps its bytes and leaves nothing at its
- * old place */
+/*
+ * mem_mremap.c - a mapping that grows, shrinks and moves keeps its bytes and leaves nothing at its
+ * old place
+ */
 #include "fault.h"
 #include "victim.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_shared_child.c - parent and child see each other's writes into shared memory, a word each in
- * turn */
+/*
+ * mem_shared_child.c - parent and child see each other's writes into shared memory, a word each in
+ * turn
+ */
 #include "victim.h"
 
 #include <stdatomic.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_sparse.c - in a gigabyte of reserved memory the few pages that were written hold, all others
- * are zero */
+/*
+ * mem_sparse.c - in a gigabyte of reserved memory the few pages that were written hold, all others
+ * are zero
+ */
 #include "victim.h"
 
 #include <sys/mman.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_stack_deep.c - the main stack grows to megabytes by itself and keeps the frames of a deep
- * recursion */
+/*
+ * mem_stack_deep.c - the main stack grows to megabytes by itself and keeps the frames of a deep
+ * recursion
+ */
 #include "victim.h"
 
 #define DEPTH 1500

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_truncated.c - touching a mapped page past the end of its file is SIGBUS, until the file grows
- * again */
+/*
+ * mem_truncated.c - touching a mapped page past the end of its file is SIGBUS, until the file grows
+ * again
+ */
 #include "fault.h"
 #include "victim.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* mem_vdso.c - clocks read without a system call agree with the system calls and never go backwards
+/*
+ * mem_vdso.c - clocks read without a system call agree with the system calls and never go backwards
  */
 #include "victim.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_cwd.c - the working directory is kept, changed by name and by descriptor, and named in /proc
+/*
+ * proc_cwd.c - the working directory is kept, changed by name and by descriptor, and named in /proc
  */
 #include "victim.h"
 

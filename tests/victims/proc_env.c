@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_env.c - arguments and environment stay, in memory, in /proc and in a program that is started
+/*
+ * proc_env.c - arguments and environment stay, in memory, in /proc and in a program that is started
  */
 #include "victim.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_exec_self.c - a program that executes itself keeps pid, directory, files and mask, and loses
- * handlers */
+/*
+ * proc_exec_self.c - a program that executes itself keeps pid, directory, files and mask, and loses
+ * handlers
+ */
 #include "victim.h"
 
 #include <errno.h>

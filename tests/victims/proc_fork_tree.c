@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_fork_tree.c - children fork children, three deep, and the sum of all statuses comes up
- * through them */
+/*
+ * proc_fork_tree.c - children fork children, three deep, and the sum of all statuses comes up
+ * through them
+ */
 #include "victim.h"
 
 #include <sys/wait.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_fork_wait.c - forked children have a copy of the memory and end with the status they chose
+/*
+ * proc_fork_wait.c - forked children have a copy of the memory and end with the status they chose
  */
 #include "victim.h"
 

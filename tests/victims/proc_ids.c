@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_ids.c - pid, parent, thread, user, group, session and supplementary groups never change by
- * themselves */
+/*
+ * proc_ids.c - pid, parent, thread, user, group, session and supplementary groups never change by
+ * themselves
+ */
 #include "victim.h"
 
 #include <grp.h>

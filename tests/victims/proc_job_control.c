@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_job_control.c - a process that is stopped and continued from outside again and again loses
- * nothing */
+/*
+ * proc_job_control.c - a process that is stopped and continued from outside again and again loses
+ * nothing
+ */
 #include "victim.h"
 
 #include <signal.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_nice.c - the nice value and the scheduling policy stay as set, are seen in /proc and
- * inherited */
+/*
+ * proc_nice.c - the nice value and the scheduling policy stay as set, are seen in /proc and
+ * inherited
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_pdeathsig.c - a process gets the signal it asked for when its parent ends, and keeps asking
+/*
+ * proc_pdeathsig.c - a process gets the signal it asked for when its parent ends, and keeps asking
  */
 #include "victim.h"
 

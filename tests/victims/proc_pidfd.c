@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_pidfd.c - a pidfd becomes readable when its process ends, signals it, waits for it, and
- * never another */
+/*
+ * proc_pidfd.c - a pidfd becomes readable when its process ends, signals it, waits for it, and
+ * never another
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_prctl.c - dumpable, keep-caps, timer slack, THP and no-new-privileges stay as set by prctl()
+/*
+ * proc_prctl.c - dumpable, keep-caps, timer slack, THP and no-new-privileges stay as set by prctl()
  */
 #include "victim.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_rlimit.c - limits stay as set, are seen in /proc, and those on files and memory are enforced
+/*
+ * proc_rlimit.c - limits stay as set, are seen in /proc, and those on files and memory are enforced
  */
 #include "victim.h"
 

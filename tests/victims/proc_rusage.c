@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_rusage.c - the processor time used only grows, by getrusage, times, clocks and /proc, and
- * children are summed */
+/*
+ * proc_rusage.c - the processor time used only grows, by getrusage, times, clocks and /proc, and
+ * children are summed
+ */
 #include "victim.h"
 
 #include <sys/resource.h>

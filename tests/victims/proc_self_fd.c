@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_self_fd.c - /proc/self/fd lists the open files and no others, with their names, and opens
- * them again */
+/*
+ * proc_self_fd.c - /proc/self/fd lists the open files and no others, with their names, and opens
+ * them again
+ */
 #include "victim.h"
 
 #include <dirent.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_self_status.c - /proc/self/status and stat tell this process's name, ids, threads and that
- * nobody traces it */
+/*
+ * proc_self_status.c - /proc/self/status and stat tell this process's name, ids, threads and that
+ * nobody traces it
+ */
 #include "victim.h"
 
 #include <stdio.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_session.c - a leader of a session of its own, without a terminal, keeps it and gives it to
- * its children */
+/*
+ * proc_session.c - a leader of a session of its own, without a terminal, keeps it and gives it to
+ * its children
+ */
 #include "victim.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static void in_session(void *parent)
@@ -17,30 +18,19 @@ static void in_session(void *parent)
 	CHECK_EQ(getsid(0), getpid());
 }
 
-static int lead(void)
+int main(void)
 {
-	pid_t me = getpid();
+	pid_t me;
 
-	NEED(setsid() == me);
+	victim_session();
+	me = getpid();
 	victim_ready();
 	while (victim_round()) {
 		CHECK_EQ(getsid(0), me);
 		CHECK_EQ(getpgrp(), me);
 		CHECK_ERR(setsid(), EPERM);
-		CHECK_EQ(open("/dev/tty", O_RDWR), -1);
+		CHECK_ERR(open("/dev/tty", O_RDWR), ENXIO);
 		victim_reap(victim_child(in_session, &me));
 	}
 	return victim_end();
-}
-
-int main(void)
-{
-	int status;
-	pid_t child = getpgrp() == getpid() ? fork() : 0;
-
-	if (child == 0)
-		return lead();
-	/* a leader of a group cannot do it: its child is the victim then */
-	NEED(waitpid(child, &status, 0) == child);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_setuid.c - root's children become another user for good, and the permissions are that user's
+/*
+ * proc_setuid.c - root's children become another user for good, and the permissions are that user's
  */
 #include "victim.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_spawn.c - posix_spawn starts a program with redirected output, changed signals and an
- * environment */
+/*
+ * proc_spawn.c - posix_spawn starts a program with redirected output, changed signals and an
+ * environment
+ */
 #include "victim.h"
 
 #include <fcntl.h>

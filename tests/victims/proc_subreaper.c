@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_subreaper.c - orphans of its descendants become children of the process that asked for them
+/*
+ * proc_subreaper.c - orphans of its descendants become children of the process that asked for them
  */
 #include "victim.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_waitid.c - waitid and waitpid tell of stopped, continued and ended children, each state once
+/*
+ * proc_waitid.c - waitid and waitpid tell of stopped, continued and ended children, each state once
  */
 #include "victim.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* proc_zombie.c - ended children stay zombies until they are waited for, or are never seen when
- * ignored */
+/*
+ * proc_zombie.c - ended children stay zombies until they are waited for, or are never seen when
+ * ignored
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* reg_avx512.c - zmm0-31 and the masks k0-7 hold their values, while computing and over a call that
- * waits */
+/*
+ * reg_avx512.c - zmm0-31 and the masks k0-7 hold their values, while computing and over a call that
+ * waits
+ */
 #include "victim.h"
 
 #include <string.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* reg_mxcsr.c - rounding, flush to zero and sticky exceptions of SSE arithmetic stay as they were
- * set */
+/*
+ * reg_mxcsr.c - rounding, flush to zero and sticky exceptions of SSE arithmetic stay as they were
+ * set
+ */
 #include "victim.h"
 
 #include <xmmintrin.h>

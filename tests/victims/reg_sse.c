@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* reg_sse.c - the sixteen xmm registers hold their values, while computing and over a call that
- * waits */
+/*
+ * reg_sse.c - the sixteen xmm registers hold their values, while computing and over a call that
+ * waits
+ */
 #include "victim.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* reg_syscall.c - a system call changes rax, rcx and r11 and no other register, also one that waits
+/*
+ * reg_syscall.c - a system call changes rax, rcx and r11 and no other register, also one that waits
  */
 #include "victim.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_from_child.c - signals from another process arrive with its pid, also while computing without
- * a call */
+/*
+ * sig_from_child.c - signals from another process arrive with its pid, also while computing without
+ * a call
+ */
 #include "victim.h"
 
 #include <signal.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_handler.c - handlers run for signals to itself, with number, sender and the mask that was
- * asked for */
+/*
+ * sig_handler.c - handlers run for signals to itself, with number, sender and the mask that was
+ * asked for
+ */
 #include "victim.h"
 
 #include <signal.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_jump.c - a handler leaves by siglongjmp, and mask and registers are as they were at sigsetjmp
+/*
+ * sig_jump.c - a handler leaves by siglongjmp, and mask and registers are as they were at sigsetjmp
  */
 #include "victim.h"
 

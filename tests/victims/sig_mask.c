@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_mask.c - blocked signals stay pending over the rest between rounds and come when unblocked,
- * once each */
+/*
+ * sig_mask.c - blocked signals stay pending over the rest between rounds and come when unblocked,
+ * once each
+ */
 #include "victim.h"
 
 #include <signal.h>

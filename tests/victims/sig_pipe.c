@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_pipe.c - writing where nobody reads gives SIGPIPE and EPIPE, or only EPIPE when it is ignored
- * or unwanted */
+/*
+ * sig_pipe.c - writing where nobody reads gives SIGPIPE and EPIPE, or only EPIPE when it is ignored
+ * or unwanted
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_queue.c - queued real-time signals arrive by number and then in the order sent, each with its
- * value */
+/*
+ * sig_queue.c - queued real-time signals arrive by number and then in the order sent, each with its
+ * value
+ */
 #include "victim.h"
 
 #include <signal.h>

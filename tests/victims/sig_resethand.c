@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_resethand.c - SA_RESETHAND, SA_NODEFER and ignored signals do what they promise, round after
- * round */
+/*
+ * sig_resethand.c - SA_RESETHAND, SA_NODEFER and ignored signals do what they promise, round after
+ * round
+ */
 #include "victim.h"
 
 #include <signal.h>

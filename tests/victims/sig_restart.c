@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_restart.c - a signal leaves a read with SA_RESTART waiting; without it, and for poll, it is
- * EINTR */
+/*
+ * sig_restart.c - a signal leaves a read with SA_RESTART waiting; without it, and for poll, it is
+ * EINTR
+ */
 #include "victim.h"
 
 #include <errno.h>

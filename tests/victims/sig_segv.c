@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_segv.c - faults of the program itself come with cause and address, and a handler may put them
- * right */
+/*
+ * sig_segv.c - faults of the program itself come with cause and address, and a handler may put them
+ * right
+ */
 #include "victim.h"
 
 #include <setjmp.h>

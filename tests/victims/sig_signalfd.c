@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_signalfd.c - blocked signals are read from a signalfd, with number, value and sender, and
- * polled for */
+/*
+ * sig_signalfd.c - blocked signals are read from a signalfd, with number, value and sender, and
+ * polled for
+ */
 #include "victim.h"
 
 #include <errno.h>

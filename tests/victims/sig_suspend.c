@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_suspend.c - sigsuspend waits with another mask, returns after the handler and restores the
- * old mask */
+/*
+ * sig_suspend.c - sigsuspend waits with another mask, returns after the handler and restores the
+ * old mask
+ */
 #include "victim.h"
 
 #include <errno.h>

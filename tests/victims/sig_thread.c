@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_thread.c - a signal to a thread is handled by that thread, one to the process by one that
- * lets it in */
+/*
+ * sig_thread.c - a signal to a thread is handled by that thread, one to the process by one that
+ * lets it in
+ */
 #include "victim.h"
 
 #include <pthread.h>

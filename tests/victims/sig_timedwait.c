@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sig_timedwait.c - sigwaitinfo and sigtimedwait take signals with their value, and end with EAGAIN
- * in time */
+/*
+ * sig_timedwait.c - sigwaitinfo and sigtimedwait take signals with their value, and end with EAGAIN
+ * in time
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_cancel.c - a thread is cancelled out of a call that waits, and only then; its cleanup runs
+/*
+ * thread_cancel.c - a thread is cancelled out of a call that waits, and only then; its cleanup runs
  */
 #include "victim.h"
 

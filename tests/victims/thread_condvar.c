@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_condvar.c - producers and consumers hand over each item once, through a ring with two
- * conditions */
+/*
+ * thread_condvar.c - producers and consumers hand over each item once, through a ring with two
+ * conditions
+ */
 #include "victim.h"
 
 #include <pthread.h>

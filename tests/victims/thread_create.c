@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_create.c - threads are made and joined in each round, with their arguments and their
- * results */
+/*
+ * thread_create.c - threads are made and joined in each round, with their arguments and their
+ * results
+ */
 #include "victim.h"
 
 #include <pthread.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_detached.c - detached threads run to their end, and nothing of them is left in
- * /proc/self/task */
+/*
+ * thread_detached.c - detached threads run to their end, and nothing of them is left in
+ * /proc/self/task
+ */
 #include "victim.h"
 
 #include <dirent.h>

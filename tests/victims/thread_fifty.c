@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_fifty.c - fifty threads with a stack, a thread-local variable and an id each go on side by
- * side */
+/*
+ * thread_fifty.c - fifty threads with a stack, a thread-local variable and an id each go on side by
+ * side
+ */
 #include "victim.h"
 
 #include <pthread.h>

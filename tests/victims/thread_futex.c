@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_futex.c - bare futexes: wait, wake, requeue, bitsets, a changed word, relative and
- * absolute times */
+/*
+ * thread_futex.c - bare futexes: wait, wake, requeue, bitsets, a changed word, relative and
+ * absolute times
+ */
 #include "victim.h"
 
 #include <errno.h>

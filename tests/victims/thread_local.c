@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_local.c - thread-local variables, errno and pthread keys are each thread's own, and
- * destructors run */
+/*
+ * thread_local.c - thread-local variables, errno and pthread keys are each thread's own, and
+ * destructors run
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_mutex.c - no increment under a mutex is lost, whether it is of the plain, recursive or
- * checking kind */
+/*
+ * thread_mutex.c - no increment under a mutex is lost, whether it is of the plain, recursive or
+ * checking kind
+ */
 #include "victim.h"
 
 #include <errno.h>

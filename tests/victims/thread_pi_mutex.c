@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_pi_mutex.c - priority-inheriting mutexes, which the kernel owns by thread id, lock and
- * hand over */
+/*
+ * thread_pi_mutex.c - priority-inheriting mutexes, which the kernel owns by thread id, lock and
+ * hand over
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_semaphore.c - a ball goes round through the semaphores of six threads, one holder at a
- * time */
+/*
+ * thread_semaphore.c - a ball goes round through the semaphores of six threads, one holder at a
+ * time
+ */
 #include "victim.h"
 
 #include <errno.h>

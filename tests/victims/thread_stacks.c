@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_stacks.c - threads with stacks of 16 KiB to 64 MiB, own memory among them, use them to
- * their depth */
+/*
+ * thread_stacks.c - threads with stacks of 16 KiB to 64 MiB, own memory among them, use them to
+ * their depth
+ */
 #include "victim.h"
 
 #include <pthread.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* thread_timedwait.c - waits with a time end never before it and say ETIMEDOUT, on two clocks and
- * four locks */
+/*
+ * thread_timedwait.c - waits with a time end never before it and say ETIMEDOUT, on two clocks and
+ * four locks
+ */
 #include "victim.h"
 
 #include <errno.h>

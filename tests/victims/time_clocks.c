@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* time_clocks.c - steady clocks never go backwards, and agree with each other to a second over all
- * rounds */
+/*
+ * time_clocks.c - steady clocks never go backwards, and agree with each other to a second over all
+ * rounds
+ */
 #include "victim.h"
 
 #include <sys/sysinfo.h>

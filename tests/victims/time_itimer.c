@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* time_itimer.c - repeating real, virtual and profiling timers go on and never run ahead of their
- * clock */
+/*
+ * time_itimer.c - repeating real, virtual and profiling timers go on and never run ahead of their
+ * clock
+ */
 #include "victim.h"
 
 #include <signal.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* time_nanosleep.c - sleeps of all kinds never end before their time, on three clocks, relative and
- * absolute */
+/*
+ * time_nanosleep.c - sleeps of all kinds never end before their time, on three clocks, relative and
+ * absolute
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* time_poll.c - poll, ppoll, select, pselect and epoll_wait end with 0 when their time is over and
- * not before */
+/*
+ * time_poll.c - poll, ppoll, select, pselect and epoll_wait end with 0 when their time is over and
+ * not before
+ */
 #include "victim.h"
 
 #include <poll.h>

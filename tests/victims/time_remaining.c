@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* time_remaining.c - an interrupted sleep or select tells how much of it is left: all of it less
- * what is past */
+/*
+ * time_remaining.c - an interrupted sleep or select tells how much of it is left: all of it less
+ * what is past
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* time_timer_cpu.c - timers on the processor time of process and thread fire after so much
- * computing, not before */
+/*
+ * time_timer_cpu.c - timers on the processor time of process and thread fire after so much
+ * computing, not before
+ */
 #include "victim.h"
 
 #include <signal.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* time_timer_signal.c - POSIX timers send their signal with their value, count overruns and tell
- * what is left */
+/*
+ * time_timer_signal.c - POSIX timers send their signal with their value, count overruns and tell
+ * what is left
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* time_timer_thread.c - a POSIX timer that notifies by a thread runs its function in a new thread
- * each time */
+/*
+ * time_timer_thread.c - a POSIX timer that notifies by a thread runs its function in a new thread
+ * each time
+ */
 #include "victim.h"
 
 #include <semaphore.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* time_timerfd.c - timerfds count their expirations, never too many, tell what is left and can be
- * polled */
+/*
+ * time_timerfd.c - timerfds count their expirations, never too many, tell what is left and can be
+ * polled
+ */
 #include "victim.h"
 
 #include <errno.h>

@@ -176,6 +176,21 @@ void victim_scratch(void)
 	NEED(chdir(v.scratch) == 0);
 }
 
+void victim_session(void)
+{
+	pid_t child = getpgrp() == getpid() ? fork() : 0;
+	int status;
+
+	NEED(child >= 0);
+	if (child == 0) {
+		NEED(setsid() == getpid());
+		return;
+	}
+	while (waitpid(child, &status, 0) < 0)
+		NEED(errno == EINTR);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : END_FAILED);
+}
+
 pid_t victim_child(void (*run)(void *arg), void *arg)
 {
 	pid_t child = fork();

@@ -85,6 +85,15 @@ void victim_keep(void);
 void victim_scratch(void);
 
 /**
+ * victim_session() - Become the leader of a session of its own, without a terminal; before
+ * victim_ready()
+ *
+ * Forks where this process leads a group already: the child goes on, this one ends as the child
+ * does.
+ */
+void victim_session(void);
+
+/**
  * victim_child() - Fork a child that runs @run and ends with 0, or 1 when a check failed in it
  * @run:	Called in the child, with @arg
  *
