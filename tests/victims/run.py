@@ -22,6 +22,7 @@ import argparse
 import concurrent.futures
 import contextlib
 import fnmatch
+import glob
 import os
 import random
 import re
@@ -41,14 +42,15 @@ SKIPPED = 77
 
 def about(name):
     """The one sentence at the head of its source."""
-    for ending in ("c", "py", "go", "java"):
-        path = os.path.join(HERE, f"{name}.{ending}")
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as source:
-                head = source.read(2000)
-            found = re.search(rf"{re.escape(name)}\.{ending} - (.*?)\s*(\*/|\"\"\"|\n\s*(\*|//|#)?\s*\n)", head, re.S)
-            if found:
-                return re.sub(r"\s*\n\W*", " ", found.group(1)).strip()
+    source = re.sub("^(static|musl)_", "", name)
+    for path in glob.glob(os.path.join(HERE, glob.escape(source) + ".*")):
+        with open(path, encoding="utf-8") as text:
+            head = text.read(2000)
+        # up to the end of the comment, or to an empty line in it
+        found = re.search(rf"\b{re.escape(os.path.basename(path))} - (.*?)\s*(\*/|\"\"\"|\n\W*\n|\n[a-z])", head, re.S)
+        if found:
+            words = re.sub(r"\s*\n\W*", " ", found.group(1)).strip()
+            return {"static": "static program: ", "musl": "with musl: "}.get(name[:len(name) - len(source)].strip("_"), "") + words
     raise SystemExit(f"run.py: no source with a head comment for the victim {name}")
 
 
