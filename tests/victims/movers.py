@@ -79,15 +79,26 @@ class Stay:
 
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="victims.")
+        self.programs = PROGRAMS
 
     def __enter__(self):
         return self
+
+    def give_away(self):
+        """Let the victims be another user's, also where the tree is in a directory that is not for all."""
+        os.chmod(self.dir, 0o755)
+        self.programs = os.path.join(self.dir, "programs")
+        leave = shutil.ignore_patterns("*.p", "*.a", "*.cache")
+        shutil.copytree(PROGRAMS, self.programs, ignore=leave)
+
+    def argv_of(self, argv):
+        return [word.replace(PROGRAMS, self.programs) for word in argv]
 
     def __exit__(self, *unused):
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def start(self, argv, env, stderr):
-        return subprocess.Popen(argv, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=stderr,
+        return subprocess.Popen(self.argv_of(argv), env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=stderr,
                                 stdin=subprocess.DEVNULL)
 
     def scratch(self):
@@ -120,6 +131,11 @@ class Stay:
         """The victim has ended: so must all that moved it."""
 
 
+# root of one node is nobody on another, so only others' processes are moved
+USER = 5000
+AS_USER = ("setpriv", "--reuid", str(USER), "--regid", str(USER), "--clear-groups")
+
+
 class Local(Stay):
     """`comosix-deputy --local PID`: a guest on this machine, until the deputy is asked to recall it."""
 
@@ -129,6 +145,18 @@ class Local(Stay):
     def __init__(self):
         super().__init__()
         self.deputies = {}
+
+    def __enter__(self):
+        self.give_away()
+        return self
+
+    def argv_of(self, argv):
+        return [*AS_USER, *super().argv_of(argv)]
+
+    def scratch(self):
+        path = super().scratch()
+        os.chown(path, USER, USER)
+        return path
 
     def away(self, pid):
         self.over(pid)
@@ -171,7 +199,6 @@ class InLab(Stay):
     name = "lab"
     NEEDS = ("comosix", "comosix-deputy", "migrate")
     HOME, HOST = "head", "n1"
-    USER = "1000"  # root of one node is nobody on another
 
     @classmethod
     def lacking(cls):
@@ -182,9 +209,7 @@ class InLab(Stay):
         self.lab = labs.Lab("v")
 
     def __enter__(self):
-        # the tree may be in a directory that is not for all users
-        os.chmod(self.dir, 0o755)
-        shutil.copytree(PROGRAMS, os.path.join(self.dir, "programs"), ignore=shutil.ignore_patterns("*.p", "*.a"))
+        self.give_away()
         self.lab.must("up", "--nodes", 2, "--servers", 2)
         return self
 
@@ -192,20 +217,16 @@ class InLab(Stay):
         self.lab.run("down")
         super().__exit__()
 
-    def as_user(self, *argv):
-        return ("setpriv", "--reuid", self.USER, "--regid", self.USER, "--clear-groups", *argv)
-
     def start(self, argv, env, stderr):
-        argv = [word.replace(PROGRAMS, os.path.join(self.dir, "programs")) for word in argv]
         given = [f"{name}={value}" for name, value in env.items()]
-        return subprocess.Popen(self.lab.command("exec", self.HOME, "--", *self.as_user("env", *given, *argv)),
+        return subprocess.Popen(self.lab.command("exec", self.HOME, "--", *AS_USER, "env", *given, *self.argv_of(argv)),
                                 stdout=subprocess.PIPE, stderr=stderr, stdin=subprocess.DEVNULL)
 
     def at_home(self, *argv):
         return self.lab.on(self.HOME, *argv)
 
     def scratch(self):
-        return self.lab.out(self.HOME, *self.as_user("mktemp", "-d")).strip()
+        return self.lab.out(self.HOME, *AS_USER, "mktemp", "-d").strip()
 
     def touch(self, path):
         self.lab.out(self.HOME, "touch", path)

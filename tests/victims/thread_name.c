@@ -17,11 +17,12 @@ static bool over;
 static void *bear(void *unused)
 {
 	other_tid = gettid();
-	do {
+	for (;;) {
 		(void)pthread_barrier_wait(&meet);
+		if (over)
+			return NULL;
 		(void)pthread_barrier_wait(&meet);
-	} while (!over);
-	return NULL;
+	}
 }
 
 int main(void)
@@ -56,7 +57,6 @@ int main(void)
 		(void)pthread_barrier_wait(&meet);
 	}
 	over = true;
-	(void)pthread_barrier_wait(&meet);
 	(void)pthread_barrier_wait(&meet);
 	CHECK_EQ(pthread_join(other, NULL), 0);
 	return victim_end();

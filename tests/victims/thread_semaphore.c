@@ -21,10 +21,13 @@ static void *pass_on(void *arg)
 	long me = (long)arg;
 
 	for (;;) {
+		bool last;
+
 		CHECK_EQ(sem_wait(&seats[me]), 0);
-		ball += !over;
+		last = over; /* it may become true as soon as the ball is passed on */
+		ball += !last;
 		CHECK_EQ(sem_post(&seats[me + 1]), 0);
-		if (over)
+		if (last)
 			return NULL;
 	}
 }
