@@ -87,6 +87,13 @@ static void fill_member(const struct node *n, const struct cluster_view *v, Cmx_
 	m->self = v->self;
 	m->name = (char *)(v->self ? n->self.name : d ? d->name : v->name);
 	m->role = (char *)cluster_role_name(v->role);
+	if (!v->listed && !v->self) { /* revoked before we started: all we know is the list */
+		const char *name = revoked_name(n->revoked, v->id);
+
+		/* unless the name is somebody else's by now */
+		m->name = (char *)(directory_find(n->directory, name) ? "" : name);
+		m->role = (char *)"";
+	}
 	m->state = (char *)cluster_state_name(v->state);
 	m->incarnation = v->incarnation;
 	m->relayed = v->self ? n->set.relayed : d && d->relayed;
@@ -116,9 +123,9 @@ static int send_member(struct client *c, const struct cluster_view *v)
 	char text[SOCK_ADDR_TEXT];
 	Cmx__Member m;
 
-	if (!v->listed && !v->self)
-		return 0; /* a number without a name yet */
 	fill_member(c->all->node, v, &m, text);
+	if (!m.name[0])
+		return 0; /* a number without a name yet */
 	return conn_send_message(c->conn, FRAME_MEMBER, &m);
 }
 
@@ -278,7 +285,7 @@ static void do_statement(struct client *c, const Cmx__Open *m)
 		conn_linger(client_release(c));
 }
 
-static void do_open(struct client *c, Cmx__Open *m)
+static void do_open(struct client *c, const Cmx__Open *m)
 {
 	struct streams *s = c->all->node->streams;
 	uid_t uid = c->uid;
@@ -287,7 +294,7 @@ static void do_open(struct client *c, Cmx__Open *m)
 	streams_local(s, client_release(c), m, uid);
 }
 
-static void serve(struct client *c, Cmx__Open *m)
+static void serve(struct client *c, const Cmx__Open *m)
 {
 	switch (m->kind) {
 	case CMX__OPEN_KIND__OPEN_MEMBERS:

@@ -57,7 +57,8 @@ int spawn_reset_signals(void)
 	sigset_t none;
 
 	/* by hand: the C library refuses the two it keeps for itself (32, 33), and a parent that is
-	 * no C program may have left those ignored. KILL and STOP cannot be changed, and need not. */
+	 * no C program may have left those ignored. KILL and STOP cannot be changed, and need not.
+	 */
 	for (int i = 1; i < NSIG; i++)
 		(void)syscall(SYS_rt_sigaction, i, &dfl, NULL, sizeof(dfl.mask));
 	sigemptyset(&none);
