@@ -304,6 +304,10 @@ static void serve(struct client *c, Cmx__Open *m)
 		do_open(c, m);
 		return;
 	case CMX__OPEN_KIND__OPEN_NONE:
+	case CMX__OPEN_KIND__OPEN_MOVE:
+	case CMX__OPEN_KIND__OPEN_MIGRATE:
+	case CMX__OPEN_KIND__OPEN_MOVES:
+	case CMX__OPEN_KIND__OPEN_JOB:
 	case _CMX__OPEN_KIND_IS_INT_SIZE:
 		break;
 	}
