@@ -7,18 +7,22 @@
  * END record; a reader skips records it does not know, unless their kind has IMAGE_MUST set: then
  * the sender means that the process cannot be built without. Fields are only ever added at the end
  * of a record. What is read is checked here, once: everything that follows may rely on it
- * (addresses page-aligned, below the end of user space, mappings in order and apart, thread ids
- * unique and positive, lengths as said).
+ * (addresses page-aligned, below the end of user space, mappings in order and apart, none in the
+ * reserved region, thread ids unique and positive, 64-bit code, extended state within xcr0, lengths
+ * as said). Whether this user may come here, and whether this machine can build it, is judged by
+ * others.
  */
 #ifndef IMAGE_IMAGE_H
 #define IMAGE_IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 
 #define IMAGE_VERSION	   1
+#define IMAGE_MUST	   0x8000 /* of a record's kind */
 #define IMAGE_PAGE	   4096ULL
 #define IMAGE_TOP	   0x7ffffffff000ULL /* end of user space with four-level paging */
 #define IMAGE_THREADS_MAX  256
@@ -82,6 +86,11 @@ struct image_thread {
 	uint32_t altstack_flags;
 	uint32_t xstate_len;
 	uint64_t timer_slack_ns;
+	/*
+	 * 0, or the number of the call (nanosleep, clock_nanosleep, poll ...) whose rest is in the
+	 * kernel at home: the registers are about to execute restart_syscall(2)
+	 */
+	uint32_t restart_call;
 	uint8_t *xstate; /* as PTRACE_GETREGSET NT_X86_XSTATE gives it; owned by the image */
 };
 
@@ -92,7 +101,7 @@ struct image {
 	uint64_t parasite; /* region that is reserved at both ends; 0 in an image of the return */
 	uint64_t parasite_size;
 	uint64_t vdso_start;	 /* lowest of the vdso mappings */
-	uint8_t vdso_digest[32]; /* SHA-256 of [vdso]'s content, and of the sizes of the others */
+	uint8_t vdso_digest[32]; /* migrate/cpu.h vdso_digest(); zeroes: it has none */
 	uint64_t xcr0;		 /* state components the process may have in use */
 	int64_t monotonic_ns;	 /* CLOCK_MONOTONIC at home when this was made */
 	int64_t boottime_ns;
@@ -112,11 +121,15 @@ struct image {
 void image_init(struct image *m);
 void image_done(struct image *m);
 
-/** image_add_mapping(), image_add_thread() - Room for one more, zeroed; NULL: full or no memory */
+/**
+ * image_add_mapping(), image_add_thread() - Room for one more, zeroed; NULL: full or no memory
+ *
+ * What they gave is good until the next one is added.
+ */
 struct image_mapping *image_add_mapping(struct image *m) MUST_CHECK;
 struct image_thread *image_add_thread(struct image *m) MUST_CHECK;
 
-/** image_put() - Append the records of an image; -ENOBUFS, -ENOMEM */
+/** image_put() - Append the records of an image that passes image_check(); -ENOBUFS, -ENOMEM */
 int image_put(struct buf *b, const struct image *m) MUST_CHECK;
 
 /**

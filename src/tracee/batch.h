@@ -8,7 +8,12 @@
  * Data that the calls point to, or fill, lies in the area as well.
  *
  * Area: BATCH_CODE_BYTES of code (readable and executable), then data (writable) up to its size.
- * The caller maps it with PROT_READ|WRITE|EXEC, or the code part for itself.
+ * The caller maps it with PROT_READ|WRITE|EXEC, or the code part for itself. The calls are at its
+ * upper end.
+ *
+ * Not for a batch: what unmaps or protects the area, ends the thread, or blocks SIGTRAP (set a
+ * signal mask by tracee_set_sigmask()). What tracee_inject() says of stops and signals holds here
+ * too; a SIGTRAP that somebody sends in that time becomes one of this thread.
  */
 #ifndef TRACEE_BATCH_H
 #define TRACEE_BATCH_H
@@ -18,6 +23,7 @@
 
 #define BATCH_CODE_BYTES 4096
 
+/* a row of 64 bytes, known to x86_64/batch_loop.S */
 struct batch_call {
 	uint64_t nr, args[6];
 	int64_t result;
@@ -49,7 +55,7 @@ int batch_data(struct batch *b, const void *p, size_t n, uint64_t *ret) MUST_CHE
  * The registers are as before at return; signals that come meanwhile are put back. The calls and
  * data stay readable (batch_result(), batch_read()) until batch_clear().
  *
- * Return: 0, -ESRCH, -EFAULT
+ * Return: 0, -ESRCH, -EFAULT (the area is not mapped), -EINVAL and -EINTR as tracee_inject()
  */
 int batch_run(struct batch *b, pid_t tid, struct err *e) MUST_CHECK;
 

@@ -43,8 +43,7 @@ struct maps {
 int maps_read(pid_t pid, bool with_flags, struct maps *ret, struct err *e) MUST_CHECK;
 void maps_done(struct maps *m);
 
-/** maps_parse() - The same of a text (smaps or maps), for tests; @text is owned by ret afterwards
- */
+/** maps_parse() - The same of a text (smaps or maps); it is owned by ret, and freed at failure */
 int maps_parse(char *text, struct maps *ret, struct err *e) MUST_CHECK;
 
 struct proc_stat { /* /proc/PID/stat and status, proc(5) */
@@ -65,7 +64,12 @@ struct proc_stat { /* /proc/PID/stat and status, proc(5) */
 	int n_ns_pids; /* how many pid namespaces deep it is, seen from ours: 1 is ours */
 };
 
+/** proc_stat_read() - Of a process, or of one thread by its id; -ESRCH, -EPROTO */
 int proc_stat_read(pid_t pid, struct proc_stat *ret, struct err *e) MUST_CHECK;
+
+/** proc_stat_parse() - The same of the two texts; @status is cut up */
+int proc_stat_parse(const char *stat, char *status, struct proc_stat *ret, struct err *e)
+	MUST_CHECK;
 
 /* pages of a mapping that must be sent */
 struct page_run {
@@ -81,11 +85,22 @@ struct page_run {
  * (anonymous)
  * @runs, @max:	Filled
  *
- * By the PAGEMAP_SCAN ioctl where the kernel has it (6.7), else by reading the entries.
+ * By the PAGEMAP_SCAN ioctl where the kernel has it (6.7), else by reading the entries. A page that
+ * is "there" need not be readable: a guard page, or a mark of userfaultfd, looks like a swapped
+ * one.
  *
  * Return: number of runs, -errno
  */
 ssize_t pages_scan(int pagemap, uint64_t *from, uint64_t end, bool file_too, struct page_run *runs,
 		   size_t max) MUST_CHECK;
+
+enum pages_way {
+	PAGES_BY_IOCTL,
+	PAGES_BY_ENTRIES,
+};
+
+/** pages_scan_by() - The same by one of the two; -ENOTTY: this kernel does not have it */
+ssize_t pages_scan_by(enum pages_way way, int pagemap, uint64_t *from, uint64_t end, bool file_too,
+		      struct page_run *runs, size_t max) MUST_CHECK;
 
 #endif

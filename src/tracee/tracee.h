@@ -9,6 +9,10 @@
  *
  * A thread that goes away at any moment (SIGKILL, exit_group of another thread) is an ordinary
  * case: every function then says -ESRCH, and the end is reported by tracee_wait().
+ *
+ * A thread in uninterruptible sleep (a dead file server) does not stop until it wakes. What waits
+ * for a stop does so until a signal handler of the caller runs (without SA_RESTART), and then says
+ * -EINTR: the caller sets a timer if it cannot wait for ever.
  */
 #ifndef TRACEE_TRACEE_H
 #define TRACEE_TRACEE_H
@@ -45,8 +49,19 @@ struct tracee_stop {
 
 /* ------------------------------------------------------------------ stops */
 
-/** tracee_seize() - Begin to trace a thread; @options: PTRACE_O_... */
+/**
+ * tracee_seize() - Begin to trace a thread, which runs on
+ * @tid:	The thread
+ * @options:	PTRACE_O_EXITKILL, PTRACE_O_TRACE... (of CLONE, FORK, VFORK, EXEC, EXIT, SECCOMP);
+ *		PTRACE_O_TRACESYSGOOD is always set
+ * @e:		Reason
+ *
+ * Return: 0, -ESRCH, -EPERM, -EINVAL another option
+ */
 int tracee_seize(pid_t tid, unsigned long options, struct err *e) MUST_CHECK;
+
+/** tracee_set_options() - Other options for a stopped thread */
+int tracee_set_options(pid_t tid, unsigned long options) MUST_CHECK;
 
 /**
  * tracee_seize_all() - Seize and stop every thread of a process
@@ -56,11 +71,14 @@ int tracee_seize(pid_t tid, unsigned long options, struct err *e) MUST_CHECK;
  * @max, @ret_n: Room; how many
  * @e:		Reason
  *
- * Goes over /proc/PID/task until no new thread is found. All threads are stopped at return (in an
- * INTERRUPT stop; a signal that comes first is put back by queueing it again with its siginfo; a
- * thread in a group stop: *stopped is set to the signal). On failure all are detached again.
+ * Goes over /proc/PID/task until no new thread is found. All threads are stopped at return, in an
+ * INTERRUPT stop, or a GROUP stop: *stopped is set to its signal, else to 0. A signal whose
+ * delivery has begun is delivered as if nobody was there; the thread then stops before the first
+ * instruction of the handler. On failure all are detached again (after -EINTR: but those that have
+ * not stopped, which are let go when the caller exits).
  *
- * Return: 0, -ESRCH, -EPERM, -E2BIG (more than max), -EBUSY (traced by somebody else)
+ * Return: 0, -ESRCH (has ended, or became another program meanwhile), -EPERM, -E2BIG (more than
+ * max), -EBUSY (traced by somebody else), -EOPNOTSUPP (its first thread has ended), -EINTR
  */
 int tracee_seize_all(pid_t pid, unsigned long options, pid_t *tids, size_t max, size_t *ret_n,
 		     int *stopped, struct err *e) MUST_CHECK;
@@ -72,12 +90,36 @@ int tracee_interrupt(pid_t tid) MUST_CHECK;
  * @tid:	Of this thread, or -1 for any that we trace or are the parent of
  * @block:	Wait for it
  *
- * Return: 1 a stop was reported, 0 there is none (not @block), -ECHILD nobody to wait for
+ * Return: 1 a stop was reported, 0 there is none (not @block), -ECHILD nobody to wait for, -EINTR
  */
 int tracee_wait(pid_t tid, bool block, struct tracee_stop *ret) MUST_CHECK;
 
-/** tracee_stop_thread() - Interrupt and wait until stopped; signals that come first: put back */
+/**
+ * tracee_stop_thread() - Interrupt a running thread and wait until it is stopped
+ * @tid:	The thread
+ * @ret:	Its stop: INTERRUPT, GROUP, or the event that came first (CLONE, SYSCALL, TRAP ...;
+ *		it must be interrupted again when it goes on from there), never SIGNAL
+ *
+ * A signal whose delivery has begun is put back (tracee_put_back()). Where signals are anyhow dealt
+ * with one by one, tracee_interrupt() and going on with tracee_wait() until the INTERRUPT stop
+ * keeps their order too.
+ *
+ * Return: 0, -ESRCH, -EINTR (it runs on and will stop)
+ */
 int tracee_stop_thread(pid_t tid, struct tracee_stop *ret) MUST_CHECK;
+
+/**
+ * tracee_put_back() - Undo the delivery that a SIGNAL (or TRAP) stop has begun
+ * @s:		The stop, in which the thread still is
+ *
+ * The signal is in the queue again that it was taken from, the process's or the thread's, with its
+ * siginfo: the kernel does that for a signal that has become blocked in the stop. (Of several
+ * real-time signals of one number it is now the last.) The thread is in an INTERRUPT or GROUP stop
+ * then. SIGSTOP cannot be put back, it stops the group.
+ *
+ * Return: 0, -ESRCH
+ */
+int tracee_put_back(const struct tracee_stop *s) MUST_CHECK;
 
 /** tracee_cont() - Run on, delivering signo (0: none) */
 int tracee_cont(pid_t tid, int signo) MUST_CHECK;
@@ -106,6 +148,19 @@ struct tracee_rseq {
 
 int tracee_get_rseq(pid_t tid, struct tracee_rseq *ret) MUST_CHECK;
 
+/**
+ * tracee_leave_rseq() - Take a stopped thread out of a restartable sequence, rseq(2)
+ * @tid:	The thread
+ * @regs:	Its registers; rip becomes the sequence's abort address when it is inside one
+ *
+ * As the kernel does after each preemption, and a stop is one. Whoever makes the thread run
+ * elsewhere must do it before, since the kernel forgets the sequence as soon as it sees the thread
+ * outside; the injecting functions do.
+ *
+ * Return: 1 it was inside, 0 it was not, -errno
+ */
+int tracee_leave_rseq(pid_t tid, struct user_regs_struct *regs) MUST_CHECK;
+
 /** tracee_get_robust_list() - get_robust_list(2) of another thread */
 int tracee_get_robust_list(pid_t tid, uint64_t *address, uint64_t *size) MUST_CHECK;
 
@@ -119,9 +174,18 @@ enum tracee_restart {
  * tracee_rewind() - What the kernel does when a call was interrupted and no handler runs
  *
  * For a thread stopped inside a call: rip back to the call's instruction, rax its number. With
- * orig_rax = -1 in any case, so that the kernel does not do it once more.
+ * orig_rax = -1, so that the kernel does not do it once more (not for RESTART_BLOCK, where nothing
+ * is changed).
  */
 enum tracee_restart tracee_rewind(struct user_regs_struct *regs);
+
+/**
+ * tracee_rewind_block() - After RESTART_BLOCK: have it call restart_syscall(2) when it goes on
+ *
+ * Right only in this thread, and as long as it has executed no other call that keeps something
+ * there (nanosleep, poll, futex ...) and no signal was delivered.
+ */
+void tracee_rewind_block(struct user_regs_struct *regs);
 
 /* ------------------------------------------------------------------ memory */
 
@@ -140,7 +204,11 @@ int tracee_mem_open(pid_t pid) MUST_CHECK;
 
 /* ---------------------------------------------------------- injected calls */
 
-/** tracee_find_syscall() - Address of a syscall instruction in [vdso] or in [from, to) of pid */
+/**
+ * tracee_find_syscall() - Address of a syscall instruction in [from, to), or in [vdso] (both 0)
+ *
+ * Return: 0, -ENOENT there is none, -EFAULT, -ESRCH
+ */
 int tracee_find_syscall(pid_t pid, uint64_t from, uint64_t to, uint64_t *ret) MUST_CHECK;
 
 /**
@@ -150,10 +218,15 @@ int tracee_find_syscall(pid_t pid, uint64_t from, uint64_t to, uint64_t *ret) MU
  * @nr, @args:	The call
  * @ret:	Its result
  *
- * Signals that come meanwhile are put back. The thread must not be in a call that is to be
- * restarted: tracee_rewind() and tracee_set_regs() first.
+ * Signals are blocked meanwhile and so stay where they are (a thread made by an injected clone
+ * is born with all of them blocked). A stop of the group or its end in between is reported when the
+ * thread goes on. The thread must not be in a call that is to be restarted: tracee_rewind() and
+ * tracee_set_regs() first. It may be in any stop but CLONE, FORK, EXEC and EXITING; the signal of a
+ * SIGNAL stop is dropped (tracee_put_back() first), the call of a SECCOMP or SYSCALL stop is not
+ * executed.
  *
- * Return: 0, -ESRCH
+ * Return: 0, -ESRCH, -EINVAL (a call is to be restarted), -EFAULT (no syscall instruction there),
+ * -EINTR (a handler of the caller ran: the call was given up as soon as the kernel let go of it)
  */
 int tracee_inject(pid_t tid, uint64_t insn, long nr, const uint64_t args[6], int64_t *ret)
 	MUST_CHECK;

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guest.h - the half of a moved process that computes, and its agent. Private to guest*.c
+ *
+ * Theory of operation. The agent's states, in order:
+ *
+ *	ARRIVING	image and pages come in, the process is built (guest_arrive.c)
+ *	WAITING		BUILT was said; nothing of the program has run
+ *	RUNNING		trapped calls are forwarded (guest_calls.c), signals come (guest_signals.c),
+ *			threads come and go (guest_threads.c)
+ *	FREEZING	RECALL came: every thread is brought to a stop outside of any call
+ *	LEAVING		image, pending signals and pages go back (guest_leave.c)
+ *	LEFT		DONE was said; the stream's end is the end
+ *
+ * A thread is in one state of enum guest_thread_state. Who answers a trapped call gives the thread
+ * back to the kernel with guest_reply(); nothing else makes it run.
+ */
+#ifndef MIGRATE_GUEST_H
+#define MIGRATE_GUEST_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "forward/away/marshal.h"
+#include "image/image.h"
+#include "loop/loop.h"
+#include "migrate/box.h"
+#include "migrate/build.h"
+#include "migrate/channel.h"
+#include "migrate/pages.h"
+#include "tracee/tracee.h"
+
+enum guest_state {
+	GUEST_ARRIVING,
+	GUEST_WAITING,
+	GUEST_RUNNING,
+	GUEST_FREEZING,
+	GUEST_LEAVING,
+	GUEST_LEFT,
+};
+
+enum guest_thread_state {
+	THREAD_RUNNING,  /* by itself, in the kernel or outside */
+	THREAD_CALLING,  /* trapped; its call is at home, or waits for room to go there */
+	THREAD_HOMEWARD, /* trapped; its call can be made at home only */
+	THREAD_CLONING,	 /* stopped before clone; home makes the thread first */
+	THREAD_BEARING,	 /* makes the new thread now; stopped at the end of clone */
+	THREAD_MAPPING,	 /* stopped around mmap of a file; its pages are fetched */
+	THREAD_FROZEN,	 /* stopped for the way home */
+};
+
+struct guest;
+struct guest_thread;
+
+/* what to do with the answer to a request that the agent made for itself */
+typedef void guest_answer_fn(struct guest_thread *t, const uint8_t *p, size_t n);
+
+/* a signal on its way into the guest, until the kernel delivers it */
+struct guest_signal {
+	struct guest_signal *next;
+	pid_t tid; /* 0: of the process */
+	siginfo_t info;
+};
+
+struct guest_thread {
+	struct guest *guest;
+	pid_t tid;
+	enum guest_thread_state state;
+	struct marshal *marshal;
+	bool in_notify;	 /* the kernel waits for guest_reply() */
+	uint64_t id;	 /* of the notification */
+	uint32_t nr;
+	uint64_t args[6];
+	struct buf request;	 /* made and not yet sent: the channel is full */
+	guest_answer_fn *answer; /* NULL: the marshaller's */
+	struct user_regs_struct regs; /* CLONING, BEARING, MAPPING: as the program had them */
+	pid_t born;		      /* BEARING: the new thread's id */
+	uint64_t map_at, map_done;    /* MAPPING */
+	uint32_t restart_call;	      /* its rest is in the kernel at home */
+	bool cancelled;
+};
+
+struct guest {
+	struct loop *loop;
+	struct channel *channel;
+	enum guest_state state;
+	const struct guest_box *box;
+	int64_t clock_offset; /* home's CLOCK_MONOTONIC minus ours, ns */
+	struct buf image_bytes;
+	struct image image;
+	struct build build;
+	int notify;
+	struct ev_ref notify_ref;
+	struct guest_thread *threads[IMAGE_THREADS_MAX];
+	size_t n;
+	bool stopped; /* by job control */
+	struct guest_signal *signals;
+	struct pages_reader reader;
+	size_t image_sent;
+	int result;	 /* of the loop */
+	struct err why; /* of a failure */
+};
+
+/* guest.c */
+struct guest_thread *guest_add_thread(struct guest *g, pid_t tid) MUST_CHECK;
+void guest_remove_thread(struct guest_thread *t);
+struct guest_thread *guest_thread(const struct guest *g, pid_t tid);
+uint64_t guest_now_ns(void);
+
+/** guest_fail() - End of this guest, with a reason; home is told while it still can listen */
+void guest_fail(struct guest *g, int code, const char *what);
+
+/** guest_send() - A frame that must go; the guest fails if it does not */
+void guest_send(struct guest *g, enum move_type type, const void *p, size_t n, const void *q,
+		size_t m);
+
+/* guest_arrive.c */
+int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+int guest_run(struct guest *g, struct err *e) MUST_CHECK;
+
+/* guest_calls.c */
+void guest_on_notify(void *owner, uint32_t events);
+int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+void guest_send_waiting(struct guest *g);
+
+/** guest_reply() - The thread's trapped call returns this */
+void guest_reply(struct guest_thread *t, int64_t result);
+
+/** guest_request() - A request of the agent's own, by the stub of this thread */
+void guest_request(struct guest_thread *t, const struct buf *request, guest_answer_fn *fn);
+void guest_homeward(struct guest_thread *t);
+
+/* guest_virtual.c */
+
+/** guest_virtual() - Deal with a trapped call of class VIRTUAL; false: nobody does */
+bool guest_virtual(struct guest_thread *t);
+void guest_map_file(struct guest_thread *t);
+void guest_map_stopped(struct guest_thread *t);
+
+/* guest_signals.c */
+int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop);
+bool guest_is_deliverable(const struct guest_thread *t);
+void guest_forget_signals(struct guest *g);
+
+/* guest_threads.c */
+void guest_on_child(void *owner, int signo);
+int guest_take_cloned(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/* guest_leave.c */
+void guest_freeze(struct guest *g);
+
+/** guest_frozen() - One more thread is stopped; the last one starts the way home */
+void guest_frozen(struct guest_thread *t);
+void guest_on_room(struct guest *g);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stub.c - a process becomes a stub, and is let go again; what it does meanwhile: stub_calls.c */
+#include "migrate/stub.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "migrate/capture.h"
+#include "migrate/region.h"
+#include "migrate/registers.h"
+#include "migrate/stub_thread.h"
+#include "os/fd.h"
+
+#define STUB_OPTIONS PTRACE_O_TRACECLONE
+
+void stub_init(struct stub *s, struct loop *l, const struct stub_ops *ops, void *owner)
+{
+	*s = (struct stub){ .loop = l, .ops = ops, .owner = owner, .pidfd = -1 };
+	image_init(&s->before);
+}
+
+static struct stub_thread *add_thread(struct stub *s, pid_t tid)
+{
+	struct stub_thread *t = stub_thread_new(s, tid);
+
+	if (t)
+		t->stopped = true;
+	return t;
+}
+
+int stub_seize(struct stub *s, pid_t pid, struct err *e)
+{
+	pid_t tids[IMAGE_THREADS_MAX];
+	int stopped = 0, r;
+	size_t n = 0;
+
+	r = tracee_seize_all(pid, STUB_OPTIONS, tids, ARRAY_LEN(tids), &n, &stopped, e);
+	if (r < 0)
+		return r;
+	s->pid = pid;
+	for (size_t i = 0; !r && i < n; i++)
+		if (!add_thread(s, tids[i]))
+			r = err_set(e, -ENOMEM, "no memory for its threads");
+	if (!r && stopped)
+		r = err_set(e, -EAGAIN,
+			    "process %d is stopped by job control; continue it first (kill -CONT %d)",
+			    pid, pid);
+	if (!r)
+		r = capture_threads(tids, n, CAPTURE_HOME, &s->before, e);
+	if (r < 0)
+		stub_release(s);
+	return r;
+}
+
+/* ------------------------------------------------------------------ region */
+
+static int inject(struct stub *s, long nr, const uint64_t args[6], int64_t *ret)
+{
+	int r = tracee_inject(s->pid, s->insn, nr, args, ret);
+
+	return r < 0 ? r : *ret < 0 && *ret > -4096 ? (int)*ret : 0;
+}
+
+static int map_region(struct stub *s, struct err *e)
+{
+	const uint64_t map[6] = { 0,
+				  REGION_BYTES,
+				  PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				  (uint64_t)-1,
+				  0 };
+	uint64_t usable[6] = { 0, REGION_SLOTS, PROT_READ | PROT_WRITE | PROT_EXEC };
+	const uint8_t *code;
+	int64_t result;
+	size_t n;
+	int r = tracee_find_syscall(s->pid, 0, 0, &s->insn);
+
+	if (!r)
+		r = inject(s, SYS_mmap, map, &result);
+	if (r < 0)
+		return err_set(e, r, "map our region into it: %s", strerror(-r));
+	s->region = (uint64_t)result;
+	usable[0] = s->region;
+	r = inject(s, SYS_mprotect, usable, &result);
+	code = parasite_code(&n);
+	if (!r)
+		r = tracee_write(s->pid, s->region, code, n);
+	if (r < 0)
+		return err_set(e, r, "put our code into it: %s", strerror(-r));
+	batch_init(&s->batch, s->pid, s->region + REGION_BATCH, REGION_BATCH_BYTES);
+	return 0;
+}
+
+static void unmap_region(struct stub *s)
+{
+	const uint64_t args[6] = { s->region, REGION_BYTES };
+	int64_t result;
+
+	if (!s->region)
+		return;
+	batch_done(&s->batch);
+	(void)inject(s, SYS_munmap, args, &result); /* fails only when it has been killed */
+	s->region = 0;
+}
+
+/* --------------------------------------------------------------- descriptors */
+
+/* Return: the highest number it has open, -errno */
+static int highest_fd(pid_t pid, struct err *e)
+{
+	char path[32];
+	struct dirent *d;
+	int max = -1;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return err_set(e, -errno, "open '%s': %s", path, strerror(errno));
+	while ((d = readdir(dir))) {
+		int fd = d->d_name[0] == '.' ? -1 : atoi(d->d_name);
+
+		max = fd > max ? fd : max;
+	}
+	(void)closedir(dir);
+	return max;
+}
+
+/* numbers that the program is least likely to meet, all of them free */
+static int choose_fds(struct stub *s, struct err *e)
+{
+	struct rlimit limit;
+	int highest = highest_fd(s->pid, e);
+	uint64_t first;
+
+	if (highest < 0)
+		return highest;
+	if (prlimit(s->pid, RLIMIT_NOFILE, NULL, &limit) < 0)
+		return err_set(e, -errno, "read its limits: %s", strerror(errno));
+	first = (uint64_t)highest + 1 > STUB_FDS_FIRST ? (uint64_t)highest + 1 : STUB_FDS_FIRST;
+	if (first + IMAGE_THREADS_MAX > limit.rlim_cur)
+		first = limit.rlim_cur > IMAGE_THREADS_MAX ? limit.rlim_cur - IMAGE_THREADS_MAX : 0;
+	if (first <= (uint64_t)highest && (uint64_t)highest + 1 + s->n < limit.rlim_cur)
+		first = (uint64_t)highest + 1;
+	if (first <= (uint64_t)highest || first + s->n > limit.rlim_cur)
+		return err_set(e, -EMFILE,
+			       "it has no file descriptors left (limit %llu, highest in use %d)",
+			       (unsigned long long)limit.rlim_cur, highest);
+	s->first_fd = (uint32_t)first;
+	s->last_fd = (uint32_t)first + IMAGE_THREADS_MAX - 1;
+	return 0;
+}
+
+static int make_sockets(struct stub *s, struct err *e)
+{
+	int r = choose_fds(s, e);
+
+	s->pidfd = r < 0 ? -1 : (int)syscall(SYS_pidfd_open, s->pid, 0);
+	if (!r && s->pidfd < 0)
+		r = err_set(e, -errno, "pidfd of process %d: %s", s->pid, strerror(errno));
+	for (size_t i = 0; !r && i < s->n; i++)
+		r = stub_thread_connect(s->threads[i], s->pid, e);
+	return r;
+}
+
+int stub_prepare(struct stub *s, struct err *e)
+{
+	int r = map_region(s, e);
+
+	if (!r)
+		r = make_sockets(s, e);
+	if (!r)
+		r = capture_process(&s->batch, s->region, s->region + REGION_BYTES, &s->before, e);
+	s->before.parasite = s->region;
+	s->before.parasite_size = REGION_BYTES;
+	return r;
+}
+
+static int close_sockets(struct stub *s, struct err *e)
+{
+	int r = 0;
+
+	batch_clear(&s->batch);
+	for (size_t i = 0; r >= 0 && i < s->n; i++)
+		if (s->threads[i]->there >= 0)
+			r = batch_add(&s->batch, SYS_close, (uint64_t)s->threads[i]->there, 0, 0, 0,
+				      0, 0);
+	if (r >= 0)
+		r = batch_run(&s->batch, s->pid, e);
+	batch_clear(&s->batch);
+	return r;
+}
+
+void stub_leave_nothing(struct stub *s)
+{
+	if (s->region) {
+		(void)close_sockets(s, NULL); /* fails only when it has been killed */
+		unmap_region(s);
+	}
+	fd_close(&s->pidfd);
+}
+
+/* what was read is what it goes on with; restart_syscall is there still, so it loses no sleep */
+static void restore_registers(struct stub *s)
+{
+	for (size_t i = 0; i < s->before.n_threads; i++) {
+		const struct image_thread *t = &s->before.threads[i];
+		struct user_regs_struct regs;
+
+		registers_from_image(&t->regs, &regs);
+		(void)tracee_set_regs((pid_t)t->tid, &regs); /* as above */
+	}
+}
+
+void stub_release(struct stub *s)
+{
+	if (!s->pid)
+		return;
+	restore_registers(s);
+	stub_leave_nothing(s);
+	for (size_t i = 0; i < s->n; i++)
+		(void)tracee_detach(s->threads[i]->tid, 0);
+	stub_done(s);
+	s->pid = 0;
+}
+
+void stub_done(struct stub *s)
+{
+	while (s->n)
+		stub_thread_free(s->threads[--s->n]);
+	batch_done(&s->batch);
+	fd_close(&s->pidfd);
+	image_done(&s->before);
+}
+
+/* ------------------------------------------------------------------- start */
+
+int stub_start(struct stub *s, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < s->n; i++) {
+		struct stub_thread *t = s->threads[i];
+
+		r = stub_thread_enter(t);
+		if (!r)
+			r = tracee_set_sigmask(t->tid, 0);
+	}
+	if (r < 0)
+		return err_set(e, r, "set its threads to work: %s", strerror(-r));
+	s->running = true;
+	for (size_t i = 0; i < s->n; i++) {
+		s->threads[i]->stopped = false;
+		if (tracee_cont(s->threads[i]->tid, 0) < 0)
+			s->threads[i]->stopped = true; /* killed: told by stub_reap() */
+	}
+	return 0;
+}
+
+int stub_halt(struct stub *s, struct err *e)
+{
+	struct tracee_stop stop;
+
+	s->running = false;
+	for (size_t i = 0; i < s->n; i++) {
+		struct stub_thread *t = s->threads[i];
+		struct user_regs_struct regs;
+		int r = t->stopped ? 0 : tracee_stop_thread(t->tid, &stop);
+
+		if (r >= 0)
+			r = tracee_get_regs(t->tid, &regs);
+		if (r >= 0) {
+			(void)tracee_rewind(&regs); /* out of its read, for good */
+			r = tracee_set_regs(t->tid, &regs);
+		}
+		if (r < 0)
+			return err_set(e, r, "stop thread %d: %s", t->tid, strerror(-r));
+		t->stopped = true;
+	}
+	return 0;
+}

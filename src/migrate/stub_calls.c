@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* stub_calls.c - a stub at work: requests in, answers, signals and stops out */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "forward/call.h"
+#include "migrate/region.h"
+#include "migrate/stub.h"
+#include "migrate/stub_thread.h"
+
+/* ----------------------------------------------------------------- answers */
+
+static void take_answers(struct stub_thread *t)
+{
+	struct stub *s = t->stub;
+
+	for (;;) {
+		struct call_answer answer;
+		uint32_t len;
+
+		if (t->in.len < sizeof(len))
+			return;
+		memcpy(&len, buf_bytes(&t->in), sizeof(len));
+		if (len > CALL_BYTES_MAX || len < sizeof(answer)) {
+			(void)kill(s->pid, SIGKILL); /* its own memory is broken: nothing it says counts */
+			return;
+		}
+		if (t->in.len < sizeof(len) + len)
+			return;
+		memcpy(&answer, buf_bytes(&t->in) + sizeof(len), sizeof(answer));
+		t->calling = t->cancel = false;
+		if (t->cloning) {
+			t->cloning = false;
+			buf_eat(&t->in, sizeof(len) + len);
+			s->ops->cloned(s->owner, t->tid, answer.result);
+		} else {
+			s->ops->answer(s->owner, t->tid, buf_bytes(&t->in) + sizeof(len), len);
+			buf_eat(&t->in, sizeof(len) + len);
+		}
+	}
+}
+
+static void on_socket(void *owner, uint32_t events)
+{
+	struct stub_thread *t = owner;
+	uint8_t *room;
+	ssize_t n;
+
+	(void)events;
+	if (buf_room(&t->in, sizeof(uint32_t) + CALL_BYTES_MAX - t->in.len, &room) < 0)
+		return; /* no memory now: it stays readable */
+	n = recv(t->sock, room, sizeof(uint32_t) + CALL_BYTES_MAX - t->in.len, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		loop_remove(t->stub->loop, &t->ref); /* the thread is gone: told by its stop */
+		return;
+	}
+	buf_grow(&t->in, (size_t)n);
+	take_answers(t);
+}
+
+int stub_call(struct stub *s, pid_t tid, const void *request, size_t n)
+{
+	struct stub_thread *t = stub_thread_find(s, tid);
+	uint32_t len = (uint32_t)n;
+	const struct iovec iov[2] = { { &len, sizeof(len) }, { (void *)request, n } };
+	const struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = 2 };
+	ssize_t done;
+	int r;
+
+	if (!t || t->sock < 0)
+		return -ESRCH;
+	if (t->calling || n > CALL_BYTES_MAX || n < sizeof(struct call_request))
+		return t->calling ? -EBUSY : -EPROTO;
+	if (!t->ref.gen) {
+		r = loop_add_fd(s->loop, t->sock, EPOLLIN, on_socket, t, &t->ref);
+		if (r < 0)
+			return r;
+	}
+	/* it waits in read(2) with an empty socket, whose buffer was made large enough */
+	done = sendmsg(t->sock, &msg, MSG_NOSIGNAL);
+	if (done < 0)
+		return errno == EPIPE ? -ESRCH : -errno;
+	if ((size_t)done != n + sizeof(len))
+		return -EMSGSIZE;
+	t->calling = true;
+	return 0;
+}
+
+void stub_cancel(struct stub *s, pid_t tid)
+{
+	struct stub_thread *t = stub_thread_find(s, tid);
+
+	if (!t || !t->calling || t->cancel)
+		return;
+	t->cancel = true;
+	(void)tracee_interrupt(tid); /* gone: told by its stop */
+}
+
+/* ----------------------------------------------------------------- threads */
+
+static void clone_failed(struct stub *s, pid_t caller, struct stub_thread *t, int r)
+{
+	if (t)
+		stub_thread_remove(t);
+	s->ops->cloned(s->owner, caller, r);
+}
+
+/* the new thread's row has tid 0 until the kernel says its id */
+static int prepare_clone(struct stub *s, struct stub_thread *caller, struct stub_thread *t)
+{
+	struct user_regs_struct regs, before;
+	struct tracee_stop stop;
+	int r = tracee_stop_thread(caller->tid, &stop);
+
+	if (r < 0)
+		return r;
+	r = tracee_get_regs(caller->tid, &before);
+	regs = before;
+	(void)tracee_rewind(&regs); /* out of its read, which is made again */
+	if (r >= 0)
+		r = tracee_set_regs(caller->tid, &regs);
+	if (r >= 0)
+		r = stub_thread_connect(t, caller->tid, NULL);
+	if (r >= 0)
+		r = stub_thread_context(t);
+	if (tracee_cont(caller->tid, 0) < 0)
+		return -ESRCH;
+	return r;
+}
+
+int stub_clone(struct stub *s, pid_t caller)
+{
+	struct stub_thread *by = stub_thread_find(s, caller), *t;
+	struct call_request request = { .nr = PARASITE_CLONE };
+	int r;
+
+	if (!by || by->calling)
+		return by ? -EBUSY : -ESRCH;
+	t = stub_thread_new(s, 0);
+	if (!t) {
+		clone_failed(s, caller, NULL, -EAGAIN);
+		return 0;
+	}
+	r = prepare_clone(s, by, t);
+	request.args[0] = region_slot(s->region, t->slot);
+	if (!r)
+		r = stub_call(s, caller, &request, sizeof(request));
+	if (r < 0)
+		clone_failed(s, caller, t, r);
+	else
+		by->cloning = true;
+	return 0;
+}
+
+void stub_gone(struct stub *s, pid_t tid)
+{
+	const struct call_request request = { .nr = PARASITE_EXIT };
+	struct stub_thread *t = stub_thread_find(s, tid);
+
+	if (t && tid != s->pid)
+		(void)stub_call(s, tid, &request, sizeof(request)); /* gone already */
+}
+
+/* ------------------------------------------------------------------- stops */
+
+/* who is it for? The kernel says so by the code; a broken pipe is the writer's own */
+static bool for_thread(const struct tracee_stop *stop, pid_t leader)
+{
+	if (stop->info.si_code == SI_TKILL || stop->signo == SIGPIPE)
+		return true;
+	return stop->info.si_code == SI_TIMER && stop->tid != leader;
+}
+
+static void go_on(struct stub_thread *t, int signo)
+{
+	(void)tracee_cont(t->tid, signo); /* killed: told by the next stop */
+}
+
+/* let the loop hear that its call was interrupted; and try again when it was not yet in it */
+static void interrupted(struct stub_thread *t)
+{
+	enum stub_call_state state;
+
+	if (stub_thread_interrupted(t, &state) < 0 || !t->cancel)
+		return;
+	if (state == STUB_CALL_BEFORE)
+		(void)tracee_interrupt(t->tid);
+	else
+		t->cancel = false;
+}
+
+static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee_stop *stop)
+{
+	if (s->letting == stop->signo) {
+		s->letting = 0;
+		go_on(t, stop->signo);
+		return;
+	}
+	interrupted(t);
+	s->ops->signal(s->owner, for_thread(stop, s->pid) ? t->tid : 0, &stop->info);
+	go_on(t, 0);
+}
+
+static void on_new_thread(struct stub *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->threads[i]->tid == 0) {
+			s->threads[i]->tid = tid;
+			return;
+		}
+}
+
+static void on_gone(struct stub *s, pid_t tid, int status)
+{
+	struct stub_thread *t = stub_thread_find(s, tid);
+
+	if (tid == s->pid) {
+		s->ops->died(s->owner, status);
+		return;
+	}
+	if (t)
+		stub_thread_remove(t);
+}
+
+static void on_stop(struct stub *s, const struct tracee_stop *stop)
+{
+	struct stub_thread *t = stub_thread_find(s, stop->tid);
+
+	if (stop->kind == TRACEE_GONE) {
+		on_gone(s, stop->tid, (int)stop->value);
+		return;
+	}
+	if (!t) { /* the first stop of a new thread may come before its creator's */
+		on_new_thread(s, stop->tid);
+		t = stub_thread_find(s, stop->tid);
+		if (!t)
+			return; /* nobody's: a thread whose creation was given up */
+	}
+	switch (stop->kind) {
+	case TRACEE_SIGNAL:
+		on_signal(s, t, stop);
+		return;
+	case TRACEE_GROUP:
+		if (tracee_listen(t->tid) < 0)
+			go_on(t, 0);
+		return;
+	case TRACEE_CLONE:
+		if (!stub_thread_find(s, (pid_t)stop->value))
+			on_new_thread(s, (pid_t)stop->value);
+		go_on(t, 0);
+		return;
+	case TRACEE_INTERRUPT:
+		interrupted(t);
+		go_on(t, 0);
+		return;
+	default:
+		go_on(t, 0);
+	}
+}
+
+void stub_reap(struct stub *s)
+{
+	struct tracee_stop stop;
+
+	while (s->pid && s->running && tracee_wait(-1, false, &stop) == 1)
+		on_stop(s, &stop);
+}
+
+void stub_deliver(struct stub *s, int signo)
+{
+	s->letting = signo;
+	if (kill(s->pid, signo) < 0)
+		s->letting = 0; /* gone: told by its stop */
+}
+
+/* --------------------------------------------------------------------- end */
+
+static int die_natively(struct stub *s, int signo)
+{
+	const struct image_action fatal = { 0 };
+	const struct rlimit no_core = { 0, 0 };
+	uint64_t at;
+	int r;
+
+	/* what would be dumped is not the program's memory */
+	if (prlimit(s->pid, RLIMIT_CORE, &no_core, NULL) < 0)
+		return -errno;
+	batch_clear(&s->batch);
+	r = batch_data(&s->batch, &fatal, sizeof(fatal), &at);
+	if (!r && signo != SIGKILL && signo != SIGSTOP)
+		r = batch_add(&s->batch, SYS_rt_sigaction, (uint64_t)signo, at, 0, 8, 0, 0);
+	if (r >= 0)
+		r = batch_run(&s->batch, s->pid, NULL);
+	batch_clear(&s->batch);
+	if (r >= 0 && kill(s->pid, signo) < 0)
+		r = -errno;
+	return r < 0 ? r : 0;
+}
+
+/* only the leader runs on; the others never do, and end with it */
+static void end_threads(struct stub *s)
+{
+	(void)tracee_detach(s->pid, 0); /* fails only when it was killed */
+	for (size_t i = 0; i < s->n; i++) {
+		struct tracee_stop stop;
+		pid_t tid = s->threads[i]->tid;
+
+		while (tid && tid != s->pid && tracee_wait(tid, true, &stop) == 1 &&
+		       stop.kind != TRACEE_GONE)
+			;
+	}
+}
+
+void stub_exit(struct stub *s, int wait_status)
+{
+	struct user_regs_struct regs;
+	int r = stub_halt(s, NULL);
+
+	if (!r && WIFSIGNALED(wait_status)) {
+		r = die_natively(s, WTERMSIG(wait_status));
+	} else if (!r) {
+		r = tracee_get_regs(s->pid, &regs);
+		regs.rip = s->insn;
+		regs.rax = SYS_exit_group;
+		regs.rdi = (uint64_t)WEXITSTATUS(wait_status);
+		regs.orig_rax = (uint64_t)-1;
+		if (!r)
+			r = tracee_set_regs(s->pid, &regs);
+	}
+	if (r < 0)
+		(void)kill(s->pid, SIGKILL);
+	end_threads(s);
+	s->pid = 0;
+	stub_done(s);
+}

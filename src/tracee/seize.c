@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * seize.c - stop all threads of a running process
+ *
+ * Theory of operation. A running thread can make others, a stopped one cannot. So /proc/PID/task is
+ * gone over again and again; each thread that was not seen before is seized and interrupted, and
+ * waited for. A turn that finds nothing new has found all: whoever could have made one more was in
+ * that list. (readdir of a task directory ends early when the thread it stands on ends; that one
+ * was new then, so the turn was not the last.)
+ *
+ * The threads are seized without any option, so that no stop but those of signals, of job control
+ * and ours can come in between; the options are set when all are stopped.
+ *
+ * A signal whose delivery comes first is delivered as if nobody was there, and the thread stops
+ * right after: before the first instruction of the handler. Nothing is held back or queued again.
+ *
+ * exec(2) by a thread not yet stopped takes the others away and gives their leader's id to the
+ * caller. The wait for a thread that is no more ends with -ESRCH, as the leader is ours from the
+ * start (its end wakes us). At the end each thread is asked whether it really stands still.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/parse.h"
+#include "tracee/maps.h"
+#include "tracee/stop.h"
+
+#define TASK_PATH_MAX 48
+#define TURNS_MAX     1000 /* each finds threads that nobody stops: dead ones that another traces */
+
+struct crowd {
+	pid_t pid, *tids;
+	size_t n, n_stopped, max;
+	int stopped; /* signal of the group stop it is in */
+};
+
+/* A thread of ours has ended. That of a process which is our child anyhow, its caller awaits */
+static void reap(const struct crowd *c, pid_t tid)
+{
+	struct proc_stat st;
+
+	if (tid == c->pid && (proc_stat_read(tid, &st, NULL) < 0 || st.ppid == getpid()))
+		return;
+	(void)waitpid(tid, NULL, __WALL | WNOHANG); /* may be reaped already */
+}
+
+static bool known(const struct crowd *c, pid_t tid)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->tids[i] == tid)
+			return true;
+	return false;
+}
+
+/* Which of the reasons for EPERM is it? */
+static int why_not(pid_t pid, struct err *e)
+{
+	struct proc_stat st;
+	int r = proc_stat_read(pid, &st, e);
+
+	if (r < 0)
+		return r;
+	if (st.tracer)
+		return err_set(e, -EBUSY,
+			       "process %d is traced by process %d (a debugger?): end that first",
+			       pid, st.tracer);
+	if (st.state == 'Z' && st.n_threads > 1)
+		return err_set(e, -EOPNOTSUPP,
+			       "the first thread of process %d has ended while others run", pid);
+	if (st.state == 'Z')
+		return err_set(e, -ESRCH, "process %d has ended", pid);
+	return err_set(e, -EPERM, "not allowed to trace process %d: CAP_SYS_PTRACE is wanted", pid);
+}
+
+/* Return: 1 one more, 0 it ends or has ended, -errno */
+static int take(struct crowd *c, pid_t tid, struct err *e)
+{
+	int r;
+
+	if (c->n == c->max)
+		return err_set(e, -E2BIG, "process %d has more than %zu threads", c->pid, c->max);
+
+	r = tracee_seize(tid, 0, e);
+	if (r < 0 && tid != c->pid && (r == -ESRCH || r == -EPERM)) {
+		struct proc_stat st;
+
+		if (r == -ESRCH || proc_stat_read(tid, &st, NULL) < 0 || st.state == 'Z' ||
+		    st.state == 'X')
+			return 0;
+	}
+	if (r == -EPERM)
+		return why_not(tid, e);
+	if (r < 0)
+		return r;
+
+	c->tids[c->n++] = tid;
+	r = tracee_interrupt(tid);
+	return r < 0 && r != -ESRCH ? r : 1; /* if it has ended the wait will say so */
+}
+
+/* Return: 0, -ESRCH it has ended, -EINTR */
+static int settle(struct crowd *c, pid_t tid)
+{
+	for (;;) {
+		struct tracee_stop s;
+		int r = stop_wait(tid, &s);
+
+		if (r < 0)
+			return r;
+		if (s.kind == TRACEE_GROUP)
+			c->stopped = s.signo;
+		if (s.kind == TRACEE_GROUP || s.kind == TRACEE_INTERRUPT)
+			return 0;
+
+		r = tracee_interrupt(tid);
+		if (r == 0)
+			r = tracee_cont(tid, s.signo);
+		if (r < 0 && r != -ESRCH)
+			return r;
+	}
+}
+
+static int settle_new(struct crowd *c, struct err *e)
+{
+	while (c->n_stopped < c->n) {
+		pid_t tid = c->tids[c->n_stopped];
+		int r = settle(c, tid);
+
+		if (r == -EINTR)
+			return err_set(
+				e, r,
+				"thread %d does not stop: it waits in the kernel (for a disk or "
+				"a file server?); try again when it has gone on",
+				tid);
+		if (r == -ESRCH && tid != c->pid) {
+			reap(c, tid);
+			c->tids[c->n_stopped] = c->tids[--c->n];
+			continue;
+		}
+		if (r < 0)
+			return err_set(e, r, "process %d has ended", c->pid);
+		c->n_stopped++;
+	}
+	return 0;
+}
+
+/* Return: 1 some were new, 0 none was, -errno */
+static int turn(struct crowd *c, struct err *e)
+{
+	char path[TASK_PATH_MAX];
+	struct dirent *d;
+	bool new = false;
+	int r = 0;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", c->pid);
+	dir = opendir(path);
+	if (!dir)
+		return err_set(e, errno == ENOENT ? -ESRCH : -errno, "read '%s': %s", path,
+			       strerror(errno));
+
+	while (r >= 0 && (d = readdir(dir))) {
+		uint32_t tid;
+
+		if (parse_u32(d->d_name, &tid) < 0 || known(c, (pid_t)tid))
+			continue;
+		new = true;
+		r = take(c, (pid_t)tid, e);
+	}
+	(void)closedir(dir);
+	if (r >= 0)
+		r = settle_new(c, e);
+	return r < 0 ? r : new;
+}
+
+/* Does each one stand still, and obey? */
+static int confirm(struct crowd *c, unsigned long options, struct err *e)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		int r = tracee_set_options(c->tids[i], options);
+
+		if (r == -ESRCH)
+			return err_set(e, -ESRCH,
+				       "process %d has ended, or became another program, while it "
+				       "was stopped: look again",
+				       c->pid);
+		if (r < 0)
+			return err_set(e, r, "cannot set options of thread %d: %s", c->tids[i],
+				       strerror(-r));
+	}
+	return 0;
+}
+
+static void let_go(struct crowd *c, bool impatient)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		pid_t tid = c->tids[i];
+
+		if (i >= c->n_stopped && impatient)
+			continue; /* cannot be detached before it stops */
+		if (tracee_detach(tid, 0) == 0)
+			continue;
+		/* it runs: not stopped yet, or this id is another thread's since an exec */
+		if (tracee_interrupt(tid) == 0 && settle(c, tid) == 0 && tracee_detach(tid, 0) == 0)
+			continue;
+		reap(c, tid);
+	}
+}
+
+int tracee_seize_all(pid_t pid, unsigned long options, pid_t *tids, size_t max, size_t *ret_n,
+		     int *stopped, struct err *e)
+{
+	struct crowd c = { .pid = pid, .tids = tids, .max = max };
+	int r = take(&c, pid, e);
+
+	if (r >= 0)
+		r = settle_new(&c, e);
+	for (int turns = 0; r >= 0; turns++) {
+		if (turns == TURNS_MAX)
+			r = err_set(e, -EBUSY, "threads of process %d come and go: try again", pid);
+		else
+			r = turn(&c, e);
+		if (r == 0)
+			break;
+	}
+	if (r >= 0)
+		r = confirm(&c, options, e);
+	if (r < 0) {
+		let_go(&c, r == -EINTR);
+		return r;
+	}
+
+	*ret_n = c.n;
+	*stopped = c.stopped;
+	return 0;
+}
