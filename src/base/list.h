@@ -8,8 +8,6 @@
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
-#include <stdbool.h>
-
 #include "base/attr.h"
 
 struct list {
@@ -20,11 +18,6 @@ static inline void list_init(struct list *l)
 {
 	l->prev = l;
 	l->next = l;
-}
-
-static inline bool list_empty(const struct list *l)
-{
-	return l->next == l;
 }
 
 /* at the end of @head */

@@ -111,30 +111,6 @@ int parse_duration(const char *s, uint64_t *ret_ms)
 	return parse_unit(s, units, ARRAY_LEN(units), ret_ms);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-int parse_hex(const char *s, uint8_t *ret, size_t n)
-{
-	if (strlen(s) != 2 * n)
-		return -EINVAL;
-	for (size_t i = 0; i < 2 * n; i++)
-		if (hex_digit(s[i]) < 0)
-			return -EINVAL;
-	for (size_t i = 0; i < n; i++)
-		ret[i] = (uint8_t)((unsigned int)hex_digit(s[2 * i]) << 4 |
-				   (unsigned int)hex_digit(s[2 * i + 1]));
-	return 0;
-}
-
 void hex_format(const uint8_t *p, size_t n, char *to)
 {
 	static const char digits[] = "0123456789abcdef";

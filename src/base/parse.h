@@ -24,9 +24,6 @@ int parse_size(const char *s, uint64_t *ret_bytes) MUST_CHECK;
 /** parse_duration() - Milliseconds; the unit ms, s, m, h or d is wanted: "500ms", "10m", "1d" */
 int parse_duration(const char *s, uint64_t *ret_ms) MUST_CHECK;
 
-/** parse_hex() - Exactly n bytes from 2n hexadecimal digits, either case */
-int parse_hex(const char *s, uint8_t *ret, size_t n) MUST_CHECK;
-
 /** hex_format() - 2n digits and a NUL into to, which holds 2n+1 bytes */
 void hex_format(const uint8_t *p, size_t n, char *to);
 

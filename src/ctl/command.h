@@ -15,6 +15,8 @@
 	X("token create", "make a secret that lets machines join", cmd_token_create)               \
 	X("token list", "list tokens", cmd_token_list)                                             \
 	X("token revoke", "take a token back", cmd_token_revoke)                                   \
+	X("operator list", "list the operators' credentials", cmd_operator_list)                   \
+	X("operator revoke", "take an operator's credential back", cmd_operator_revoke)            \
 	X("node list", "list the nodes", cmd_nodes)                                                \
 	X("node show", "all that is known of one node", cmd_node_show)                             \
 	X("node approve", "let a machine in that asked without a token", cmd_node_approve)         \

@@ -24,13 +24,14 @@
 #include "os/fd.h"
 #include "os/file.h"
 
-#define STATE_DIR      "/var/lib/comosix"
-#define WORK_DIR       ".node.join"
-#define PORT_TEXT      ":4661"
-#define PIN_MIN	       32 /* digits: 128 bits */
-#define FILE_BYTES_MAX 65536
-#define POLL_S	       2
-#define RETRY_MS       500
+#define STATE_DIR	"/var/lib/comosix"
+#define WORK_DIR	".node.join"
+#define PORT_TEXT	":4661"
+#define PIN_MIN		32 /* digits: 128 bits */
+#define FILE_BYTES_MAX	65536
+#define POLL_S		2
+#define RETRY_MS	500
+#define PATIENCE_MAX_MS 3600000 /* a head that says later than this says no */
 
 struct join_options {
 	const char *head, *token, *token_file, *name, *state, *address, *pin;
@@ -56,7 +57,7 @@ static const struct opt_spec specs[] = {
 	{ "ca-fingerprint", 0, OPT_STRING, offsetof(struct join_options, pin), "HEX",
 	  "of the cluster's authority, when there is no token" },
 	{ "retry", 0, OPT_DURATION, offsetof(struct join_options, retry_ms), "DURATION",
-	  "go on trying to reach the head so long (15s)" },
+	  "go on so long when the head is away or asks to wait (15s)" },
 	{ "wait", 0, OPT_DURATION, offsetof(struct join_options, wait_ms), "DURATION",
 	  "wait so long for the operator's approval (1h)" },
 	{ "json", 0, OPT_FLAG, offsetof(struct join_options, json), NULL, "print JSON" },
@@ -148,22 +149,26 @@ static int open_client(const struct join *j, bool checked, struct api_client **r
 	return api_open(&c, ret, e);
 }
 
-/* while the head cannot be reached at all, try again for a while */
+/* while the head cannot be reached at all, or asks for patience, try again for a while */
 static int call(struct join *j, bool checked, const char *method, const char *path,
 		const json_t *body, json_t **ret, struct err *e)
 {
 	for (;;) {
 		struct api_client *c;
+		uint64_t wait_ms;
 		int r = open_client(j, checked, &c, e);
 
 		if (r < 0)
 			return r;
 		r = api_call(c, method, path, body, ret, e);
 		j->http_status = api_status(c);
+		/* it may be starting, or have just certified us in an answer that was lost */
+		wait_ms = r == -ECONNREFUSED ? RETRY_MS : r == -EREMOTE ? api_retry_s(c) * 1000 : 0;
 		api_close(c);
-		if (r != -ECONNREFUSED || clock_boot_ms() >= j->retry_until_ms)
+		if (!wait_ms || wait_ms > PATIENCE_MAX_MS ||
+		    clock_boot_ms() + wait_ms > j->retry_until_ms)
 			return r;
-		(void)usleep(RETRY_MS * 1000); /* waits for a head that may be starting */
+		(void)usleep((useconds_t)wait_ms * 1000);
 	}
 }
 

@@ -9,6 +9,7 @@
 
 #include "ctl/command.h"
 #include "os/fd.h"
+#include "os/sock.h"
 
 #define HELP_MAX 8192
 
@@ -29,15 +30,25 @@ bool lab_options(const struct opt_command *cmd, int argc, char **argv, void *tar
 		return false;
 	}
 	if (r < 0) {
-		*ret_status = lab_say(EXIT_USAGE, "%s", e.text);
+		*ret_status = lab_say(EXIT_USAGE, "%s; see '%s --help'", e.text, cmd->name);
 		return false;
 	}
-	if (words >= 0 && argc - *ret_first != words) {
-		*ret_status = lab_say(EXIT_USAGE, "usage: %s [options] %s", cmd->name,
-				      cmd->args ? cmd->args : "");
+	if (argc - *ret_first < words) {
+		*ret_status = lab_missing(cmd);
+		return false;
+	}
+	if (words >= 0 && argc - *ret_first > words) {
+		*ret_status = lab_say(EXIT_USAGE, "'%s' is one word too many; see '%s --help'",
+				      argv[*ret_first + words], cmd->name);
 		return false;
 	}
 	return true;
+}
+
+int lab_missing(const struct opt_command *cmd)
+{
+	return lab_say(EXIT_USAGE, "which node? usage: %s [options] %s; see '%s --help'", cmd->name,
+		       cmd->args, cmd->name);
 }
 
 int lab_say(int status, const char *fmt, ...)
@@ -60,7 +71,7 @@ int lab_connect(const char *lab, int *ret_fd)
 
 	if (r < 0)
 		return lab_say(EXIT_USAGE, "%s", e.text);
-	r = channel_connect(p.control, ret_fd, &e);
+	r = sock_packet_connect(p.control, ret_fd, &e);
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return lab_say(EXIT_NOT_FOUND,
 			       "no lab '%s' is up; start one: comosix lab up --name %s --nodes 4",

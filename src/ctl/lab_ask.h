@@ -21,6 +21,9 @@
 bool lab_options(const struct opt_command *cmd, int argc, char **argv, void *target, int words,
 		 int *ret_first, int *ret_status) MUST_CHECK;
 
+/** lab_missing() - Say that the command line names no node; Return: the exit status */
+int lab_missing(const struct opt_command *cmd) MUST_CHECK;
+
 /** lab_say() - Print "comosix lab: text" on stderr; Return: @status */
 int lab_say(int status, const char *fmt, ...) PRINTF(2, 3);
 

@@ -37,7 +37,7 @@ static const struct opt_spec specs[] = {
 
 static const struct opt_command exec_command = {
 	"comosix lab exec",
-	"NODE -- CMD [ARG...]",
+	"NODE [[--] CMD [ARG...]]",
 	"run a command on a node of a lab, as the caller",
 	"  comosix lab exec head -- comosix status\n"
 	"  comosix lab exec n1 -- sh -c 'hostname; ip address'\n"
@@ -253,8 +253,7 @@ int cmd_lab_exec(int argc, char **argv)
 	if (!lab_options(&exec_command, argc, argv, &o, -1, &first, &status))
 		return status;
 	if (first >= argc)
-		return lab_say(EXIT_USAGE, "usage: %s [options] %s", exec_command.name,
-			       exec_command.args);
+		return lab_missing(&exec_command);
 	cmd = argv + first + 1;
 	if (*cmd && !strcmp(*cmd, "--"))
 		cmd++;

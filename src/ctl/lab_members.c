@@ -76,36 +76,6 @@ static int note(struct list *l, const struct frame *f, bool *ret_end, struct err
 	return 0;
 }
 
-int lab_members(const char *lab, const char *node, struct lab_member **ret, size_t *ret_n,
-		struct err *e)
-{
-	AUTO_FREE struct list *l = calloc(1, sizeof(*l));
-	bool end = false;
-	struct local c;
-	struct frame f;
-	int r;
-
-	if (!l)
-		return err_set(e, -ENOMEM, "out of memory");
-	r = open_members(lab, node, false, &c, e);
-	if (r < 0)
-		return r;
-	while (!end && (r = local_next(&c, &f, e)) == 1) {
-		r = note(l, &f, &end, e);
-		if (r < 0)
-			break;
-	}
-	local_close(&c);
-	if (r < 0)
-		return r;
-	*ret = calloc(l->n + 1, sizeof(**ret));
-	if (!*ret)
-		return err_set(e, -ENOMEM, "out of memory");
-	memcpy(*ret, l->m, l->n * sizeof(l->m[0]));
-	*ret_n = l->n;
-	return 0;
-}
-
 static uint32_t count_alive(const struct list *l)
 {
 	uint32_t n = 0;
@@ -127,35 +97,58 @@ static int bound(int fd, uint64_t deadline_ms, struct err *e)
 	return 0;
 }
 
-int lab_members_wait(const char *lab, const char *node, uint32_t alive, uint64_t deadline_ms,
-		     struct err *e)
+/* read until all are told of and so many are alive; deadline_ms 0: none */
+static int read_members(const char *lab, const char *node, uint32_t alive, uint64_t deadline_ms,
+			struct list *l, struct err *e)
 {
-	AUTO_FREE struct list *l = calloc(1, sizeof(*l));
 	bool end = false;
 	struct local c;
 	struct frame f;
-	int r;
+	int r = open_members(lab, node, alive > 0, &c, e);
 
-	if (!l)
-		return err_set(e, -ENOMEM, "out of memory");
-	r = open_members(lab, node, true, &c, e);
 	if (r < 0)
 		return r;
-	for (;;) {
-		r = bound(c.fd, deadline_ms, e);
+	while (!r && (!end || count_alive(l) < alive)) {
+		if (deadline_ms)
+			r = bound(c.fd, deadline_ms, e);
 		if (!r)
 			r = local_next(&c, &f, e);
 		if (r == -EAGAIN || r == -EWOULDBLOCK)
 			r = err_set(e, -ETIMEDOUT, "%s knows %u of %u nodes", node, count_alive(l),
 				    alive);
-		if (!r)
+		else if (!r)
 			r = err_set(e, -ECONNRESET, "comosixd of %s ended", node);
-		if (r < 0)
-			break;
-		r = note(l, &f, &end, e);
-		if (r < 0 || (end && count_alive(l) >= alive))
-			break;
+		else if (r > 0)
+			r = note(l, &f, &end, e);
 	}
 	local_close(&c);
-	return r < 0 ? r : 0;
+	return r;
+}
+
+int lab_members(const char *lab, const char *node, struct lab_member **ret, size_t *ret_n,
+		struct err *e)
+{
+	AUTO_FREE struct list *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = read_members(lab, node, 0, 0, l, e);
+	if (r < 0)
+		return r;
+	*ret = calloc(l->n + 1, sizeof(**ret));
+	if (!*ret)
+		return err_set(e, -ENOMEM, "out of memory");
+	memcpy(*ret, l->m, l->n * sizeof(l->m[0]));
+	*ret_n = l->n;
+	return 0;
+}
+
+int lab_members_wait(const char *lab, const char *node, uint32_t alive, uint64_t deadline_ms,
+		     struct err *e)
+{
+	AUTO_FREE struct list *l = calloc(1, sizeof(*l));
+
+	return l ? read_members(lab, node, alive, deadline_ms, l, e)
+		 : err_set(e, -ENOMEM, "out of memory");
 }

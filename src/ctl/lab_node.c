@@ -2,6 +2,9 @@
 /* lab_node.c - comosix lab kill, start, cut, heal, add: change a lab that is up */
 #include "ctl/lab_ask.h"
 
+#include <jansson.h>
+
+#include "ctl/ask.h"
 #include "ctl/command.h"
 
 struct options {
@@ -83,7 +86,7 @@ int cmd_lab_heal(int argc, char **argv)
 struct add_options {
 	const char *name, *role;
 	uint32_t count;
-	bool nat;
+	bool nat, json;
 };
 
 static const struct opt_spec add_specs[] = {
@@ -92,6 +95,7 @@ static const struct opt_spec add_specs[] = {
 	  "desktop or server (default desktop)" },
 	{ "nat", 0, OPT_FLAG, offsetof(struct add_options, nat), NULL,
 	  "behind a router that lets nothing in" },
+	{ "json", 0, OPT_FLAG, offsetof(struct add_options, json), NULL, "for programs" },
 	{ "name", 0, OPT_STRING, offsetof(struct add_options, name), "LAB",
 	  "which lab (default lab)" },
 };
@@ -99,12 +103,33 @@ static const struct opt_spec add_specs[] = {
 static const struct opt_command add_command = {
 	"comosix lab add",
 	NULL,
-	"add nodes to a lab that is up",
+	"add nodes to a lab that is up, and print their names",
 	"  comosix lab add\n  comosix lab add --count 2 --role server\n",
 	add_specs,
 	ARRAY_LEN(add_specs),
 	false,
 };
+
+/* nodes are numbered in the order they are added */
+static int print_added(const struct add_options *o, uint32_t first)
+{
+	json_t *names = json_array(), *all;
+	char name[16];
+
+	for (uint32_t i = first; i < first + o->count; i++) {
+		(void)snprintf(name, sizeof(name), "n%u", i);
+		if (!o->json)
+			(void)puts(name);
+		else
+			(void)json_array_append_new(names, json_string(name)); /* NULL: one less */
+	}
+	if (!o->json) {
+		json_decref(names);
+		return fflush(stdout) ? EXIT_ERROR : EXIT_ALL_WELL;
+	}
+	all = json_pack("{s:s, s:o}", "lab", o->name, "nodes", names);
+	return all ? ask_print_json(all) : EXIT_ERROR;
+}
 
 int cmd_lab_add(int argc, char **argv)
 {
@@ -127,7 +152,8 @@ int cmd_lab_add(int argc, char **argv)
 	flags[0] = (char)('0' + (server ? LAB_ADD_SERVER : 0) + (o.nat ? LAB_ADD_NAT : 0));
 	flags[1] = '\0';
 	status = lab_ask(o.name, SAY_ADD, (int)o.count, flags, &m);
-	if (!status)
-		channel_msg_done(&m);
-	return status;
+	if (status)
+		return status;
+	channel_msg_done(&m);
+	return print_added(&o, (uint32_t)m.number);
 }

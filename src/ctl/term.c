@@ -9,6 +9,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#define PRINT_MAX (64 * 1024 * 1024)
+
 static const char *const styles[] = {
 	[TERM_PLAIN] = "",	  [TERM_BOLD] = "\033[1m",  [TERM_DIM] = "\033[2m",
 	[TERM_GOOD] = "\033[32m", [TERM_WARN] = "\033[33m", [TERM_BAD] = "\033[31m",
@@ -128,6 +130,19 @@ int term_table_put(const struct term_table *t, bool colors, struct buf *to)
 			       term_style_off(c->style, colors), last || t->right[column] ? 0 : pad,
 			       "", last ? "\n" : "  ");
 	}
+	return r;
+}
+
+int term_table_print(const struct term_table *t)
+{
+	struct buf b;
+	int r;
+
+	buf_init(&b, PRINT_MAX);
+	r = term_table_put(t, term_colors(), &b);
+	if (!r && (fputs(buf_text(&b), stdout) == EOF || fflush(stdout)))
+		r = -EIO;
+	buf_done(&b);
 	return r;
 }
 

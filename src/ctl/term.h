@@ -50,6 +50,9 @@ int term_cell(struct term_table *t, enum term_style style, const char *fmt, ...)
 /** term_table_put() - The table as text */
 int term_table_put(const struct term_table *t, bool colors, struct buf *to) MUST_CHECK;
 
+/** term_table_print() - The table on stdout; 0 or -errno */
+int term_table_print(const struct term_table *t) MUST_CHECK;
+
 /** term_bar() - "#####-----" of so many cells, with block characters in a UTF-8 terminal */
 void term_bar(double part, unsigned int cells, char *to, size_t size);
 

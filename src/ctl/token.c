@@ -87,19 +87,6 @@ int cmd_token_create(int argc, char **argv)
 	return EXIT_ALL_WELL;
 }
 
-static int print_table(const struct term_table *t)
-{
-	struct buf b;
-	int r;
-
-	buf_init(&b, 64 * 1024 * 1024);
-	r = term_table_put(t, term_colors(), &b);
-	if (!r)
-		(void)fputs(buf_text(&b), stdout);
-	buf_done(&b);
-	return r < 0 || fflush(stdout) ? EXIT_ERROR : EXIT_ALL_WELL;
-}
-
 int cmd_token_list(int argc, char **argv)
 {
 	struct term_table t;
@@ -134,7 +121,7 @@ int cmd_token_list(int argc, char **argv)
 		r |= term_cell(&t, TERM_PLAIN, "%s", ask_text(row, "note"));
 	}
 	if (!r)
-		r = print_table(&t);
+		r = term_table_print(&t);
 	term_table_done(&t);
 	json_decref(answer);
 	return r ? EXIT_ERROR : EXIT_ALL_WELL;

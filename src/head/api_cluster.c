@@ -77,15 +77,15 @@ void api_cluster(struct api *a, const struct http_request *q, struct http_reply 
 	uint64_t epoch = 0;
 	json_t *states, *health;
 	struct err e = { 0 };
-	int r = store_begin(a->store, &e);
+	int r;
 
 	(void)q;
-	if (!r) {
-		r = store_nodes(a->store, &list, &n, &e);
-		if (!r)
-			r = store_joins(a->store, &joins, &n_joins, &e);
-		store_rollback(a->store); /* nothing was written */
-	}
+	if (!api_begin(a, to))
+		return;
+	r = store_nodes(a->store, &list, &n, &e);
+	if (!r)
+		r = store_joins(a->store, &joins, &n_joins, &e);
+	store_rollback(a->store); /* nothing was written */
 	if (r < 0) {
 		reply_err(to, r, &e);
 		return;

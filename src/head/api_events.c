@@ -8,36 +8,6 @@
 #include "base/parse.h"
 #include "os/clock.h"
 
-const char *api_by(const struct http_request *q)
-{
-	return q->caller == CALLER_NONE ? "nobody" : q->who.name;
-}
-
-int api_event(struct api *a, const char *type, const char *subject, const char *by,
-	      const char *text, struct err *e)
-{
-	struct store_event ev = { .time = clock_wall_s() };
-
-	(void)snprintf(ev.type, sizeof(ev.type), "%s", type);
-	(void)snprintf(ev.subject, sizeof(ev.subject), "%s", subject);
-	(void)snprintf(ev.by, sizeof(ev.by), "%s", by);
-	(void)snprintf(ev.text, sizeof(ev.text), "%s", text);
-	return store_event_add(a->store, &ev, e);
-}
-
-bool api_commit(struct api *a, struct http_reply *to)
-{
-	struct err e = { 0 };
-	int r = store_commit(a->store, &e);
-
-	if (r < 0) {
-		reply_err(to, r, &e);
-		return false;
-	}
-	bus_events(&a->bus);
-	return true;
-}
-
 json_t *api_event_json(const struct store_event *ev)
 {
 	return json_pack("{s:I, s:o, s:s, s:s, s:s, s:s}", "id", (json_int_t)ev->id, "time",
@@ -52,14 +22,14 @@ static void list_events(struct api *a, int64_t after, size_t max, struct http_re
 	json_t *rows;
 	struct err e = { 0 };
 	size_t n;
-	int r = store_begin(a->store, &e);
+	int r;
 
-	if (!r) {
-		r = store_events(a->store, after, max, &list, &n, &e);
-		if (!r)
-			r = store_event_last(a->store, &last, &e);
-		store_rollback(a->store); /* nothing was written */
-	}
+	if (!api_begin(a, to))
+		return;
+	r = store_events(a->store, after, max, &list, &n, &e);
+	if (!r)
+		r = store_event_last(a->store, &last, &e);
+	store_rollback(a->store); /* nothing was written */
 	if (r < 0) {
 		reply_err(to, r, &e);
 		return;
@@ -78,11 +48,10 @@ static void begin_stream(struct api *a, const struct http_request *q, bool given
 	int r = 0;
 
 	if (!given) {
-		r = store_begin(a->store, &e);
-		if (!r) {
-			r = store_event_last(a->store, &after, &e);
-			store_rollback(a->store); /* nothing was written */
-		}
+		if (!api_begin(a, to))
+			return;
+		r = store_event_last(a->store, &after, &e);
+		store_rollback(a->store); /* nothing was written */
 	}
 	if (r < 0) {
 		reply_err(to, r, &e);

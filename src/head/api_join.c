@@ -15,7 +15,9 @@
  *				number only it knows, until the operator has decided
  *
  * Renewal is the first row: the key is known, so a certificate for that key can do no harm in other
- * hands, and a desktop that was off for a month needs nobody to come back.
+ * hands, and a desktop that was off for a month needs nobody to come back. Whichever way it comes,
+ * a node gets one certificate in CERTIFICATE_EVERY_S: a machine that asks without end keeps neither
+ * the signer nor the disk from the others.
  */
 #include <errno.h>
 #include <gnutls/gnutls.h>
@@ -27,7 +29,8 @@
 #include "os/clock.h"
 #include "os/rand.h"
 
-#define NAME_TRIES 4096
+#define NAME_TRIES	    4096
+#define CERTIFICATE_EVERY_S 10
 
 /* what a machine says about itself */
 struct machine {
@@ -143,6 +146,14 @@ static json_t *statement_json(struct api *a, struct err *e)
 	return j;
 }
 
+/* seconds until the node may have another certificate; a clock that was set back is no reason */
+static uint32_t certificate_wait_s(const struct store_node *n, int64_t now)
+{
+	bool early = now >= n->renewed && now < n->renewed + CERTIFICATE_EVERY_S;
+
+	return early ? (uint32_t)(n->renewed + CERTIFICATE_EVERY_S - now) : 0;
+}
+
 /* inside a transaction: sign for the node, remember it, make the answer. NULL: *r says why */
 static json_t *give_certificate(struct api *a, struct store_node *n, const char *csr, int *r,
 				struct err *e)
@@ -150,7 +161,13 @@ static json_t *give_certificate(struct api *a, struct store_node *n, const char 
 	struct sign_result res;
 	json_t *peers, *statement, *j = NULL;
 	int64_t now = clock_wall_s();
+	uint32_t wait_s = certificate_wait_s(n, now);
 
+	if (wait_s) {
+		*r = err_set(e, -EAGAIN, "%s got a certificate just now; ask again in %u s",
+			     n->name, wait_s);
+		return NULL;
+	}
 	*r = sign_node(&a->sign, n->name, n->role, n->id, csr, &res, e);
 	if (*r < 0)
 		return NULL;
@@ -179,21 +196,6 @@ static json_t *give_certificate(struct api *a, struct store_node *n, const char 
 	return j;
 }
 
-/* ends the transaction and answers */
-static void finish(struct api *a, json_t *j, unsigned int status, int r, const struct err *e,
-		   struct http_reply *to)
-{
-	if (r < 0) {
-		store_rollback(a->store);
-		json_decref(j);
-		reply_err(to, r, e);
-	} else if (api_commit(a, to)) {
-		reply_json(to, status, j);
-	} else {
-		json_decref(j);
-	}
-}
-
 /* ends the transaction and answers with a certificate for a known node */
 static void again(struct api *a, struct store_node *n, const struct machine *m, unsigned int status,
 		  struct http_reply *to)
@@ -215,7 +217,7 @@ static void again(struct api *a, struct store_node *n, const struct machine *m, 
 		n->relayed = m->relayed;
 	}
 	j = give_certificate(a, n, m->csr, &r, &e);
-	finish(a, j, status, r, &e, to);
+	api_finish(a, j, status, r, &e, to);
 }
 
 /* --- a new node --- */
@@ -350,7 +352,7 @@ static void join_by_token(struct api *a, const struct machine *m, struct http_re
 	if (!r)
 		(void)snprintf(to->log, sizeof(to->log), "joined %s (%s) by %s", n.name, n.role,
 			       by);
-	finish(a, j, 201, r, &e, to);
+	api_finish(a, j, 201, r, &e, to);
 }
 
 /* --- without a token --- */
@@ -417,7 +419,7 @@ static void join_by_asking(struct api *a, const struct machine *m, struct http_r
 		reply_problem(to, PROBLEM_JOIN_REFUSED, "ask the operator why, or for a token");
 		return;
 	}
-	finish(a, r < 0 ? NULL : pending_json(&j), 202, r, &e, to);
+	api_finish(a, r < 0 ? NULL : pending_json(&j), 202, r, &e, to);
 }
 
 void api_join(struct api *a, const struct http_request *q, struct http_reply *to)
@@ -436,13 +438,11 @@ void api_join(struct api *a, const struct http_request *q, struct http_reply *to
 	if (!allowed) {
 		reply_problem(to, PROBLEM_TOO_MANY, "unknown tokens came from %s; wait a minute",
 			      m.source);
+		to->retry_s = 60;
 		return;
 	}
-	r = store_begin(a->store, &e);
-	if (r < 0) {
-		reply_err(to, r, &e);
+	if (!api_begin(a, to))
 		return;
-	}
 	r = store_node_by_key(a->store, m.key_fingerprint, &n, &e);
 	if (!r) {
 		again(a, &n, &m, 200, to);
@@ -462,37 +462,31 @@ void api_join_poll(struct api *a, const struct http_request *q, struct http_repl
 	struct store_join j;
 	json_t *answer = NULL;
 	struct err e = { 0 };
-	int r = store_begin(a->store, &e);
+	int r;
 
-	if (r < 0) {
-		reply_err(to, r, &e);
+	if (!api_begin(a, to))
 		return;
-	}
 	r = store_join_by_id(a->store, q->word, &j, &e);
-	if (r == -ENOENT) {
-		store_rollback(a->store);
-		reply_problem(to, PROBLEM_NOT_FOUND,
-			      "this request to join is not known, or was forgotten after an "
-			      "hour; join again");
+	if (!api_found(a, r, &e, to,
+		       "this request to join is not known, or was forgotten after an hour; "
+		       "join again"))
 		return;
-	}
-	if (!r && !strcmp(j.state, "refused")) {
+	if (!strcmp(j.state, "refused")) {
 		store_rollback(a->store);
 		reply_problem(to, PROBLEM_JOIN_REFUSED, "ask the operator why, or for a token");
 		return;
 	}
-	if (!r && !strcmp(j.state, "pending")) {
+	if (!strcmp(j.state, "pending")) {
 		store_rollback(a->store);
 		reply_json(to, 202, pending_json(&j));
 		return;
 	}
-	if (!r)
-		r = store_node_by_id(a->store, j.node_id, &n, &e);
+	r = store_node_by_id(a->store, j.node_id, &n, &e);
 	if (!r && !strcmp(n.state, "revoked"))
 		r = err_set(&e, -EPERM, "the node %s was expelled", n.name);
 	if (!r)
 		answer = give_certificate(a, &n, j.csr, &r, &e);
-	finish(a, answer, 200, r, &e, to);
+	api_finish(a, answer, 200, r, &e, to);
 }
 
 void api_renew(struct api *a, const struct http_request *q, struct http_reply *to)
@@ -504,22 +498,11 @@ void api_renew(struct api *a, const struct http_request *q, struct http_reply *t
 
 	if (!read_machine(q, false, &m, to))
 		return;
-	r = store_begin(a->store, &e);
-	if (r < 0) {
-		reply_err(to, r, &e);
+	if (!api_begin(a, to))
 		return;
-	}
 	r = store_node_by_key(a->store, m.key_fingerprint, &n, &e);
-	if (!r) {
+	if (api_found(a, r, &e, to, "no node has this key; join again with 'comosix join'"))
 		again(a, &n, &m, 200, to);
-		return;
-	}
-	store_rollback(a->store);
-	if (r == -ENOENT)
-		reply_problem(to, PROBLEM_NOT_FOUND,
-			      "no node has this key; join again with 'comosix join'");
-	else
-		reply_err(to, r, &e);
 }
 
 /* --- the operator decides --- */
@@ -530,18 +513,18 @@ void api_joins(struct api *a, const struct http_request *q, struct http_reply *t
 	json_t *rows;
 	struct err e = { 0 };
 	size_t n;
-	int r = store_begin(a->store, &e);
+	int r;
 
 	(void)q;
-	if (!r) {
-		r = store_joins_expire(a->store, clock_wall_s() - API_JOIN_LIFE_S, &e);
-		if (!r)
-			r = store_joins(a->store, &list, &n, &e);
-		if (r < 0)
-			store_rollback(a->store);
-		else
-			r = store_commit(a->store, &e);
-	}
+	if (!api_begin(a, to))
+		return;
+	r = store_joins_expire(a->store, clock_wall_s() - API_JOIN_LIFE_S, &e);
+	if (!r)
+		r = store_joins(a->store, &list, &n, &e);
+	if (r < 0)
+		store_rollback(a->store);
+	else
+		r = store_commit(a->store, &e);
 	if (r < 0) {
 		reply_err(to, r, &e);
 		return;
@@ -562,24 +545,17 @@ static bool begin_with_join(struct api *a, const struct http_request *q, struct 
 			    struct http_reply *to)
 {
 	struct err e = { 0 };
-	int r = store_begin(a->store, &e);
+	int r;
 
-	if (r < 0) {
-		reply_err(to, r, &e);
+	if (!api_begin(a, to))
 		return false;
-	}
 	r = store_join_by_name(a->store, q->word, ret, &e);
-	if (!r && !strcmp(ret->state, "pending"))
-		return true;
-	store_rollback(a->store);
-	if (!r || r == -ENOENT)
-		reply_problem(to, PROBLEM_NOT_FOUND,
-			      "no machine called '%s' waits to be let in; see "
-			      "'comosix node list --pending'",
-			      q->word);
-	else
-		reply_err(to, r, &e);
-	return false;
+	if (!r && strcmp(ret->state, "pending") != 0)
+		r = -ENOENT;
+	return api_found(a, r, &e, to,
+			 "no machine called '%s' waits to be let in; see "
+			 "'comosix node list --pending'",
+			 q->word);
 }
 
 void api_node_approve(struct api *a, const struct http_request *q, struct http_reply *to)
@@ -615,11 +591,11 @@ void api_node_approve(struct api *a, const struct http_request *q, struct http_r
 		j.node_id = n.id;
 		r = store_join_decide(a->store, &j, &e);
 	}
-	finish(a,
-	       r < 0 ? NULL
-		     : json_pack("{s:s, s:I, s:s, s:s}", "name", n.name, "id", (json_int_t)n.id,
-				 "role", role, "key_fingerprint", n.key_fingerprint),
-	       200, r, &e, to);
+	api_finish(a,
+		   r < 0 ? NULL
+			 : json_pack("{s:s, s:I, s:s, s:s}", "name", n.name, "id", (json_int_t)n.id,
+				     "role", role, "key_fingerprint", n.key_fingerprint),
+		   200, r, &e, to);
 }
 
 void api_node_refuse(struct api *a, const struct http_request *q, struct http_reply *to)
@@ -634,10 +610,5 @@ void api_node_refuse(struct api *a, const struct http_request *q, struct http_re
 	r = store_join_decide(a->store, &j, &e);
 	if (!r)
 		r = api_event(a, "join.refused", j.name, api_by(q), "was not let in", &e);
-	if (r < 0) {
-		store_rollback(a->store);
-		reply_err(to, r, &e);
-	} else if (api_commit(a, to)) {
-		to->status = 204;
-	}
+	api_finish(a, NULL, 204, r, &e, to);
 }

@@ -57,13 +57,13 @@ void api_nodes(struct api *a, const struct http_request *q, struct http_reply *t
 	json_t *rows;
 	struct err e = { 0 };
 	size_t n;
-	int r = store_begin(a->store, &e);
+	int r;
 
 	(void)q;
-	if (!r) {
-		r = store_nodes(a->store, &list, &n, &e);
-		store_rollback(a->store); /* nothing was written */
-	}
+	if (!api_begin(a, to))
+		return;
+	r = store_nodes(a->store, &list, &n, &e);
+	store_rollback(a->store); /* nothing was written */
 	if (r < 0) {
 		reply_err(to, r, &e);
 		return;
@@ -79,22 +79,10 @@ static bool begin_with_node(struct api *a, const struct http_request *q, struct 
 			    struct http_reply *to)
 {
 	struct err e = { 0 };
-	int r = store_begin(a->store, &e);
 
-	if (r < 0) {
-		reply_err(to, r, &e);
-		return false;
-	}
-	r = store_node_by_name(a->store, q->word, ret, &e);
-	if (!r)
-		return true;
-	store_rollback(a->store);
-	if (r == -ENOENT)
-		reply_problem(to, PROBLEM_NOT_FOUND,
-			      "no node is called '%s'; 'comosix nodes' lists them", q->word);
-	else
-		reply_err(to, r, &e);
-	return false;
+	return api_begin(a, to) &&
+	       api_found(a, store_node_by_name(a->store, q->word, ret, &e), &e, to,
+			 "no node is called '%s'; 'comosix nodes' lists them", q->word);
 }
 
 void api_node(struct api *a, const struct http_request *q, struct http_reply *to)
@@ -125,18 +113,10 @@ void api_node_remove(struct api *a, const struct http_request *q, struct http_re
 	r = store_node_remove(a->store, n.id, &e);
 	if (!r)
 		r = api_event(a, "node.removed", n.name, api_by(q), "was forgotten", &e);
-	if (r < 0) {
-		store_rollback(a->store);
-		reply_err(to, r, &e);
-		return;
-	}
-	if (api_commit(a, to))
-		to->status = 204;
+	api_finish(a, NULL, 204, r, &e, to);
 }
 
-/* the list must be known to the members even when our own comosixd is away for a moment: the
- * thread of live.c brings it again when that is back */
-static bool spread(struct api *a, const struct sign_result *res)
+bool api_spread(struct api *a, const struct sign_result *res)
 {
 	struct err e = { 0 };
 
@@ -184,7 +164,7 @@ void api_node_revoke(struct api *a, const struct http_request *q, struct http_re
 		r = -EIO;
 	}
 	/* whatever our disk says: the peers shall know at once */
-	told = spread(a, &res);
+	told = api_spread(a, &res);
 	if (!r)
 		reply_json(to, 200,
 			   json_pack("{s:s, s:I, s:b}", "name", n.name, "epoch",

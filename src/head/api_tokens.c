@@ -37,13 +37,13 @@ void api_tokens(struct api *a, const struct http_request *q, struct http_reply *
 	json_t *rows;
 	struct err e = { 0 };
 	size_t n;
-	int r = store_begin(a->store, &e);
+	int r;
 
 	(void)q;
-	if (!r) {
-		r = store_tokens(a->store, &list, &n, &e);
-		store_rollback(a->store); /* nothing was written */
-	}
+	if (!api_begin(a, to))
+		return;
+	r = store_tokens(a->store, &list, &n, &e);
+	store_rollback(a->store); /* nothing was written */
 	if (r < 0) {
 		reply_err(to, r, &e);
 		return;
@@ -60,22 +60,13 @@ static bool begin_with_token(struct api *a, const struct http_request *q, struct
 {
 	uint32_t id = 0;
 	struct err e = { 0 };
-	int r = store_begin(a->store, &e);
+	int r;
 
-	if (r < 0) {
-		reply_err(to, r, &e);
+	if (!api_begin(a, to))
 		return false;
-	}
 	r = parse_u32(q->word, &id) < 0 ? -ENOENT : store_token_by_id(a->store, id, ret, &e);
-	if (!r)
-		return true;
-	store_rollback(a->store);
-	if (r == -ENOENT)
-		reply_problem(to, PROBLEM_NOT_FOUND,
-			      "there is no token %s; 'comosix token list' lists them", q->word);
-	else
-		reply_err(to, r, &e);
-	return false;
+	return api_found(a, r, &e, to, "there is no token %s; 'comosix token list' lists them",
+			 q->word);
 }
 
 void api_token(struct api *a, const struct http_request *q, struct http_reply *to)
@@ -99,12 +90,7 @@ void api_token_revoke(struct api *a, const struct http_request *q, struct http_r
 	r = store_token_revoke(a->store, t.id, &e);
 	if (!r)
 		r = api_event(a, "token.revoked", q->word, api_by(q), "was taken back", &e);
-	if (r < 0) {
-		store_rollback(a->store);
-		reply_err(to, r, &e);
-	} else if (api_commit(a, to)) {
-		to->status = 204;
-	}
+	api_finish(a, NULL, 204, r, &e, to);
 }
 
 /* values of a request for a token; else has answered */
@@ -170,11 +156,8 @@ void api_token_create(struct api *a, const struct http_request *q, struct http_r
 		reply_problem(to, PROBLEM_INTERNAL, "no SHA-256; see the head's log");
 		return;
 	}
-	r = store_begin(a->store, &e);
-	if (r < 0) {
-		reply_err(to, r, &e);
+	if (!api_begin(a, to))
 		return;
-	}
 	r = store_token_add(a->store, &t, now, &e);
 	(void)snprintf(number, sizeof(number), "%u", t.id);
 	(void)snprintf(what, sizeof(what), "for %u %s%s", t.count, t.role, t.count > 1 ? "s" : "");

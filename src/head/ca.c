@@ -181,9 +181,39 @@ int ca_make(const char *dir, const char *cluster, int64_t now, struct err *e)
 	return r < 0 ? r : make_statement_key(dir, e);
 }
 
-static int load_key(const char *dir, enum file which, gnutls_privkey_t *ret, struct err *e)
+static int import_key(const gnutls_datum_t *pem, void *to)
 {
-	gnutls_privkey_t key = NULL;
+	gnutls_privkey_t key, *ret = to;
+	int r = gnutls_privkey_init(&key);
+
+	if (r < 0)
+		return r;
+	r = gnutls_privkey_import_x509_raw(key, pem, GNUTLS_X509_FMT_PEM, NULL, 0);
+	if (r < 0)
+		gnutls_privkey_deinit(key);
+	else
+		*ret = key;
+	return r;
+}
+
+static int import_crt(const gnutls_datum_t *pem, void *to)
+{
+	gnutls_x509_crt_t crt, *ret = to;
+	int r = gnutls_x509_crt_init(&crt);
+
+	if (r < 0)
+		return r;
+	r = gnutls_x509_crt_import(crt, pem, GNUTLS_X509_FMT_PEM);
+	if (r < 0)
+		gnutls_x509_crt_deinit(crt);
+	else
+		*ret = crt;
+	return r;
+}
+
+static int load(const char *dir, enum file which,
+		int (*import)(const gnutls_datum_t *pem, void *to), void *to, struct err *e)
+{
 	char path[PATH_MAX];
 	struct buf b;
 	int r;
@@ -191,50 +221,14 @@ static int load_key(const char *dir, enum file which, gnutls_privkey_t *ret, str
 	file_path(path, dir, which);
 	buf_init(&b, KEY_FILE_MAX);
 	r = file_read(path, &b, e);
-	if (r < 0)
-		goto out;
-	gnutls_datum_t d = { (uint8_t *)buf_bytes(&b), (unsigned int)b.len };
+	if (!r) {
+		gnutls_datum_t pem = { (uint8_t *)buf_bytes(&b), (unsigned int)b.len };
 
-	r = gnutls_privkey_init(&key);
-	if (r >= 0)
-		r = gnutls_privkey_import_x509_raw(key, &d, GNUTLS_X509_FMT_PEM, NULL, 0);
-	if (r < 0) {
-		gnutls_privkey_deinit(key);
-		r = tls_err(e, r, path);
-	} else {
-		*ret = key;
+		r = import(&pem, to);
+		r = r < 0 ? tls_err(e, r, path) : 0;
 	}
-out:
 	if (b.data)
-		gnutls_memset(b.data, 0, b.cap);
-	buf_done(&b);
-	return r;
-}
-
-static int load_crt(const char *dir, gnutls_x509_crt_t *ret, struct err *e)
-{
-	gnutls_x509_crt_t crt = NULL;
-	char path[PATH_MAX];
-	struct buf b;
-	int r;
-
-	file_path(path, dir, FILE_CA_PEM);
-	buf_init(&b, KEY_FILE_MAX);
-	r = file_read(path, &b, e);
-	if (r < 0)
-		goto out;
-	gnutls_datum_t d = { (uint8_t *)buf_bytes(&b), (unsigned int)b.len };
-
-	r = gnutls_x509_crt_init(&crt);
-	if (r >= 0)
-		r = gnutls_x509_crt_import(crt, &d, GNUTLS_X509_FMT_PEM);
-	if (r < 0) {
-		gnutls_x509_crt_deinit(crt);
-		r = tls_err(e, r, path);
-	} else {
-		*ret = crt;
-	}
-out:
+		gnutls_memset(b.data, 0, b.cap); /* it may hold a key */
 	buf_done(&b);
 	return r;
 }
@@ -246,11 +240,11 @@ int ca_open(const char *dir, struct ca **ret, struct err *e)
 
 	if (!ca)
 		return err_set(e, -ENOMEM, "out of memory");
-	r = load_key(dir, FILE_CA_KEY, &ca->key, e);
+	r = load(dir, FILE_CA_KEY, import_key, &ca->key, e);
 	if (r >= 0)
-		r = load_key(dir, FILE_STATEMENT_KEY, &ca->statement_key, e);
+		r = load(dir, FILE_STATEMENT_KEY, import_key, &ca->statement_key, e);
 	if (r >= 0)
-		r = load_crt(dir, &ca->crt, e);
+		r = load(dir, FILE_CA_PEM, import_crt, &ca->crt, e);
 	if (r < 0) {
 		ca_close(ca);
 		return r;

@@ -129,12 +129,15 @@ static const struct opt_spec operator_specs[] = {
 	  "where the head keeps its state (" STATE_DIR ")" },
 	{ "etc", 0, OPT_STRING, offsetof(struct options, etc), "DIR",
 	  "where the operator's credential goes (" ETC_DIR ")" },
+	{ "name", 0, OPT_STRING, offsetof(struct options, name), "NAME",
+	  "whose it is, for lists and logs (" OPERATOR_NAME ")" },
 };
 
 static const struct opt_command operator_command = {
 	.name = "comosix-headd operator",
-	.summary = "make a new operator's credential, for one that was lost or has ended",
-	.examples = "  comosix-headd operator\n",
+	.summary = "make a new operator's credential, for one that was lost, revoked or has ended",
+	.examples = "  comosix-headd operator\n"
+		    "  comosix-headd operator --name kim --etc /root/for-kim\n",
 	.specs = operator_specs,
 	.n_specs = ARRAY_LEN(operator_specs),
 };
@@ -243,7 +246,7 @@ static int run_operator(int argc, char **argv, struct options *o)
 		return 2;
 	}
 	log_open(operator_command.name, LOG_WARN);
-	r = setup_operator(o->state, o->etc, &e);
+	r = setup_operator(o->state, o->etc, o->name ? o->name : OPERATOR_NAME, &e);
 	if (r < 0) {
 		(void)fprintf(stderr, "%s: %s%s\n", operator_command.name, e.text,
 			      geteuid() ? "; only root can do this" : "");
@@ -555,8 +558,8 @@ static int serve_helper(struct headd *h)
 static void make_dirs_theirs(const struct sandbox *web, const struct sandbox *signer)
 {
 	static const char *const web_files[] = { "head.db", "head.db-wal", "head.db-shm" };
-	static const char *const signer_files[] = { "ca.key", "ca.pem", "statement.key",
-						    "statement.pub", "revoked" };
+	static const char *const signer_files[] = { "ca.key",	     "ca.pem",	"statement.key",
+						    "statement.pub", "revoked", "operators" };
 
 	give_dir(web->root, web_files, ARRAY_LEN(web_files), web->uid, web->gid);
 	give_dir(signer->root, signer_files, ARRAY_LEN(signer_files), signer->uid, signer->gid);

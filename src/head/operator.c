@@ -7,6 +7,7 @@
 #include <gnutls/x509.h>
 
 #include "net/enroll.h"
+#include "net/identity.h"
 #include "os/file.h"
 
 #define FILE_BYTES_MAX 65536
@@ -32,9 +33,11 @@ int operator_write(const char *path, const char *url, const char *cert, const ch
 	return r;
 }
 
-static int read_end(const char *path, int64_t *ret, struct err *e)
+/* whose it is and when it ends */
+static int read_identity(const char *path, struct identity *ret, struct err *e)
 {
 	gnutls_x509_crt_t crt = NULL;
+	gnutls_datum_t der = { 0 };
 	struct buf b;
 	int r;
 
@@ -46,10 +49,13 @@ static int read_end(const char *path, int64_t *ret, struct err *e)
 		r = gnutls_x509_crt_init(&crt);
 		if (r >= 0)
 			r = gnutls_x509_crt_import(crt, &d, GNUTLS_X509_FMT_PEM);
+		if (r >= 0)
+			r = gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_DER, &der);
 		if (r < 0)
 			r = err_set(e, -EINVAL, "'%s': %s", path, gnutls_strerror(r));
 		else
-			*ret = gnutls_x509_crt_get_expiration_time(crt);
+			r = identity_of_der(der.data, der.size, ret, e);
+		gnutls_free(der.data);
 		gnutls_x509_crt_deinit(crt);
 	}
 	if (b.data)
@@ -63,10 +69,10 @@ int operator_renew(const char *path, const char *url, const char *ca, struct sig
 {
 	struct sign_result res;
 	struct buf key, csr;
-	int64_t end = 0;
-	int r = read_end(path, &end, e);
+	struct identity id;
+	int r = read_identity(path, &id, e);
 
-	if (r == -ENOENT || (!r && now < end - OPERATOR_RENEW_DAYS * 24LL * 3600))
+	if (r == -ENOENT || (!r && now < id.not_after - OPERATOR_RENEW_DAYS * 24LL * 3600))
 		return 0;
 	if (r < 0)
 		return r;
@@ -76,7 +82,8 @@ int operator_renew(const char *path, const char *url, const char *ca, struct sig
 	if (!r)
 		r = enroll_request(buf_bytes(&key), key.len, &csr, e);
 	if (!r)
-		r = sign_operator(s, OPERATOR_NAME, buf_text(&csr), &res, e);
+		r = sign_operator(s, id.role == ROLE_OPERATOR ? id.name : OPERATOR_NAME,
+				  buf_text(&csr), &res, e);
 	if (!r) {
 		r = operator_write(path, url, buf_text(&res.certificate), buf_text(&key), ca, e);
 		sign_result_done(&res);

@@ -34,7 +34,7 @@
 	X(CONFLICT, 409, "conflict", "That does not fit the present state")                        \
 	X(TOO_LARGE, 413, "too-large", "The request is too large")                                 \
 	X(BAD_VALUE, 422, "bad-value", "A value in the request is wrong")                          \
-	X(TOO_MANY, 429, "too-many", "Too many attempts from this address")                        \
+	X(TOO_MANY, 429, "too-many", "Too many requests")                                          \
 	X(INTERNAL, 500, "internal", "The head could not do it")                                   \
 	X(BUSY, 503, "busy", "The head has too much to do")                                        \
 	X(DISK_FULL, 507, "disk-full", "The head's disk is full")

@@ -20,7 +20,7 @@ static const struct route table[] = {
 	{ "GET", "/nodes/{}", MEMBERS, 0, api_node },
 	{ "DELETE", "/nodes/{}", OPERATOR, 0, api_node_remove },
 	{ "POST", "/nodes/{}/revoke", OPERATOR, 0, api_node_revoke },
-	{ "POST", "/nodes/{}/approve", OPERATOR, SMALL_BODY, api_node_approve },
+	{ "POST", "/nodes/{}/approve", OPERATOR, SMALL_BODY, api_node_approve, true },
 	{ "POST", "/nodes/{}/refuse", OPERATOR, 0, api_node_refuse },
 	{ "GET", "/joins", OPERATOR, 0, api_joins },
 	{ "GET", "/tokens", OPERATOR, 0, api_tokens },
@@ -31,6 +31,8 @@ static const struct route table[] = {
 	{ "GET", "/join/{}", ANYBODY, 0, api_join_poll },
 	{ "POST", "/renew", ANYBODY, JOIN_BODY, api_renew },
 	{ "GET", "/revocations", MEMBERS, 0, api_revocations },
+	{ "GET", "/operators", OPERATOR, 0, api_operators },
+	{ "POST", "/operators/{}/revoke", OPERATOR, SMALL_BODY, api_operator_revoke, true },
 	{ "GET", "/events", OPERATOR, 0, api_events },
 };
 

@@ -8,6 +8,7 @@
 #ifndef HEAD_ROUTE_H
 #define HEAD_ROUTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -34,6 +35,7 @@ struct route {
 	unsigned int may; /* CALLER_* */
 	size_t body_max;  /* 0: no body */
 	route_fn *run;
+	bool body_optional;
 };
 
 enum route_result {

@@ -368,7 +368,7 @@ int setup_cluster(struct setup *s, struct err *e)
 	return r;
 }
 
-int setup_operator(const char *state, const char *etc, struct err *e)
+int setup_operator(const char *state, const char *etc, const char *name, struct err *e)
 {
 	struct setup s = { .state = state, .etc = etc };
 	struct work w = { .s = &s, .now = clock_wall_s() };
@@ -388,9 +388,8 @@ int setup_operator(const char *state, const char *etc, struct err *e)
 	if (!r)
 		r = signer_open(path, &s.cluster, &w.signer, e);
 	if (!r)
-		r = make_identity(&w, SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_OPERATOR,
-				  OPERATOR_NAME, "", 0, &w.operator_key, &w.operator_cert, &issued,
-				  e);
+		r = make_identity(&w, SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_OPERATOR, name, "",
+				  0, &w.operator_key, &w.operator_cert, &issued, e);
 	if (!r)
 		r = write_operator(&w, e);
 	work_done(&w);

@@ -30,12 +30,13 @@ int setup_cluster(struct setup *s, struct err *e) MUST_CHECK;
 /**
  * setup_operator() - Make a new operator's credential, for one that was lost or has ended
  * @state, @etc: Directories
+ * @name:	Of the operator, for lists and logs
  * @e:		Reason; -ENOENT when there is no cluster
  *
  * The authority's keys are used as they lie there, which only root can; comosix-headd may run.
  *
  * Return: 0 or -errno
  */
-int setup_operator(const char *state, const char *etc, struct err *e) MUST_CHECK;
+int setup_operator(const char *state, const char *etc, const char *name, struct err *e) MUST_CHECK;
 
 #endif

@@ -18,6 +18,8 @@ void sign_result_done(struct sign_result *r)
 {
 	buf_done(&r->certificate);
 	buf_done(&r->statement);
+	free(r->operators);
+	r->operators = NULL;
 }
 
 /* the answer with our number; older ones are answers that nobody waited for any longer */
@@ -40,6 +42,25 @@ static Cmx__SignReply *wait_reply(struct sign *s, struct buf *in, struct err *e)
 	}
 }
 
+static int take_operators(const Cmx__SignReply *m, struct sign_result *ret, struct err *e)
+{
+	ret->operators = calloc(m->n_operators, sizeof(*ret->operators));
+	if (!ret->operators)
+		return err_set(e, -ENOMEM, "out of memory");
+	ret->n_operators = m->n_operators;
+	for (size_t i = 0; i < m->n_operators; i++) {
+		const Cmx__OperatorCredential *from = m->operators[i];
+		struct sign_operator *to = &ret->operators[i];
+
+		(void)snprintf(to->serial, sizeof(to->serial), "%s", from->serial);
+		(void)snprintf(to->name, sizeof(to->name), "%s", from->name);
+		to->issued = from->issued;
+		to->not_after = from->not_after;
+		to->revoked = from->revoked;
+	}
+	return 0;
+}
+
 static int take(const Cmx__SignReply *m, struct sign_result *ret, struct err *e)
 {
 	int r = buf_put(&ret->certificate, m->certificate.data, m->certificate.len);
@@ -53,7 +74,7 @@ static int take(const Cmx__SignReply *m, struct sign_result *ret, struct err *e)
 		       m->key_fingerprint);
 	ret->issued.not_after = m->not_after;
 	ret->epoch = m->epoch;
-	return 0;
+	return m->n_operators ? take_operators(m, ret, e) : 0;
 }
 
 static int ask(struct sign *s, Cmx__SignRequest *q, struct sign_result *ret, struct err *e)
@@ -135,6 +156,23 @@ int sign_revoke(struct sign *s, const char *name, uint32_t id, struct sign_resul
 	q.verb = CMX__SIGN_VERB__SIGN_REVOKE;
 	q.name = (char *)name;
 	q.id = id;
+	return ask(s, &q, ret, e);
+}
+
+int sign_operators(struct sign *s, struct sign_result *ret, struct err *e)
+{
+	Cmx__SignRequest q = CMX__SIGN_REQUEST__INIT;
+
+	q.verb = CMX__SIGN_VERB__SIGN_OPERATORS;
+	return ask(s, &q, ret, e);
+}
+
+int sign_revoke_operator(struct sign *s, const char *serial, struct sign_result *ret, struct err *e)
+{
+	Cmx__SignRequest q = CMX__SIGN_REQUEST__INIT;
+
+	q.verb = CMX__SIGN_VERB__SIGN_REVOKE_OPERATOR;
+	q.serial = (char *)serial;
 	return ask(s, &q, ret, e);
 }
 

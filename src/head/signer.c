@@ -9,6 +9,7 @@
 #include <poll.h>
 
 #include "head/channel.h"
+#include "head/credentials.h"
 #include "head/name.h"
 #include "log/log.h"
 #include "os/clock.h"
@@ -19,9 +20,24 @@
 #define REVOKED_FILE_MAX (CHANNEL_MAX - 4096)
 #define HTTPS_NAMES_MAX	 (CLUSTER_NAMES_MAX + 3)
 
+/*
+ * Certificates of one node: a day's life and a few failures need a handful. Who asks more often
+ * runs dry alone, before anything is taken from the bucket that all share. Numbers are given out
+ * in order, so two nodes meet in a slot only when a table of numbers lies between them; the later
+ * one then takes it over.
+ */
+#define NODE_BURST    20
+#define NODE_PER_HOUR 30
+#define NODE_SLOTS    131072
+
 struct bucket {
 	double left;
 	int64_t filled_at;
+};
+
+struct node_slot {
+	uint32_t id; /* 0: nobody has asked */
+	struct bucket bucket;
 };
 
 struct revoked {
@@ -30,15 +46,28 @@ struct revoked {
 	int64_t until;
 };
 
+struct revoked_operator {
+	char serial[CA_SERIAL_TEXT];
+	int64_t until;
+};
+
+/* who is on the list */
+struct revocations {
+	struct revoked *nodes; /* owned, n_nodes of SIGNER_REVOKED_MAX */
+	size_t n_nodes;
+	struct revoked_operator *operators; /* owned, n_operators of CREDENTIALS_MAX */
+	size_t n_operators;
+};
+
 struct signer {
 	struct ca *ca; /* owned */
 	const struct cluster *cluster;
 	char dir[PATH_MAX];
-	struct revoked *revoked; /* owned, n_revoked of SIGNER_REVOKED_MAX */
-	size_t n_revoked;
+	struct revocations revoked;
 	uint64_t epoch;
-	struct buf statement;	/* the newest list, signed; empty before the first revocation */
-	struct bucket *buckets; /* owned, one per verb */
+	struct buf statement;	 /* the newest list, signed; empty before the first revocation */
+	struct bucket *buckets;	 /* owned, one per verb */
+	struct node_slot *slots; /* owned, NODE_SLOTS; touched where a node has asked */
 };
 
 typedef int verb_fn(struct signer *s, const Cmx__SignRequest *q, int64_t now,
@@ -59,8 +88,8 @@ static int node_permitted(const struct signer *s, const Cmx__SignRequest *q, str
 	for (size_t i = 0; i < s->cluster->n_dns; i++)
 		if (!strcmp(q->name, s->cluster->dns[i]))
 			return err_set(e, -EPERM, "'%s' is a name of the head", q->name);
-	for (size_t i = 0; i < s->n_revoked; i++)
-		if (s->revoked[i].id == q->id)
+	for (size_t i = 0; i < s->revoked.n_nodes; i++)
+		if (s->revoked.nodes[i].id == q->id)
 			return err_set(e, -EPERM, "node %u is revoked", q->id);
 	return 0;
 }
@@ -116,9 +145,27 @@ static int sign_node(struct signer *s, const Cmx__SignRequest *q, int64_t now,
 static int sign_operator(struct signer *s, const Cmx__SignRequest *q, int64_t now,
 			 struct signer_answer *a)
 {
-	if (q->id || !name_ok(q->name))
-		return err_set(&a->err, -EPERM, "not a name for an operator");
-	return sign_identity(s, q, "operator", SIGNER_OPERATOR_LIFE_S, now, a);
+	Cmx__OperatorCredential row = CMX__OPERATOR_CREDENTIAL__INIT;
+	int r;
+
+	if (q->id || !name_ok(q->name) || name_reserved(q->name))
+		return err_set(
+			&a->err, -EPERM,
+			"'%s' is not a name for an operator; use small letters, digits and -",
+			q->name);
+	r = sign_identity(s, q, "operator", SIGNER_OPERATOR_LIFE_S, now, a);
+	if (r < 0)
+		return r;
+	row.serial = a->issued.serial;
+	row.name = q->name;
+	row.issued = now;
+	row.not_after = a->issued.not_after;
+	r = credentials_add(s->dir, &row, now, &a->err);
+	if (r < 0) { /* what could not be revoked is not given out */
+		buf_reset(&a->certificate);
+		a->reply = (Cmx__SignReply)CMX__SIGN_REPLY__INIT;
+	}
+	return r;
 }
 
 static int sign_https(struct signer *s, const Cmx__SignRequest *q, int64_t now,
@@ -144,33 +191,45 @@ static int sign_https(struct signer *s, const Cmx__SignRequest *q, int64_t now,
 
 /* --- revocation --- */
 
-static int sign_list(struct signer *s, const struct revoked *list, size_t n, uint64_t epoch,
-		     int64_t now, struct buf *to, struct err *e)
+static void revocations_done(struct revocations *v)
 {
-	AUTO_FREE Cmx__Revoked *rows = calloc(n, sizeof(*rows));
-	AUTO_FREE Cmx__Revoked **refs = calloc(n, sizeof(*refs));
-	Cmx__RevocationList body = CMX__REVOCATION_LIST__INIT;
+	free(v->nodes);
+	free(v->operators);
+	*v = (struct revocations){ 0 };
+}
+
+/* those whose certificates have not ended, with room for one more of each kind */
+static int copy_lasting(const struct revocations *from, int64_t now, struct revocations *to,
+			struct err *e)
+{
+	*to = (struct revocations){
+		.nodes = calloc(from->n_nodes + 1, sizeof(*to->nodes)),
+		.operators = calloc(from->n_operators + 1, sizeof(*to->operators)),
+	};
+	if (!to->nodes || !to->operators) {
+		revocations_done(to);
+		return err_set(e, -ENOMEM, "out of memory");
+	}
+	for (size_t i = 0; i < from->n_nodes; i++)
+		if (from->nodes[i].until > now)
+			to->nodes[to->n_nodes++] = from->nodes[i];
+	for (size_t i = 0; i < from->n_operators; i++)
+		if (from->operators[i].until > now)
+			to->operators[to->n_operators++] = from->operators[i];
+	return 0;
+}
+
+/* the signed form of a list whose rows are in a message already */
+static int sign_body(struct signer *s, const Cmx__RevocationList *body, struct buf *to,
+		     struct err *e)
+{
 	Cmx__Statement statement = CMX__STATEMENT__INIT;
 	uint8_t signature[CA_SIGNATURE_BYTES];
 	struct buf b;
 	int r;
 
-	if (!rows || !refs)
-		return err_set(e, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < n; i++) {
-		cmx__revoked__init(&rows[i]);
-		rows[i].id = list[i].id;
-		rows[i].name = (char *)list[i].name;
-		rows[i].until = list[i].until;
-		refs[i] = &rows[i];
-	}
-	body.cluster = (char *)s->cluster->id;
-	body.epoch = epoch;
-	body.time = now;
-	body.n_entries = n;
-	body.entries = refs;
 	buf_init(&b, REVOKED_FILE_MAX);
-	r = message_pack(&b, &body);
+	r = message_pack(&b, body);
 	if (!r)
 		r = ca_sign_statement(s->ca, buf_bytes(&b), b.len, signature, e);
 	if (!r) {
@@ -184,6 +243,41 @@ static int sign_list(struct signer *s, const struct revoked *list, size_t n, uin
 	return r < 0 ? err_set(e, r, "sign the revocation list: %s", strerror(-r)) : 0;
 }
 
+static int sign_list(struct signer *s, const struct revocations *v, uint64_t epoch, int64_t now,
+		     struct buf *to, struct err *e)
+{
+	/* one more each: an empty list is no error of calloc() */
+	AUTO_FREE Cmx__Revoked *nodes = calloc(v->n_nodes + 1, sizeof(*nodes));
+	AUTO_FREE Cmx__Revoked **node_refs = calloc(v->n_nodes + 1, sizeof(*node_refs));
+	AUTO_FREE Cmx__RevokedOperator *ops = calloc(v->n_operators + 1, sizeof(*ops));
+	AUTO_FREE Cmx__RevokedOperator **op_refs = calloc(v->n_operators + 1, sizeof(*op_refs));
+	Cmx__RevocationList body = CMX__REVOCATION_LIST__INIT;
+
+	if (!nodes || !node_refs || !ops || !op_refs)
+		return err_set(e, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < v->n_nodes; i++) {
+		cmx__revoked__init(&nodes[i]);
+		nodes[i].id = v->nodes[i].id;
+		nodes[i].name = (char *)v->nodes[i].name;
+		nodes[i].until = v->nodes[i].until;
+		node_refs[i] = &nodes[i];
+	}
+	for (size_t i = 0; i < v->n_operators; i++) {
+		cmx__revoked_operator__init(&ops[i]);
+		ops[i].serial = (char *)v->operators[i].serial;
+		ops[i].until = v->operators[i].until;
+		op_refs[i] = &ops[i];
+	}
+	body.cluster = (char *)s->cluster->id;
+	body.epoch = epoch;
+	body.time = now;
+	body.n_entries = v->n_nodes;
+	body.entries = node_refs;
+	body.n_operators = v->n_operators;
+	body.operators = op_refs;
+	return sign_body(s, &body, to, e);
+}
+
 static void answer_statement(const struct signer *s, struct signer_answer *a)
 {
 	a->reply.statement.data = (uint8_t *)buf_bytes(&s->statement);
@@ -191,53 +285,134 @@ static void answer_statement(const struct signer *s, struct signer_answer *a)
 	a->reply.epoch = s->epoch;
 }
 
-static int sign_revoke(struct signer *s, const Cmx__SignRequest *q, int64_t now,
-		       struct signer_answer *a)
+/* sign, save and answer with a new list; @next is consumed */
+static int put_in_force(struct signer *s, struct revocations *next, int64_t now,
+			struct signer_answer *a)
 {
-	AUTO_FREE struct revoked *list = calloc(s->n_revoked + 1, sizeof(*list));
 	char path[PATH_MAX];
 	struct buf signed_list;
-	size_t n = 0;
 	int len, r;
 
-	if (!list)
-		return err_set(&a->err, -ENOMEM, "out of memory");
-	if (q->id <= HEAD_NODE_ID || !name_ok(q->name))
-		return err_set(&a->err, -EPERM, "the head cannot be revoked");
-	for (size_t i = 0; i < s->n_revoked; i++)
-		if (s->revoked[i].until > now && s->revoked[i].id != q->id)
-			list[n++] = s->revoked[i];
-	if (n >= SIGNER_REVOKED_MAX)
-		return err_set(&a->err, -ENOSPC,
-			       "%d nodes were revoked within a day; wait until the first of "
-			       "their certificates have ended",
-			       SIGNER_REVOKED_MAX);
-	list[n].id = q->id;
-	list[n].until = now + SIGNER_NODE_LIFE_S;
-	(void)snprintf(list[n++].name, sizeof(list[0].name), "%s", q->name);
-
 	buf_init(&signed_list, REVOKED_FILE_MAX);
-	r = sign_list(s, list, n, s->epoch + 1, now, &signed_list, &a->err);
+	r = sign_list(s, next, s->epoch + 1, now, &signed_list, &a->err);
 	len = snprintf(path, sizeof(path), "%s/%s", s->dir, REVOKED_FILE);
 	if (!r && (size_t)len >= sizeof(path))
-		r = -ENAMETOOLONG;
+		r = err_set(&a->err, -ENAMETOOLONG, "'%s' is too long", s->dir);
 	/* on disk before anybody hears of it: a list that was given out must not be forgotten */
 	if (!r)
 		r = file_write_atomic(path, buf_bytes(&signed_list), signed_list.len, 0600,
 				      &a->err);
 	if (r < 0) {
 		buf_done(&signed_list);
+		revocations_done(next);
 		return r;
 	}
 	buf_done(&s->statement);
 	s->statement = signed_list;
-	free(s->revoked);
-	s->revoked = ptr_take(&list);
-	s->n_revoked = n;
+	revocations_done(&s->revoked);
+	s->revoked = *next;
 	s->epoch++;
-	log_info("revoked node %u '%s', list %" PRIu64 " has %zu", q->id, q->name, s->epoch, n);
 	answer_statement(s, a);
 	return 0;
+}
+
+static int sign_revoke(struct signer *s, const Cmx__SignRequest *q, int64_t now,
+		       struct signer_answer *a)
+{
+	struct revocations next;
+	struct revoked *row;
+	size_t n = 0;
+	int r;
+
+	if (q->id <= HEAD_NODE_ID || !name_ok(q->name))
+		return err_set(&a->err, -EPERM, "the head cannot be revoked");
+	r = copy_lasting(&s->revoked, now, &next, &a->err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < next.n_nodes; i++)
+		if (next.nodes[i].id != q->id)
+			next.nodes[n++] = next.nodes[i];
+	if (n >= SIGNER_REVOKED_MAX) {
+		revocations_done(&next);
+		return err_set(&a->err, -ENOSPC,
+			       "%d nodes were revoked within a day; wait until the first of "
+			       "their certificates have ended",
+			       SIGNER_REVOKED_MAX);
+	}
+	row = &next.nodes[n];
+	next.n_nodes = n + 1;
+	row->id = q->id;
+	row->until = now + SIGNER_NODE_LIFE_S;
+	(void)snprintf(row->name, sizeof(row->name), "%s", q->name);
+	r = put_in_force(s, &next, now, a);
+	if (!r)
+		log_info("revoked node %u '%s', list %" PRIu64 " has %zu", q->id, q->name, s->epoch,
+			 s->revoked.n_nodes);
+	return r;
+}
+
+static bool operator_revoked(const struct signer *s, const char *serial)
+{
+	for (size_t i = 0; i < s->revoked.n_operators; i++)
+		if (!strcmp(s->revoked.operators[i].serial, serial))
+			return true;
+	return false;
+}
+
+static int give_operators(struct signer *s, const Cmx__SignRequest *q, int64_t now,
+			  struct signer_answer *a)
+{
+	int r = credentials_load(s->dir, &a->operators, &a->err);
+
+	(void)q;
+	(void)now;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < a->operators->n_rows; i++)
+		a->operators->rows[i]->revoked = operator_revoked(s, a->operators->rows[i]->serial);
+	a->reply.operators = a->operators->rows;
+	a->reply.n_operators = a->operators->n_rows;
+	return 0;
+}
+
+/* only what the signer made: the list cannot be filled with serial numbers of nothing */
+static int sign_revoke_operator(struct signer *s, const Cmx__SignRequest *q, int64_t now,
+				struct signer_answer *a)
+{
+	AUTO_MESSAGE Cmx__OperatorList *list = NULL;
+	const Cmx__OperatorCredential *found = NULL;
+	struct revoked_operator *row;
+	struct revocations next;
+	int r = credentials_load(s->dir, &list, &a->err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list->n_rows; i++)
+		if (!strcmp(list->rows[i]->serial, q->serial))
+			found = list->rows[i];
+	if (!found)
+		return err_set(&a->err, -ENOENT, "no operator's credential has this serial number");
+	if (operator_revoked(s, q->serial)) {
+		answer_statement(s, a);
+		return 0;
+	}
+	r = copy_lasting(&s->revoked, now, &next, &a->err);
+	if (r < 0)
+		return r;
+	if (next.n_operators >= CREDENTIALS_MAX) {
+		revocations_done(&next);
+		return err_set(&a->err, -ENOSPC, "%d operators' credentials are revoked already",
+			       CREDENTIALS_MAX);
+	}
+	assert(next.operators); /* clang-tidy does not see that err_set() fails */
+	row = &next.operators[next.n_operators++];
+	(void)snprintf(row->serial, sizeof(row->serial), "%s", found->serial);
+	row->until = found->not_after;
+	r = put_in_force(s, &next, now, a);
+	if (!r)
+		log_info("revoked the credential %s of operator '%s', list %" PRIu64, found->serial,
+			 found->name, s->epoch);
+	return r;
 }
 
 static int give_statement(struct signer *s, const Cmx__SignRequest *q, int64_t now,
@@ -254,8 +429,8 @@ static int give_statement(struct signer *s, const Cmx__SignRequest *q, int64_t n
 static const struct verb {
 	Cmx__SignVerb verb;
 	const char *name;
-	unsigned int from; /* channels that may ask, SIGNER_FROM_* */
-	int burst, per_hour;
+	unsigned int from;   /* channels that may ask, SIGNER_FROM_* */
+	int burst, per_hour; /* 0: no limit, it makes nothing and costs what a refusal costs */
 	verb_fn *run;
 } verbs[] = {
 	{ CMX__SIGN_VERB__SIGN_NODE, "sign-node", SIGNER_FROM_WEB, 2000, 20000, sign_node },
@@ -263,8 +438,11 @@ static const struct verb {
 	{ CMX__SIGN_VERB__SIGN_OPERATOR, "sign-operator", SIGNER_FROM_HELPER, 10, 10,
 	  sign_operator },
 	{ CMX__SIGN_VERB__SIGN_REVOKE, "revoke", SIGNER_FROM_WEB, 500, 5000, sign_revoke },
-	{ CMX__SIGN_VERB__SIGN_STATEMENT, "statement", SIGNER_FROM_WEB | SIGNER_FROM_HELPER, 2000,
-	  20000, give_statement },
+	{ CMX__SIGN_VERB__SIGN_STATEMENT, "statement", SIGNER_FROM_WEB | SIGNER_FROM_HELPER, 0, 0,
+	  give_statement },
+	{ CMX__SIGN_VERB__SIGN_OPERATORS, "operators", SIGNER_FROM_WEB, 0, 0, give_operators },
+	{ CMX__SIGN_VERB__SIGN_REVOKE_OPERATOR, "revoke-operator", SIGNER_FROM_WEB, 500, 500,
+	  sign_revoke_operator },
 };
 
 static const struct verb *find_verb(Cmx__SignVerb v)
@@ -276,26 +454,47 @@ static const struct verb *find_verb(Cmx__SignVerb v)
 }
 
 /* a bucket of `burst` requests that fills up by per_hour */
-static bool within_rate(struct signer *s, const struct verb *v, int64_t now)
+static bool take_one(struct bucket *b, int burst, int per_hour, int64_t now)
 {
-	struct bucket *b = &s->buckets[v - verbs];
-
 	if (now > b->filled_at) {
-		b->left += (double)(now - b->filled_at) * v->per_hour / 3600;
+		b->left += (double)(now - b->filled_at) * per_hour / 3600;
 		b->filled_at = now;
 	}
-	if (b->left > v->burst)
-		b->left = v->burst;
+	if (b->left > burst)
+		b->left = burst;
 	if (b->left < 1)
 		return false;
 	b->left -= 1;
 	return true;
 }
 
+static bool node_within_rate(struct signer *s, uint32_t id, int64_t now)
+{
+	struct node_slot *slot = &s->slots[id % NODE_SLOTS];
+
+	if (slot->id != id)
+		*slot = (struct node_slot){ .id = id, .bucket = { NODE_BURST, now } };
+	return take_one(&slot->bucket, NODE_BURST, NODE_PER_HOUR, now);
+}
+
+static int check_rate(struct signer *s, const struct verb *v, const Cmx__SignRequest *q,
+		      int64_t now, struct err *e)
+{
+	if (v->verb == CMX__SIGN_VERB__SIGN_NODE && !node_within_rate(s, q->id, now))
+		return err_set(e, -EAGAIN,
+			       "node %u '%s' has had %d certificates in a short time; it gets one "
+			       "in %d s now",
+			       q->id, q->name, NODE_BURST, 3600 / NODE_PER_HOUR);
+	if (v->burst && !take_one(&s->buckets[v - verbs], v->burst, v->per_hour, now))
+		return err_set(e, -EAGAIN, "too many requests for %s; try again later", v->name);
+	return 0;
+}
+
 static int decide(struct signer *s, enum signer_from from, const Cmx__SignRequest *q, int64_t now,
 		  struct signer_answer *a)
 {
 	const struct verb *v = find_verb(q->verb);
+	int r;
 
 	if (!v)
 		return err_set(&a->err, -ENOSYS, "the signer has no verb %d", (int)q->verb);
@@ -303,10 +502,8 @@ static int decide(struct signer *s, enum signer_from from, const Cmx__SignReques
 		return err_set(&a->err, -EPERM, "this process may not ask for %s", v->name);
 	if (strlen(q->name) > NAME_MAX_LEN || q->csr.len > CA_REQUEST_MAX)
 		return err_set(&a->err, -EINVAL, "a name or a signing request is too long");
-	if (!within_rate(s, v, now))
-		return err_set(&a->err, -EAGAIN, "too many requests for %s; try again later",
-			       v->name);
-	return v->run(s, q, now, a);
+	r = check_rate(s, v, q, now, &a->err);
+	return r < 0 ? r : v->run(s, q, now, a);
 }
 
 void signer_answer(struct signer *s, enum signer_from from, const void *p, size_t len, int64_t now,
@@ -334,9 +531,34 @@ void signer_answer(struct signer *s, enum signer_from from, const void *p, size_
 void signer_answer_done(struct signer_answer *a)
 {
 	buf_done(&a->certificate);
+	message_free(&a->operators);
 }
 
 /* --- life --- */
+
+static int take_list(struct revocations *to, const Cmx__RevocationList *list, struct err *e)
+{
+	to->nodes = calloc(list->n_entries + 1, sizeof(*to->nodes));
+	to->operators = calloc(list->n_operators + 1, sizeof(*to->operators));
+	if (!to->nodes || !to->operators) {
+		revocations_done(to);
+		return err_set(e, -ENOMEM, "out of memory");
+	}
+	for (size_t i = 0; i < list->n_entries; i++) {
+		struct revoked *row = &to->nodes[to->n_nodes++];
+
+		row->id = list->entries[i]->id;
+		row->until = list->entries[i]->until;
+		(void)snprintf(row->name, sizeof(row->name), "%s", list->entries[i]->name);
+	}
+	for (size_t i = 0; i < list->n_operators; i++) {
+		struct revoked_operator *row = &to->operators[to->n_operators++];
+
+		row->until = list->operators[i]->until;
+		(void)snprintf(row->serial, sizeof(row->serial), "%s", list->operators[i]->serial);
+	}
+	return 0;
+}
 
 static int load_revoked(struct signer *s, struct err *e)
 {
@@ -358,20 +580,12 @@ static int load_revoked(struct signer *s, struct err *e)
 								  st->body.data, st->body.len, e)
 						    : NULL;
 
-	if (!list || list->n_entries > SIGNER_REVOKED_MAX)
+	if (!list || list->n_entries > SIGNER_REVOKED_MAX || list->n_operators > CREDENTIALS_MAX)
 		return err_set(e, -EINVAL, "'%s' is damaged; restore it from a backup", path);
-	s->revoked = calloc(list->n_entries + 1, sizeof(*s->revoked));
-	if (!s->revoked)
-		return err_set(e, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < list->n_entries; i++) {
-		s->revoked[i].id = list->entries[i]->id;
-		s->revoked[i].until = list->entries[i]->until;
-		(void)snprintf(s->revoked[i].name, sizeof(s->revoked[i].name), "%s",
-			       list->entries[i]->name);
-	}
-	s->n_revoked = list->n_entries;
-	s->epoch = list->epoch;
-	return 0;
+	r = take_list(&s->revoked, list, e);
+	if (!r)
+		s->epoch = list->epoch;
+	return r;
 }
 
 int signer_open(const char *dir, const struct cluster *c, struct signer **ret, struct err *e)
@@ -385,7 +599,8 @@ int signer_open(const char *dir, const struct cluster *c, struct signer **ret, s
 	(void)snprintf(s->dir, sizeof(s->dir), "%s", dir); /* a cut name is not found below */
 	buf_init(&s->statement, REVOKED_FILE_MAX);
 	s->buckets = calloc(ARRAY_LEN(verbs), sizeof(*s->buckets));
-	if (!s->buckets) {
+	s->slots = calloc(NODE_SLOTS, sizeof(*s->slots));
+	if (!s->buckets || !s->slots) {
 		r = err_set(e, -ENOMEM, "out of memory");
 		goto fail;
 	}
@@ -408,8 +623,9 @@ void signer_close(struct signer *s)
 	if (!s)
 		return;
 	ca_close(s->ca);
-	free(s->revoked);
+	revocations_done(&s->revoked);
 	free(s->buckets);
+	free(s->slots);
 	buf_done(&s->statement);
 	free(s);
 }

@@ -5,11 +5,13 @@
  * Theory of operation. The signer has its own uid, sees nothing but its own directory, has no
  * network and two channels: one to the web process, one to the root helper. It trusts neither.
  * Each request names a verb of a table; the verb says who may use it, how often, and the signer
- * decides name, role and lifetime limits by itself. So who takes over the web process can make
+ * decides name, role and lifetime limits by itself; a node that asks without end uses up its own
+ * share only. So who takes over the web process can make
  * nodes join for as long as he is in, and every one is in the signer's log; he cannot read a
  * key, make an operator or a second head, give out a certificate for longer than a day, or take
- * back a revocation: the signer keeps the list of revoked nodes, it only grows until the last
- * certificate of a node has ended, and its epoch only rises.
+ * back a revocation: the signer keeps the list of revoked nodes and operators' credentials, it only
+ * grows until the last certificate of a node (or the credential) has ended, and its epoch only
+ * rises. It also keeps a list of all credentials it gave to operators (credentials.h).
  */
 #ifndef HEAD_SIGNER_H
 #define HEAD_SIGNER_H
@@ -40,7 +42,8 @@ struct signer;
 /* an answer under construction; a statement in it points into the signer */
 struct signer_answer {
 	Cmx__SignReply reply;
-	struct buf certificate; /* owned */
+	struct buf certificate;	      /* owned */
+	Cmx__OperatorList *operators; /* owned; NULL unless they were asked for */
 	struct ca_issued issued;
 	struct err err;
 };

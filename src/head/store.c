@@ -170,6 +170,25 @@ int query_run(struct store *s, int *ret_changes, struct err *e, const char *sql,
 	return r;
 }
 
+int query_number(struct store *s, int64_t *ret, struct err *e, const char *sql, const char *types,
+		 ...)
+{
+	sqlite3_stmt *st;
+	va_list ap;
+	int r;
+
+	va_start(ap, types);
+	r = open_bound(s, &st, e, sql, types, ap);
+	va_end(ap);
+	if (r < 0)
+		return r;
+	r = query_row(s, st, e);
+	if (r > 0)
+		*ret = sqlite3_column_int64(st, 0);
+	query_close(st);
+	return r > 0 ? 0 : r < 0 ? r : err_set(e, -ENOENT, "no such row");
+}
+
 void query_text(sqlite3_stmt *st, int column, char *to, size_t size)
 {
 	const char *t = (const char *)sqlite3_column_text(st, column);

@@ -113,6 +113,11 @@ int store_nodes(struct store *s, struct store_node **ret, size_t *ret_n, struct 
 int store_certificate_add(struct store *s, const char *serial, uint32_t node_id, int64_t now,
 			  int64_t not_after, struct err *e) MUST_CHECK;
 
+/* --- operators' credentials --- */
+/** store_operator_use() - When it was shown last; 0: never */
+int store_operator_use(struct store *s, const char *serial, int64_t *ret, struct err *e) MUST_CHECK;
+int store_operator_used(struct store *s, const char *serial, int64_t now, struct err *e) MUST_CHECK;
+
 /* --- join tokens --- */
 int store_token_add(struct store *s, struct store_token *t, int64_t now, struct err *e) MUST_CHECK;
 int store_token_by_hash(struct store *s, const char *hash, struct store_token *ret, struct err *e)

@@ -64,14 +64,5 @@ int store_event_of_node(struct store *s, const char *name, char ret_type[32], st
 
 int store_event_last(struct store *s, int64_t *ret, struct err *e)
 {
-	sqlite3_stmt *st;
-	int r = query_open(s, &st, e, "SELECT coalesce(max(id), 0) FROM events", "");
-
-	if (r < 0)
-		return r;
-	r = query_row(s, st, e);
-	if (r > 0)
-		*ret = sqlite3_column_int64(st, 0);
-	query_close(st);
-	return r < 0 ? r : 0;
+	return query_number(s, ret, e, "SELECT coalesce(max(id), 0) FROM events", "");
 }

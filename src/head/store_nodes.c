@@ -25,24 +25,10 @@ static void take_node(sqlite3_stmt *st, void *to)
 	n->certificate_end = sqlite3_column_int64(st, 9);
 }
 
-static int count_nodes(struct store *s, int64_t *ret, struct err *e)
-{
-	sqlite3_stmt *st;
-	int r = query_open(s, &st, e, "SELECT count(*) FROM nodes", "");
-
-	if (r < 0)
-		return r;
-	r = query_row(s, st, e);
-	if (r > 0)
-		*ret = sqlite3_column_int64(st, 0);
-	query_close(st);
-	return r < 0 ? r : 0;
-}
-
 int store_node_add(struct store *s, struct store_node *n, struct err *e)
 {
 	int64_t count = 0;
-	int r = count_nodes(s, &count, e);
+	int r = query_number(s, &count, e, "SELECT count(*) FROM nodes", "");
 
 	if (r < 0)
 		return r;

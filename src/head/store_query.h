@@ -34,6 +34,10 @@ void query_close(sqlite3_stmt *st);
 int query_run(struct store *s, int *ret_changes, struct err *e, const char *sql, const char *types,
 	      ...) MUST_CHECK;
 
+/** query_number() - The number in the first column of the first row; -ENOENT when there is none */
+int query_number(struct store *s, int64_t *ret, struct err *e, const char *sql, const char *types,
+		 ...) MUST_CHECK;
+
 /** query_text() - A column into a fixed field; what does not fit is cut */
 void query_text(sqlite3_stmt *st, int column, char *to, size_t size);
 

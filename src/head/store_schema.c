@@ -66,6 +66,11 @@ static const char *const migrations[] = {
 	") STRICT;",
 	/* 2: what was said last of a node */
 	"CREATE INDEX events_by_subject ON events (subject, id);",
+	/* 3: the signer knows which credentials there are, we know who came with them */
+	"CREATE TABLE operator_uses ("
+	"	serial TEXT PRIMARY KEY,"
+	"	last_used INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;",
 };
 
 int store_schema_newest(void)

@@ -118,6 +118,7 @@ static void cut_the_slow(struct web *w)
 struct stream {
 	struct web *web;
 	struct api_stream place;
+	char serial[IDENTITY_SERIAL_TEXT]; /* of the client's certificate */
 	struct buf out;
 };
 
@@ -128,6 +129,8 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *to, size_t max)
 
 	(void)pos;
 	if (!s->out.len && api_stream_next(&s->web->api, &s->place, &s->out) <= 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	if (operators_revoked(&s->web->api.operators, s->serial))
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	n = s->out.len < max ? s->out.len : max;
 	memcpy(to, buf_bytes(&s->out), n);
@@ -144,7 +147,8 @@ static void stream_free(void *cls)
 	free(s);
 }
 
-static struct MHD_Response *make_stream(struct web *w, struct http_reply *reply)
+static struct MHD_Response *make_stream(struct web *w, const struct http_request *q,
+					struct http_reply *reply)
 {
 	struct stream *s = NULL;
 	struct MHD_Response *r;
@@ -157,6 +161,7 @@ static struct MHD_Response *make_stream(struct web *w, struct http_reply *reply)
 		return NULL;
 	}
 	s->web = w;
+	memcpy(s->serial, q->who.serial, sizeof(s->serial));
 	s->place.after = reply->stream_after;
 	s->place.live = reply->stream_live;
 	buf_init(&s->out, STREAM_BUFFER_MAX);
@@ -197,7 +202,7 @@ static enum MHD_Result send_reply(struct web *w, struct MHD_Connection *conn, st
 	enum MHD_Result sent;
 
 	if (reply->stream)
-		r = make_stream(w, reply);
+		r = make_stream(w, &x->q, reply);
 	if (!r)
 		r = MHD_create_response_from_buffer(
 			reply->len, reply->fixed ? (void *)reply->fixed : reply->text,
@@ -283,10 +288,12 @@ static bool admit(struct MHD_Connection *conn, const char *method, const char *u
 	switch (route_find(method, url, &x->route, x->q.word, x->reply.allow)) {
 	case ROUTE_NO_PATH:
 		reply_problem(&x->reply, PROBLEM_NOT_FOUND,
-			      "the API is described at " ROUTE_PREFIX "/openapi.json");
+			      "the head has no such address (is it older than this command?); "
+			      "what it has is at " ROUTE_PREFIX "/openapi.json");
 		return false;
 	case ROUTE_NO_METHOD:
-		reply_problem(&x->reply, PROBLEM_NO_METHOD, "it has: %s", x->reply.allow);
+		reply_problem(&x->reply, PROBLEM_NO_METHOD, "this address has the methods %s only",
+			      x->reply.allow);
 		return false;
 	case ROUTE_FOUND:
 		break;
@@ -366,7 +373,7 @@ static void handle(struct web *w, struct MHD_Connection *conn, struct exchange *
 			json_decref(body);
 			return;
 		}
-	} else if (x->route->body_max && strcmp(x->route->path, "/nodes/{}/approve") != 0) {
+	} else if (x->route->body_max && !x->route->body_optional) {
 		reply_problem(&x->reply, PROBLEM_BAD_REQUEST, "a JSON object is wanted as body");
 		return;
 	}
@@ -497,9 +504,12 @@ static int open_api(struct web *w, const struct web_setup *s, struct err *e)
 	help_init(&a->help, s->helper_fd);
 	help_init(&a->help_live, s->helper_live_fd);
 	bus_init(&a->bus);
+	operators_init(&a->operators);
 	pthread_mutex_init(&a->rate_lock, NULL);
 	rate_init(&a->rate, FAILURES_BURST, FAILURES_PER_S);
 	r = enroll_cert_fingerprint(s->ca_pem, strlen(s->ca_pem), a->fingerprint, e);
+	if (!r)
+		r = operators_fetch(&a->operators, &a->sign, e);
 	if (!r)
 		r = store_open(s->database, &a->store, e);
 	return r;

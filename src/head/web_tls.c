@@ -9,6 +9,8 @@
 #include "net/enroll.h"
 #include "os/clock.h"
 
+#define USE_EVERY_S 60
+
 static int get_certificate(struct web_tls *t, struct sign *s, struct err *e)
 {
 	struct sign_result res;
@@ -112,6 +114,43 @@ static bool still_member(struct api *a, const struct identity *id, struct err *e
 	return true;
 }
 
+/* for the list of credentials; one that is in use all the time is written down once a minute */
+static void note_use(struct api *a, const char *serial)
+{
+	int64_t now = clock_wall_s(), last = 0;
+	struct err e = { 0 };
+	int r = store_begin(a->store, &e);
+
+	if (r < 0)
+		return;
+	r = store_operator_use(a->store, serial, &last, &e);
+	if (!r && now >= last && now < last + USE_EVERY_S) {
+		store_rollback(a->store);
+		return;
+	}
+	if (!r)
+		r = store_operator_used(a->store, serial, now, &e);
+	if (!r)
+		r = store_commit(a->store, &e);
+	else
+		store_rollback(a->store);
+	if (r < 0) /* a full disk is no reason to keep the operator out */
+		log_debug("the use of credential %s is not written down: %s", serial, e.text);
+}
+
+static bool still_operator(struct api *a, const struct identity *id, struct err *e)
+{
+	if (operators_revoked(&a->operators, id->serial)) {
+		(void)err_set(e, -EPERM,
+			      "the operator's credential shown (%s) was revoked; make another on "
+			      "the head with 'comosix-headd operator'",
+			      id->serial);
+		return false;
+	}
+	note_use(a, id->serial);
+	return true;
+}
+
 enum caller web_tls_caller(struct api *a, gnutls_session_t session, struct identity *ret,
 			   struct err *e)
 {
@@ -136,6 +175,6 @@ enum caller web_tls_caller(struct api *a, gnutls_session_t session, struct ident
 		return CALLER_NONE;
 	}
 	if (ret->role == ROLE_OPERATOR)
-		return CALLER_OPERATOR;
+		return still_operator(a, ret, e) ? CALLER_OPERATOR : CALLER_NONE;
 	return still_member(a, ret, e) ? CALLER_NODE : CALLER_NONE;
 }

@@ -100,6 +100,7 @@ struct image {
 	char name[IMAGE_NAME_MAX];
 	uint64_t parasite; /* region that is reserved at both ends; 0 in an image of the return */
 	uint64_t parasite_size;
+	uint32_t first_fd, last_fd; /* descriptors of ours at home; none for the program */
 	uint64_t vdso_start;	 /* lowest of the vdso mappings */
 	uint8_t vdso_digest[32]; /* migrate/cpu.h vdso_digest(); zeroes: it has none */
 	uint64_t xcr0;		 /* state components the process may have in use */

@@ -26,6 +26,7 @@ static const struct record_field process_fields[] = {
 	NUMBER(struct image, boottime_ns),  NUMBER(struct image, personality),
 	WORDS(struct image, virtual_timer), WORDS(struct image, prof_timer),
 	NUMBER(struct image, no_new_privs), NUMBER(struct image, thp_disable),
+	NUMBER(struct image, first_fd),	    NUMBER(struct image, last_fd),
 };
 
 static const struct record_field mm_fields[] = { WORDS(struct image, mm) };
@@ -70,7 +71,7 @@ static const struct record_field end_fields[] = {
 	}
 
 static const struct record_row rows[] = {
-	ROW(RECORD_PROCESS, "process", process_fields, 16),
+	ROW(RECORD_PROCESS, "process", process_fields, 18),
 	ROW(RECORD_MM, "memory layout", mm_fields, 1),
 	ROW(RECORD_ACTIONS, "signal actions", action_fields, 1),
 	ROW(RECORD_MAPPING, "mapping", mapping_fields, 8),

@@ -137,6 +137,16 @@ void bringup_init(struct bringup *b, struct pod_lab *lab, struct pod **pods, bri
 	headcmd_init(&b->cmd, lab->loop, on_token, b);
 }
 
+/* a node that has joined comes back by itself, whatever the head does */
+static bool wants_head(const struct bringup *b)
+{
+	bool wants = b->first == 0;
+
+	for (uint32_t i = b->first; i < b->last; i++)
+		wants |= !b->pods[i]->joined;
+	return wants;
+}
+
 void bringup_begin(struct bringup *b, uint32_t first, uint32_t last)
 {
 	char why[ERR_TEXT_MAX + 32];
@@ -146,7 +156,10 @@ void bringup_begin(struct bringup *b, uint32_t first, uint32_t last)
 	b->first = first;
 	b->last = last;
 	set_phase(b, BRINGUP_HEAD);
-	if (b->head->state == POD_READY) {
+	if (!wants_head(b)) {
+		set_phase(b, BRINGUP_TOKENS);
+		nodes(b);
+	} else if (b->head->state == POD_READY) {
 		head_ready(b);
 	} else if (b->head->state == POD_OFF && pod_boot(b->head, "", &e) < 0) {
 		(void)snprintf(why, sizeof(why), "head: %s", e.text);

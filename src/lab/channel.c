@@ -5,14 +5,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "os/clock.h"
 #include "os/fd.h"
 
-#define LISTEN_BACKLOG 128
-#define SOCKET_TYPE    (SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK)
+#define SOCKET_TYPE (SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK)
 
 struct head {
 	uint32_t type;
@@ -23,48 +20,6 @@ int channel_pair(int ret_fds[2], struct err *e)
 {
 	if (socketpair(AF_UNIX, SOCKET_TYPE, 0, ret_fds) < 0)
 		return err_set(e, -errno, "socketpair: %s", strerror(errno));
-	return 0;
-}
-
-static int address(const char *path, struct sockaddr_un *ret, struct err *e)
-{
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (strlen(path) >= sizeof(ret->sun_path))
-		return err_set(e, -ENAMETOOLONG, "socket path too long: '%s'", path);
-	memcpy(ret->sun_path, path, strlen(path) + 1);
-	return 0;
-}
-
-int channel_listen(const char *path, mode_t mode, int *ret_fd, struct err *e)
-{
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCKET_TYPE, 0);
-	struct sockaddr_un un;
-	int r = address(path, &un, e);
-
-	if (r < 0)
-		return r;
-	if (fd < 0)
-		return err_set(e, -errno, "socket: %s", strerror(errno));
-	if (bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0 || chmod(path, mode) < 0 ||
-	    listen(fd, LISTEN_BACKLOG) < 0)
-		return err_set(e, -errno, "listen on '%s': %s", path, strerror(errno));
-	*ret_fd = fd_take(&fd);
-	return 0;
-}
-
-int channel_connect(const char *path, int *ret_fd, struct err *e)
-{
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCKET_TYPE, 0);
-	struct sockaddr_un un;
-	int r = address(path, &un, e);
-
-	if (r < 0)
-		return r;
-	if (fd < 0)
-		return err_set(e, -errno, "socket: %s", strerror(errno));
-	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
-		return err_set(e, -errno, "connect to '%s': %s", path, strerror(errno));
-	*ret_fd = fd_take(&fd);
 	return 0;
 }
 

@@ -4,7 +4,8 @@
  *
  * Between commands and the supervisor, and between the supervisor and the first process of each
  * pod. Both ends are one build, so a message is one packet: a type, a number, a line of text and
- * up to CHANNEL_FDS_MAX descriptors. A packet is read whole or refused.
+ * up to CHANNEL_FDS_MAX descriptors. A packet is read whole or refused. The supervisor's socket is
+ * one of sock_packet_listen().
  */
 #ifndef LAB_CHANNEL_H
 #define LAB_CHANNEL_H
@@ -25,7 +26,8 @@
 	X(START, "command", "text: node")                                                          \
 	X(CUT, "command", "text: node")                                                            \
 	X(HEAL, "command", "text: node")                                                           \
-	X(ADD, "command", "number: how many; text: flags of enum lab_add_flags as a number")       \
+	X(ADD, "command",                                                                          \
+	  "number: how many; text: enum lab_add_flags; DONE has the first's number")               \
 	X(ROOT, "command", "text: node; answer DONE, fd: its root directory")                      \
 	X(PROGRESS, "supervisor", "text: step; number: what is done so far")                       \
 	X(DONE, "supervisor", "the answer is yes")                                                 \
@@ -56,12 +58,6 @@ struct channel_msg {
 
 /** channel_pair() - Two connected ends, close-on-exec and non-blocking */
 int channel_pair(int ret_fds[2], struct err *e) MUST_CHECK;
-
-/** channel_listen() - Listen on a path; the caller of listen(2) is what channel_peer() shows */
-int channel_listen(const char *path, mode_t mode, int *ret_fd, struct err *e) MUST_CHECK;
-
-/** channel_connect() - -ENOENT or -ECONNREFUSED when nobody listens */
-int channel_connect(const char *path, int *ret_fd, struct err *e) MUST_CHECK;
 
 /**
  * channel_send() - Send one message; a full queue is -EAGAIN

@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 
 #include "lab/cgroup.h"
-#include "lab/channel.h"
 #include "os/fd.h"
 #include "os/file.h"
 #include "os/sock.h"
@@ -67,7 +66,7 @@ int record_supervisor(const struct lab_paths *p, int *ret_pidfd, struct err *e)
 	AUTO_CLOSE int fd = -1, pidfd = -1;
 	struct pollfd hup;
 	struct sock_peer who;
-	int r = channel_connect(p->control, &fd, e);
+	int r = sock_packet_connect(p->control, &fd, e);
 
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return err_set(e, -ESRCH, "no lab '%s' is up; start one: comosix lab up --name %s",

@@ -170,7 +170,8 @@ static void on_brought_up(void *owner, const char *why)
 		lab->founder = NULL;
 	}
 	if (c)
-		answer(c, why ? SAY_FAILED : SAY_DONE, why ? STATUS_ERROR : 0, why);
+		answer(c, why ? SAY_FAILED : SAY_DONE, why ? STATUS_ERROR : (int)lab->bringup.first,
+		       why);
 }
 
 /* EXEC: to the pod with it, connection and all */
@@ -208,6 +209,23 @@ static void ask_kill(struct client *c, struct pod *p, struct channel_msg *m)
 	pod_kill(p);
 }
 
+/* why nobody can join through the head now, or NULL; to start it is not for us to decide */
+static const char *head_unfit(const struct lab *lab)
+{
+	const struct pod *head = lab->pods[0];
+
+	if (head->state == POD_OFF)
+		return "the head is off, and new nodes join through it; "
+		       "switch it on: comosix lab start head";
+	if (head->state != POD_READY)
+		return "the head is not ready, and new nodes join through it; "
+		       "see why: comosix lab status";
+	if (head->cut && !lab->plan->bare)
+		return "the head's network is cut, and new nodes join through it; "
+		       "join it again: comosix lab heal head";
+	return NULL;
+}
+
 static void ask_start(struct client *c, struct pod *p, struct channel_msg *m)
 {
 	struct lab *lab = c->lab;
@@ -217,6 +235,8 @@ static void ask_start(struct client *c, struct pod *p, struct channel_msg *m)
 	} else if (lab->bringup.phase != BRINGUP_IDLE) {
 		answer(c, SAY_FAILED, STATUS_REFUSED,
 		       "other pods are being started; try again then");
+	} else if (p->number && !p->joined && head_unfit(lab)) {
+		answer(c, SAY_FAILED, STATUS_REFUSED, head_unfit(lab));
 	} else {
 		lab->asker = c;
 		bringup_begin(&lab->bringup, p->number, p->number + 1);
@@ -278,6 +298,10 @@ static void ask_add(struct client *c, struct pod *unused, struct channel_msg *m)
 	if (lab->bringup.phase != BRINGUP_IDLE) {
 		answer(c, SAY_FAILED, STATUS_REFUSED,
 		       "other pods are being started; try again then");
+		return;
+	}
+	if (head_unfit(lab)) {
+		answer(c, SAY_FAILED, STATUS_REFUSED, head_unfit(lab));
 		return;
 	}
 	if (m->number < 1 || (uint32_t)m->number > LAB_NODES_MAX + 1 - lab->n_pods) {
@@ -491,7 +515,7 @@ static NORETURN void supervise(const struct lab_plan *plan, int lock, int founde
 	r = let_go(plan, lock, founder, &e);
 	log_open("comosix-lab", LOG_INFO);
 	if (!r)
-		r = channel_listen(plan->paths.control, 0666, &lab.control, &e);
+		r = sock_packet_listen(plan->paths.control, 0666, &lab.control, &e);
 	/* from here on whoever has the lock finds us by the socket */
 	if (!r)
 		r = channel_send(founder, SAY_PROGRESS, 0, "listening");

@@ -10,6 +10,8 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "migrate/clock.h"
+#include "migrate/cpu.h"
 #include "migrate/registers.h"
 #include "os/file.h"
 #include "tracee/maps.h"
@@ -338,21 +340,14 @@ static void take_mm(const struct proc_stat *st, struct image *m)
 	(void)snprintf(m->name, sizeof(m->name), "%s", st->name);
 }
 
-static int64_t nanoseconds(clockid_t clock)
-{
-	struct timespec t;
-
-	if (clock_gettime(clock, &t) < 0)
-		return 0; /* both clocks exist on every kernel we run on */
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end, struct image *ret,
 		    struct err *e)
 {
 	pid_t pid = (pid_t)ret->threads[0].tid;
 	struct questions q;
 	struct proc_stat st;
+	struct clocks clocks;
+	struct cpu cpu;
 	int r;
 
 	batch_clear(b);
@@ -372,7 +367,13 @@ int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end, str
 	if (r < 0)
 		return r;
 	take_mm(&st, ret);
-	ret->monotonic_ns = nanoseconds(CLOCK_MONOTONIC);
-	ret->boottime_ns = nanoseconds(CLOCK_BOOTTIME);
+	cpu_read(&cpu);
+	ret->xcr0 = cpu.xcr0;
+	r = vdso_digest(pid, ret->vdso_digest, e);
+	if (r < 0)
+		return r;
+	clocks_read(&clocks);
+	ret->monotonic_ns = clocks.monotonic_ns;
+	ret->boottime_ns = clocks.boottime_ns;
 	return 0;
 }

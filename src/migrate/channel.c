@@ -135,9 +135,12 @@ static void take(struct channel *c)
 		uint8_t *room;
 		ssize_t n;
 
-		if (buf_room(&c->link.in, READ_BYTES, &room) < 0)
-			break; /* full of frames: deliver first */
-		n = gnutls_record_recv(c->tls, room, READ_BYTES);
+		size_t space = move_space(&c->link);
+
+		space = space < READ_BYTES ? space : READ_BYTES;
+		if (!space || buf_room(&c->link.in, space, &room) < 0)
+			break; /* no memory now: the bytes stay where they are */
+		n = gnutls_record_recv(c->tls, room, space);
 		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
 			break;
 		if (n <= 0) {

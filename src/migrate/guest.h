@@ -31,6 +31,7 @@
 #include "migrate/box.h"
 #include "migrate/build.h"
 #include "migrate/channel.h"
+#include "migrate/clock.h"
 #include "migrate/pages.h"
 #include "tracee/tracee.h"
 
@@ -81,6 +82,8 @@ struct guest_thread {
 	pid_t born;		      /* BEARING: the new thread's id */
 	uint64_t map_at, map_done;    /* MAPPING */
 	uint32_t restart_call;	      /* its rest is in the kernel at home */
+	uint64_t rest_at;	      /* where that call's output goes */
+	int64_t rest_result;	      /* and what it gives when that is there */
 	bool cancelled;
 };
 
@@ -89,7 +92,7 @@ struct guest {
 	struct channel *channel;
 	enum guest_state state;
 	const struct guest_box *box;
-	int64_t clock_offset; /* home's CLOCK_MONOTONIC minus ours, ns */
+	struct clocks_sync clocks;
 	struct buf image_bytes;
 	struct image image;
 	struct build build;
@@ -99,17 +102,21 @@ struct guest {
 	size_t n;
 	bool stopped; /* by job control */
 	struct guest_signal *signals;
+	uint64_t signals_taken; /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
-	size_t image_sent;
+	bool image_is_sent;
 	int result;	 /* of the loop */
 	struct err why; /* of a failure */
 };
 
 /* guest.c */
+extern const struct channel_ops guest_channel_ops;
+
 struct guest_thread *guest_add_thread(struct guest *g, pid_t tid) MUST_CHECK;
 void guest_remove_thread(struct guest_thread *t);
 struct guest_thread *guest_thread(const struct guest *g, pid_t tid);
 uint64_t guest_now_ns(void);
+void guest_ask_clock(struct guest *g);
 
 /** guest_fail() - End of this guest, with a reason; home is told while it still can listen */
 void guest_fail(struct guest *g, int code, const char *what);
@@ -139,6 +146,8 @@ void guest_homeward(struct guest_thread *t);
 
 /** guest_virtual() - Deal with a trapped call of class VIRTUAL; false: nobody does */
 bool guest_virtual(struct guest_thread *t);
+
+/* guest_map.c */
 void guest_map_file(struct guest_thread *t);
 void guest_map_stopped(struct guest_thread *t);
 
@@ -148,15 +157,21 @@ void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop
 bool guest_is_deliverable(const struct guest_thread *t);
 void guest_forget_signals(struct guest *g);
 
+/** guest_restore_info() - A signal taken out of the kernel: as home had told it */
+void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info);
+
 /* guest_threads.c */
+
+/** guest_turn_back() - A thread stopped before a call that cannot be made here: homeward */
+void guest_turn_back(struct guest_thread *t);
 void guest_on_child(void *owner, int signo);
 int guest_take_cloned(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 
 /* guest_leave.c */
 void guest_freeze(struct guest *g);
 
-/** guest_frozen() - One more thread is stopped; the last one starts the way home */
-void guest_frozen(struct guest_thread *t);
+/** guest_frozen() - A thread has stopped or ended; when it was the last one, the way home begins */
+void guest_frozen(struct guest *g);
 void guest_on_room(struct guest *g);
 
 #endif

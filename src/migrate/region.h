@@ -19,6 +19,9 @@
 #define REGION_BATCH	   REGION_CODE_BYTES
 #define REGION_BATCH_BYTES (1U << 20)
 #define REGION_SLOTS	   (2U << 20)
+_Static_assert(PARASITE_CODE_BYTES <= REGION_CODE_BYTES, "the code has room");
+_Static_assert(IMAGE_THREADS_MAX <= PARASITE_SLOTS, "a slot for each thread");
+
 #define REGION_BYTES	   (REGION_SLOTS + (uint64_t)IMAGE_THREADS_MAX * PARASITE_SLOT_BYTES)
 
 static inline uint64_t region_slot(uint64_t region, unsigned int slot)

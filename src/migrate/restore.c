@@ -9,6 +9,7 @@
 #include "migrate/region.h"
 #include "migrate/set_state.h"
 #include "migrate/stub_thread.h"
+#include "migrate/told.h"
 
 #define NO_REBUILD (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)
 
@@ -166,7 +167,7 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 	if (r < 0)
 		return err_set(e, r, "set its registers: %s", strerror(-r));
 	for (size_t i = 0; i < s->n; i++)
-		(void)tracee_detach(s->threads[i]->tid, 0); /* fails only when it was killed */
+		told_later(tracee_detach(s->threads[i]->tid, 0));
 	s->pid = 0;
 	stub_done(s);
 	return 0;

@@ -13,10 +13,13 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "base/parse.h"
 #include "migrate/capture.h"
 #include "migrate/region.h"
 #include "migrate/registers.h"
+#include "migrate/set_state.h"
 #include "migrate/stub_thread.h"
+#include "migrate/told.h"
 #include "os/fd.h"
 
 #define STUB_OPTIONS PTRACE_O_TRACECLONE
@@ -78,7 +81,7 @@ static int map_region(struct stub *s, struct err *e)
 				  (uint64_t)-1,
 				  0 };
 	uint64_t usable[6] = { 0, REGION_SLOTS, PROT_READ | PROT_WRITE | PROT_EXEC };
-	const uint8_t *code;
+	const void *code;
 	int64_t result;
 	size_t n;
 	int r = tracee_find_syscall(s->pid, 0, 0, &s->insn);
@@ -107,7 +110,7 @@ static void unmap_region(struct stub *s)
 	if (!s->region)
 		return;
 	batch_done(&s->batch);
-	(void)inject(s, SYS_munmap, args, &result); /* fails only when it has been killed */
+	told_later(inject(s, SYS_munmap, args, &result));
 	s->region = 0;
 }
 
@@ -126,25 +129,43 @@ static int highest_fd(pid_t pid, struct err *e)
 	if (!dir)
 		return err_set(e, -errno, "open '%s': %s", path, strerror(errno));
 	while ((d = readdir(dir))) {
-		int fd = d->d_name[0] == '.' ? -1 : atoi(d->d_name);
+		uint32_t fd;
 
-		max = fd > max ? fd : max;
+		if (parse_u32(d->d_name, &fd) == 0 && (int)fd > max)
+			max = (int)fd;
 	}
 	(void)closedir(dir);
 	return max;
+}
+
+static int fd_limit(struct stub *s, struct rlimit *ret, struct err *e)
+{
+	uint64_t at;
+	int r;
+
+	batch_clear(&s->batch);
+	r = batch_data(&s->batch, NULL, sizeof(*ret), &at);
+	if (!r)
+		r = batch_add(&s->batch, SYS_prlimit64, 0, RLIMIT_NOFILE, 0, at, 0, 0);
+	if (r >= 0)
+		r = batch_run(&s->batch, s->pid, e);
+	if (r >= 0)
+		r = batch_read(&s->batch, at, ret, sizeof(*ret));
+	return r < 0 ? err_set(e, r, "read its limits: %s", strerror(-r)) : 0;
 }
 
 /* numbers that the program is least likely to meet, all of them free */
 static int choose_fds(struct stub *s, struct err *e)
 {
 	struct rlimit limit;
-	int highest = highest_fd(s->pid, e);
+	int highest = highest_fd(s->pid, e), r;
 	uint64_t first;
 
 	if (highest < 0)
 		return highest;
-	if (prlimit(s->pid, RLIMIT_NOFILE, NULL, &limit) < 0)
-		return err_set(e, -errno, "read its limits: %s", strerror(errno));
+	r = fd_limit(s, &limit, e);
+	if (r < 0)
+		return r;
 	first = (uint64_t)highest + 1 > STUB_FDS_FIRST ? (uint64_t)highest + 1 : STUB_FDS_FIRST;
 	if (first + IMAGE_THREADS_MAX > limit.rlim_cur)
 		first = limit.rlim_cur > IMAGE_THREADS_MAX ? limit.rlim_cur - IMAGE_THREADS_MAX : 0;
@@ -181,6 +202,8 @@ int stub_prepare(struct stub *s, struct err *e)
 		r = capture_process(&s->batch, s->region, s->region + REGION_BYTES, &s->before, e);
 	s->before.parasite = s->region;
 	s->before.parasite_size = REGION_BYTES;
+	s->before.first_fd = s->first_fd;
+	s->before.last_fd = s->last_fd;
 	return r;
 }
 
@@ -202,7 +225,7 @@ static int close_sockets(struct stub *s, struct err *e)
 void stub_leave_nothing(struct stub *s)
 {
 	if (s->region) {
-		(void)close_sockets(s, NULL); /* fails only when it has been killed */
+		told_later(close_sockets(s, NULL));
 		unmap_region(s);
 	}
 	fd_close(&s->pidfd);
@@ -216,7 +239,7 @@ static void restore_registers(struct stub *s)
 		struct user_regs_struct regs;
 
 		registers_from_image(&t->regs, &regs);
-		(void)tracee_set_regs((pid_t)t->tid, &regs); /* as above */
+		told_later(tracee_set_regs((pid_t)t->tid, &regs));
 	}
 }
 
@@ -227,7 +250,7 @@ void stub_release(struct stub *s)
 	restore_registers(s);
 	stub_leave_nothing(s);
 	for (size_t i = 0; i < s->n; i++)
-		(void)tracee_detach(s->threads[i]->tid, 0);
+		told_later(tracee_detach(s->threads[i]->tid, 0));
 	stub_done(s);
 	s->pid = 0;
 }

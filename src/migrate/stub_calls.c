@@ -13,6 +13,7 @@
 #include "migrate/region.h"
 #include "migrate/stub.h"
 #include "migrate/stub_thread.h"
+#include "migrate/told.h"
 
 /* ----------------------------------------------------------------- answers */
 
@@ -101,7 +102,7 @@ void stub_cancel(struct stub *s, pid_t tid)
 	if (!t || !t->calling || t->cancel)
 		return;
 	t->cancel = true;
-	(void)tracee_interrupt(tid); /* gone: told by its stop */
+	told_later(tracee_interrupt(tid));
 }
 
 /* ----------------------------------------------------------------- threads */
@@ -166,7 +167,7 @@ void stub_gone(struct stub *s, pid_t tid)
 	struct stub_thread *t = stub_thread_find(s, tid);
 
 	if (t && tid != s->pid)
-		(void)stub_call(s, tid, &request, sizeof(request)); /* gone already */
+		told_later(stub_call(s, tid, &request, sizeof(request)));
 }
 
 /* ------------------------------------------------------------------- stops */
@@ -181,7 +182,7 @@ static bool for_thread(const struct tracee_stop *stop, pid_t leader)
 
 static void go_on(struct stub_thread *t, int signo)
 {
-	(void)tracee_cont(t->tid, signo); /* killed: told by the next stop */
+	told_later(tracee_cont(t->tid, signo));
 }
 
 /* let the loop hear that its call was interrupted; and try again when it was not yet in it */
@@ -192,7 +193,7 @@ static void interrupted(struct stub_thread *t)
 	if (stub_thread_interrupted(t, &state) < 0 || !t->cancel)
 		return;
 	if (state == STUB_CALL_BEFORE)
-		(void)tracee_interrupt(t->tid);
+		told_later(tracee_interrupt(t->tid));
 	else
 		t->cancel = false;
 }
@@ -290,11 +291,13 @@ static int die_natively(struct stub *s, int signo)
 	uint64_t at;
 	int r;
 
-	/* what would be dumped is not the program's memory */
-	if (prlimit(s->pid, RLIMIT_CORE, &no_core, NULL) < 0)
-		return -errno;
 	batch_clear(&s->batch);
-	r = batch_data(&s->batch, &fatal, sizeof(fatal), &at);
+	/* what would be dumped is not the program's memory */
+	r = batch_data(&s->batch, &no_core, sizeof(no_core), &at);
+	if (!r)
+		r = batch_add(&s->batch, SYS_setrlimit, RLIMIT_CORE, at, 0, 0, 0, 0);
+	if (r >= 0)
+		r = batch_data(&s->batch, &fatal, sizeof(fatal), &at);
 	if (!r && signo != SIGKILL && signo != SIGSTOP)
 		r = batch_add(&s->batch, SYS_rt_sigaction, (uint64_t)signo, at, 0, 8, 0, 0);
 	if (r >= 0)
@@ -308,7 +311,7 @@ static int die_natively(struct stub *s, int signo)
 /* only the leader runs on; the others never do, and end with it */
 static void end_threads(struct stub *s)
 {
-	(void)tracee_detach(s->pid, 0); /* fails only when it was killed */
+	told_later(tracee_detach(s->pid, 0));
 	for (size_t i = 0; i < s->n; i++) {
 		struct tracee_stop stop;
 		pid_t tid = s->threads[i]->tid;

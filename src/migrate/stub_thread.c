@@ -11,8 +11,6 @@
 #include "migrate/region.h"
 #include "os/fd.h"
 
-#define RED_ZONE 128
-
 static bool slot_used(const struct stub *s, unsigned int slot)
 {
 	for (size_t i = 0; i < s->n; i++)
@@ -130,9 +128,13 @@ int stub_thread_connect(struct stub_thread *t, pid_t by, struct err *e)
 
 int stub_thread_context(const struct stub_thread *t)
 {
-	struct parasite_context c;
+	const struct parasite_context c = {
+		.fd = t->there,
+		.phase = t->tid ? PARASITE_IDLE : PARASITE_PREPARED,
+		.first_slot = region_slot(t->stub->region, 0),
+		.n_slots = PARASITE_SLOTS,
+	};
 
-	parasite_context_init(&c, t->there);
 	return tracee_write(t->stub->pid, region_slot(t->stub->region, t->slot), &c, sizeof(c));
 }
 
@@ -148,7 +150,7 @@ int stub_thread_enter(const struct stub_thread *t)
 		return r;
 	regs.rip = t->stub->region + parasite_entry();
 	regs.rdi = slot;
-	regs.rsp = slot + PARASITE_STACK_TOP;
+	regs.rsp = slot + PARASITE_SLOT_BYTES;
 	regs.orig_rax = (uint64_t)-1;
 	regs.eflags &= ~0x400ULL; /* the direction flag is clear in C */
 	return tracee_set_regs(t->tid, &regs);
@@ -167,7 +169,7 @@ int stub_thread_interrupted(struct stub_thread *t, enum stub_call_state *ret)
 	if (r < 0)
 		return r;
 	*ret = STUB_CALL_NONE;
-	if (c.phase != PARASITE_CALLING)
+	if (c.phase != PARASITE_CALL)
 		return 0;
 	if (regs.rip == begin && (int64_t)regs.orig_rax < 0) {
 		/* not yet made: it never will be */

@@ -23,6 +23,7 @@ struct api_client {
 	char error[CURL_ERROR_SIZE];
 	struct buf answer;
 	long status;
+	uint64_t retry_s;
 };
 
 static size_t on_answer(char *p, size_t size, size_t n, void *owner)
@@ -93,6 +94,11 @@ void api_close(struct api_client *c)
 long api_status(const struct api_client *c)
 {
 	return c->status;
+}
+
+uint64_t api_retry_s(const struct api_client *c)
+{
+	return c->retry_s;
 }
 
 /* the address in the first line of a credential file: "# url https://..." */
@@ -181,14 +187,39 @@ static int transfer_failed(const struct api_client *c, CURLcode code, struct err
 	}
 }
 
+/*
+ * Of most problems the detail says all to a person: "no node is called 'x'", and a title in front
+ * ("There is no such thing: ...") is noise. Of these the title says what is wrong and the detail
+ * what to do about it.
+ */
+static const char *const told_by_title[] = {
+	"token-unknown", "token-expired", "token-used",	  "token-revoked",
+	"token-network", "node-revoked",  "join-refused", "not-allowed",
+};
+
+static bool title_tells(const char *type)
+{
+	const char *last = type ? strrchr(type, ':') : NULL;
+
+	for (size_t i = 0; last && i < ARRAY_LEN(told_by_title); i++)
+		if (!strcmp(last + 1, told_by_title[i]))
+			return true;
+	return false;
+}
+
 /* a problem of RFC 9457, or whatever else came with the status */
 static int said_no(const struct api_client *c, const json_t *j, struct err *e)
 {
 	const char *title = json_string_value(json_object_get(j, "title"));
 	const char *detail = json_string_value(json_object_get(j, "detail"));
+	const char *type = json_string_value(json_object_get(j, "type"));
 
+	if (detail && !title_tells(type))
+		return err_set(e, -EREMOTE, "%s", detail);
 	if (title && detail)
 		return err_set(e, -EREMOTE, "%s: %s", title, detail);
+	if (title)
+		return err_set(e, -EREMOTE, "%s", title);
 	return err_set(e, -EREMOTE, "the head answered with HTTP status %ld", c->status);
 }
 
@@ -219,6 +250,7 @@ int api_call(struct api_client *c, const char *method, const char *path, const j
 	struct curl_slist *headers = NULL;
 	char url[2 * API_URL_MAX + sizeof(PATH_PREFIX)];
 	char *text = NULL;
+	curl_off_t retry_s;
 	CURLcode code;
 
 	if (ret)
@@ -236,6 +268,7 @@ int api_call(struct api_client *c, const char *method, const char *path, const j
 	}
 	buf_reset(&c->answer);
 	c->status = 0;
+	c->retry_s = 0;
 	c->error[0] = '\0';
 	/* as above: what fails here for want of memory lets the transfer fail */
 	(void)curl_easy_setopt(c->curl, CURLOPT_URL, url);
@@ -255,6 +288,8 @@ int api_call(struct api_client *c, const char *method, const char *path, const j
 	if (code != CURLE_OK)
 		return transfer_failed(c, code, e);
 	(void)curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &c->status);
+	if (curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &retry_s) == CURLE_OK && retry_s > 0)
+		c->retry_s = (uint64_t)retry_s;
 	return finish(c, ret, e);
 }
 

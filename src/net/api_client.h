@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -60,6 +61,9 @@ int api_call(struct api_client *c, const char *method, const char *path, const j
 
 /** api_status() - HTTP status of the last answer; 0 when there was none */
 long api_status(const struct api_client *c);
+
+/** api_retry_s() - In how many seconds the head wants to be asked again; 0 when it did not say */
+uint64_t api_retry_s(const struct api_client *c);
 
 /**
  * api_events_fn - One event of a stream

@@ -115,6 +115,17 @@ static int find_uri(gnutls_x509_crt_t crt, struct identity *ret, struct err *e)
 	return found ? 0 : err_set(e, -EINVAL, "a certificate without an identity");
 }
 
+static int read_serial(gnutls_x509_crt_t crt, struct identity *to, struct err *e)
+{
+	uint8_t bytes[(IDENTITY_SERIAL_TEXT - 1) / 2];
+	size_t size = sizeof(bytes);
+
+	if (gnutls_x509_crt_get_serial(crt, bytes, &size) < 0)
+		return err_set(e, -EINVAL, "a certificate whose serial number is too long");
+	hex_format(bytes, size, to->serial);
+	return 0;
+}
+
 int identity_of_der(const void *der, size_t len, struct identity *ret, struct err *e)
 {
 	gnutls_datum_t data = { .data = (unsigned char *)der, .size = (unsigned int)len };
@@ -132,6 +143,8 @@ int identity_of_der(const void *der, size_t len, struct identity *ret, struct er
 		r = err_set(e, -EINVAL, "no certificate: %s", gnutls_strerror(r));
 	else
 		r = find_uri(crt, &id, e);
+	if (!r)
+		r = read_serial(crt, &id, e);
 	if (!r) {
 		id.not_before = gnutls_x509_crt_get_activation_time(crt);
 		id.not_after = gnutls_x509_crt_get_expiration_time(crt);

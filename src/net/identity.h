@@ -15,9 +15,10 @@
 
 #include "base/err.h"
 
-#define CLUSTER_ID_LEN	  32 /* hexadecimal digits */
-#define IDENTITY_NAME_MAX 63
-#define IDENTITY_URI_MAX  160
+#define CLUSTER_ID_LEN	     32 /* hexadecimal digits */
+#define IDENTITY_NAME_MAX    63
+#define IDENTITY_URI_MAX     160
+#define IDENTITY_SERIAL_TEXT 41 /* 20 bytes: RFC 5280 */
 
 /* name, word in the URI */
 #define ROLES(X)                                                                                   \
@@ -37,7 +38,8 @@ struct identity {
 	enum role role;
 	uint32_t id; /* 0: an operator */
 	char name[IDENTITY_NAME_MAX + 1];
-	int64_t not_before, not_after; /* seconds since 1970 */
+	int64_t not_before, not_after;	   /* seconds since 1970 */
+	char serial[IDENTITY_SERIAL_TEXT]; /* of the certificate, hexadecimal; empty without one */
 };
 
 const char *role_name(enum role r);
@@ -58,7 +60,7 @@ bool identity_name_ok(const char *s);
  * identity_parse() - Read an identity URI
  * @uri:	Text, not terminated
  * @len:	Its length
- * @ret:	Set on success only; the times are 0
+ * @ret:	Set on success only; the times are 0 and there is no serial number
  * @e:		Reason
  *
  * Return: 0 or -EINVAL

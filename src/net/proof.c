@@ -56,11 +56,6 @@ void credential_free(struct credential *c)
 	free(c);
 }
 
-const char *credential_cluster(const struct credential *c)
-{
-	return c->cluster;
-}
-
 static int take_certificate(struct credential *c, const gnutls_datum_t *pem)
 {
 	gnutls_x509_crt_t certs[CERTS_MAX];
@@ -380,6 +375,11 @@ static int check_certificate(gnutls_x509_crt_t cert, const Cmx__Proof *p,
 	    gnutls_x509_crt_get_key_usage(cert, &usage, NULL) < 0 ||
 	    !(usage & GNUTLS_KEY_DIGITAL_SIGNATURE))
 		return err_set(e, -EACCES, "the operator's certificate may not sign");
+	if (c->revoked && c->revoked(c->owner, id.serial))
+		return err_set(e, -EACCES,
+			       "the operator's credential %s was revoked; make another on the head "
+			       "with 'comosix-headd operator'",
+			       id.serial);
 	memcpy(ret_name, id.name, sizeof(id.name));
 	return 0;
 }

@@ -40,9 +40,6 @@ struct credential; /* an operator.pem in memory; the key is wiped by credential_
 int credential_load(const char *path, struct credential **ret, struct err *e) MUST_CHECK;
 void credential_free(struct credential *c);
 
-/** credential_cluster() - The 32 digits its certificate names */
-const char *credential_cluster(const struct credential *c);
-
 /* what is asked, said alike by both sides */
 struct proof_request {
 	Cmx__OpenKind kind;
@@ -88,6 +85,9 @@ struct proof_check {
 	const char *cluster; /* 32 digits */
 	const char *node;    /* this node's name */
 	int64_t now_s;
+	/* is the credential with this serial number revoked? NULL: none is */
+	bool (*revoked)(const void *owner, const char *serial);
+	const void *owner;
 };
 
 /**
@@ -96,8 +96,8 @@ struct proof_check {
  * @rq:		What the peer asks, with the body's bytes as they came and the uid it stamped
  * @c:		Whom to believe
  * @nonces:	Takes the nonce when all is well
- * @ret_operator: Name in the certificate, PROOF_OPERATOR_MAX + 1 bytes; for the log and for the
- *		list of the revoked; set on success only
+ * @ret_operator: Name in the certificate, PROOF_OPERATOR_MAX + 1 bytes; for the log; set on
+ *		success only
  * @e:		Reason
  *
  * Return: 0, -EACCES when it proves nothing (or was used before), -ENOMEM

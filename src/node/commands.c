@@ -91,6 +91,13 @@ static void fill_member(const struct node *n, const struct cluster_view *v, Cmx_
 	m->self = v->self;
 	m->name = (char *)(v->self ? n->self.name : d ? d->name : v->name);
 	m->role = (char *)cluster_role_name(v->role);
+	if (!v->listed && !v->self) { /* revoked before we started: all we know is the list */
+		const char *name = revoked_name(n->revoked, v->id);
+
+		/* unless the name is somebody else's by now */
+		m->name = (char *)(directory_find(n->directory, name) ? "" : name);
+		m->role = (char *)"";
+	}
 	m->state = (char *)cluster_state_name(v->state);
 	m->incarnation = v->incarnation;
 	m->relayed = v->self ? n->set.relayed : d && d->relayed;
@@ -120,9 +127,9 @@ static int send_member(struct client *c, const struct cluster_view *v)
 	char text[SOCK_ADDR_TEXT];
 	Cmx__Member m;
 
-	if (!v->listed && !v->self)
-		return 0; /* a number without a name yet */
 	fill_member(c->all->node, v, &m, text);
+	if (!m.name[0])
+		return 0; /* a number without a name yet */
 	return conn_send_message(c->conn, FRAME_MEMBER, &m);
 }
 

@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* revoked.c - the list of nodes whose certificates are not taken any more */
+/* revoked.c - the list of nodes and operators whose certificates are not taken any more */
 #include "node/revoked.h"
 
 #include <errno.h>
 #include <gnutls/abstract.h>
 #include <limits.h>
 
+#include "net/identity.h"
 #include "os/file.h"
 #include "wire/control.pb-c.h"
 #include "wire/message.h"
+
+struct revoked_node {
+	uint32_t id;
+	char name[IDENTITY_NAME_MAX + 1];
+};
 
 struct revoked {
 	char path[PATH_MAX];
 	const char *cluster;
 	gnutls_pubkey_t key;
 	uint64_t epoch;
-	uint32_t *ids; /* ascending */
+	struct revoked_node *nodes; /* n, ids ascending */
 	size_t n;
+	char (*operators)[IDENTITY_SERIAL_TEXT]; /* n_operators serial numbers */
+	size_t n_operators;
 	struct buf statement;
 };
 
@@ -26,21 +34,44 @@ void revoked_close(struct revoked *r)
 		return;
 	if (r->key)
 		gnutls_pubkey_deinit(r->key);
-	free(r->ids);
+	free(r->nodes);
+	free(r->operators);
 	buf_done(&r->statement);
 	free(r);
 }
 
 static int compare(const void *a, const void *b)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	const struct revoked_node *x = a, *y = b;
 
-	return (x > y) - (x < y);
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static const struct revoked_node *find(const struct revoked *r, uint32_t id)
+{
+	const struct revoked_node key = { .id = id };
+
+	return r->n ? bsearch(&key, r->nodes, r->n, sizeof(key), compare) : NULL;
 }
 
 bool revoked_has(const struct revoked *r, uint32_t id)
 {
-	return r->n && bsearch(&id, r->ids, r->n, sizeof(id), compare);
+	return find(r, id) != NULL;
+}
+
+const char *revoked_name(const struct revoked *r, uint32_t id)
+{
+	const struct revoked_node *n = find(r, id);
+
+	return n ? n->name : "";
+}
+
+bool revoked_has_operator(const struct revoked *r, const char *serial)
+{
+	for (size_t i = 0; i < r->n_operators; i++)
+		if (!strcmp(r->operators[i], serial))
+			return true;
+	return false;
 }
 
 uint64_t revoked_epoch(const struct revoked *r)
@@ -55,7 +86,7 @@ size_t revoked_count(const struct revoked *r)
 
 uint32_t revoked_at(const struct revoked *r, size_t i)
 {
-	return r->ids[i];
+	return r->nodes[i].id;
 }
 
 const void *revoked_statement(const struct revoked *r, size_t *ret_len)
@@ -68,21 +99,34 @@ const void *revoked_statement(const struct revoked *r, size_t *ret_len)
 static int adopt(struct revoked *r, const Cmx__RevocationList *list, const void *p, size_t len,
 		 struct err *e)
 {
-	uint32_t *ids = calloc(list->n_entries + 1, sizeof(*ids));
+	struct revoked_node *nodes = calloc(list->n_entries + 1, sizeof(*nodes));
+	char(*operators)[IDENTITY_SERIAL_TEXT] = calloc(list->n_operators + 1, sizeof(*operators));
 	struct buf copy;
 
 	buf_init(&copy, STATEMENT_MAX);
-	if (!ids || buf_put(&copy, p, len) < 0) {
-		free(ids);
+	if (!nodes || !operators || buf_put(&copy, p, len) < 0) {
+		free(nodes);
+		free(operators);
 		buf_done(&copy);
 		return err_set(e, -ENOMEM, "out of memory for the revocation list");
 	}
-	for (size_t i = 0; i < list->n_entries; i++)
-		ids[i] = list->entries[i]->id;
-	qsort(ids, list->n_entries, sizeof(*ids), compare);
-	free(r->ids);
+	for (size_t i = 0; i < list->n_entries; i++) {
+		const char *name = list->entries[i]->name;
+
+		nodes[i].id = list->entries[i]->id;
+		if (identity_name_ok(name))
+			(void)snprintf(nodes[i].name, sizeof(nodes[i].name), "%s", name);
+	}
+	qsort(nodes, list->n_entries, sizeof(*nodes), compare);
+	for (size_t i = 0; i < list->n_operators; i++)
+		(void)snprintf(operators[i], sizeof(operators[i]), "%s",
+			       list->operators[i]->serial); /* a cut one is nobody's */
+	free(r->nodes);
+	free(r->operators);
 	buf_done(&r->statement);
-	r->ids = ids;
+	r->operators = operators;
+	r->n_operators = list->n_operators;
+	r->nodes = nodes;
 	r->n = list->n_entries;
 	r->epoch = list->epoch;
 	r->statement = copy;
@@ -116,6 +160,8 @@ static int check(struct revoked *r, const void *p, size_t len, struct err *e)
 		return 0;
 	if (list->n_entries > REVOKED_MAX)
 		return err_set(e, -EPROTO, "a revocation list of %zu nodes", list->n_entries);
+	if (list->n_operators > REVOKED_OPERATORS_MAX)
+		return err_set(e, -EPROTO, "a revocation list of %zu operators", list->n_operators);
 	err = adopt(r, list, p, len, e);
 	return err < 0 ? err : 1;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * revoked.h - the list of nodes whose certificates are not taken any more
+ * revoked.h - the list of nodes and operators whose certificates are not taken any more
  *
  * Signed with the cluster's statement key, so that it does not matter who brings it. The list with
  * the highest epoch counts; it is kept in the state directory as it was signed, to be handed on.
@@ -14,8 +14,9 @@
 
 #include "base/err.h"
 
-#define REVOKED_MAX   65536
-#define STATEMENT_MAX 262144 /* bytes: it must fit into a frame */
+#define REVOKED_MAX	      65536
+#define REVOKED_OPERATORS_MAX 4096
+#define STATEMENT_MAX	      262144 /* bytes: it must fit into a frame */
 
 struct revoked;
 
@@ -36,6 +37,12 @@ int revoked_open(const char *dir, const char *cluster, struct revoked **ret, str
 void revoked_close(struct revoked *r);
 
 bool revoked_has(const struct revoked *r, uint32_t id);
+
+/** revoked_name() - The name it had; "" when it is not on the list, or has no name there */
+const char *revoked_name(const struct revoked *r, uint32_t id);
+
+/** revoked_has_operator() - Was the credential with this serial number (hexadecimal) revoked? */
+bool revoked_has_operator(const struct revoked *r, const char *serial);
 uint64_t revoked_epoch(const struct revoked *r);
 size_t revoked_count(const struct revoked *r);
 uint32_t revoked_at(const struct revoked *r, size_t i);

@@ -18,6 +18,7 @@
 #include "node/moves.h"
 #include "node/node.h"
 #include "node/program.h"
+#include "node/revoked.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/user.h"
@@ -124,6 +125,11 @@ static struct stream *stream_new(struct streams *all, struct conn *c)
 
 /* ---- at the node ---- */
 
+static bool credential_revoked(const void *owner, const char *serial)
+{
+	return revoked_has_operator(owner, serial);
+}
+
 static int check_proof(struct streams *all, const Cmx__Open *m, char *ret_operator, struct err *e)
 {
 	struct node *n = all->node;
@@ -132,7 +138,9 @@ static int check_proof(struct streams *all, const Cmx__Open *m, char *ret_operat
 	};
 	struct proof_check pc = { .cluster = n->self.cluster,
 				  .node = n->self.name,
-				  .now_s = clock_wall_s() };
+				  .now_s = clock_wall_s(),
+				  .revoked = credential_revoked,
+				  .owner = n->revoked };
 
 	tls_creds_authorities(n->creds, &pc.authorities, &pc.n_authorities);
 	return proof_verify(m->proof, &rq, &pc, all->nonces, ret_operator, e);

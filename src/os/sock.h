@@ -46,6 +46,10 @@ int sock_udp_bind(const struct sock_addr *a, int *ret_fd, struct err *e) MUST_CH
 int sock_unix_listen(const char *path, mode_t mode, int *ret_fd, struct err *e) MUST_CHECK;
 int sock_unix_connect(const char *path, int *ret_fd, struct err *e) MUST_CHECK;
 
+/** sock_packet_listen(), sock_packet_connect() - The same with packets, that keep their bounds */
+int sock_packet_listen(const char *path, mode_t mode, int *ret_fd, struct err *e) MUST_CHECK;
+int sock_packet_connect(const char *path, int *ret_fd, struct err *e) MUST_CHECK;
+
 /** sock_error() - SO_ERROR as 0 or -errno */
 int sock_error(int fd) MUST_CHECK;
 

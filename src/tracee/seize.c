@@ -29,6 +29,7 @@
 #include "tracee/stop.h"
 
 #define TASK_PATH_MAX 48
+#define SEIZE_TRIES   3
 #define TURNS_MAX     1000 /* each finds threads that nobody stops: dead ones that another traces */
 
 struct crowd {
@@ -67,6 +68,8 @@ static int why_not(pid_t pid, struct err *e)
 		return err_set(e, -EBUSY,
 			       "process %d is traced by process %d (a debugger?): end that first",
 			       pid, st.tracer);
+	if (st.state == 'X')
+		return err_set(e, -ESRCH, "process %d has ended", pid);
 	if (st.state == 'Z' && st.n_threads > 1)
 		return err_set(e, -EOPNOTSUPP,
 			       "the first thread of process %d has ended while others run", pid);
@@ -83,16 +86,17 @@ static int take(struct crowd *c, pid_t tid, struct err *e)
 	if (c->n == c->max)
 		return err_set(e, -E2BIG, "process %d has more than %zu threads", c->pid, c->max);
 
-	r = tracee_seize(tid, 0, e);
-	if (r < 0 && tid != c->pid && (r == -ESRCH || r == -EPERM)) {
-		struct proc_stat st;
-
-		if (r == -ESRCH || proc_stat_read(tid, &st, NULL) < 0 || st.state == 'Z' ||
-		    st.state == 'X')
-			return 0;
+	for (int tries = 0; tries < SEIZE_TRIES; tries++) {
+		r = tracee_seize(tid, 0, e);
+		if (r != -EPERM)
+			break;
+		/* a thread that ends cannot be seized; exec(2) ends the first, and makes it anew */
+		r = why_not(tid, e);
+		if (r != -EPERM)
+			break;
 	}
-	if (r == -EPERM)
-		return why_not(tid, e);
+	if (tid != c->pid && (r == -ESRCH || r == -EOPNOTSUPP))
+		return 0;
 	if (r < 0)
 		return r;
 

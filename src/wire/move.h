@@ -62,12 +62,13 @@
 	X(CONT, 14, 0, 0)                                                                          \
 	X(HOMEWARD, 15, 8, 8)                                                                      \
 	X(RECALL, 16, 0, 0)                                                                        \
-	X(DONE, 17, 0, 0)                                                                          \
+	X(DONE, 17, 8, 8)                                                                          \
 	X(EXIT, 18, 4, 4)                                                                          \
 	X(BEAT, 19, 0, 0)                                                                          \
 	X(ACK, 20, 8, 8)                                                                           \
 	X(RESUME, 21, 8, 8)                                                                        \
-	X(FAIL, 22, 0, 512)
+	X(FAIL, 22, 0, 512)                                                                        \
+	X(CLOCK, 23, 32, 32)
 
 enum move_type {
 #define MOVE_ENUM(name, number, fixed, max) MOVE_##name = number,

@@ -212,14 +212,17 @@ void authority_revoke(struct authority *a, const uint32_t *ids, size_t n, uint64
 	Cmx__RevocationList list = CMX__REVOCATION_LIST__INIT;
 	Cmx__Statement st = CMX__STATEMENT__INIT;
 	Cmx__Revoked *rows = calloc(n + 1, sizeof(*rows)), **to = calloc(n + 1, sizeof(*to));
+	char(*names)[16] = calloc(n + 1, sizeof(*names));
 	gnutls_datum_t data, sig;
 	gnutls_privkey_t priv;
 	struct buf body, b;
 
-	must(rows && to, "calloc");
+	must(rows && to && names, "calloc");
 	for (size_t i = 0; i < n; i++) {
 		cmx__revoked__init(&rows[i]);
 		rows[i].id = ids[i];
+		(void)snprintf(names[i], sizeof(names[i]), "gone%u", ids[i]);
+		rows[i].name = names[i];
 		rows[i].until = clock_wall_s() + DAY;
 		to[i] = &rows[i];
 	}
@@ -245,4 +248,5 @@ void authority_revoke(struct authority *a, const uint32_t *ids, size_t n, uint64
 	buf_done(&b);
 	free(rows);
 	free(to);
+	free(names);
 }

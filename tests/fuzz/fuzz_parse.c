@@ -35,18 +35,6 @@ static void check_double(const char *text)
 		MUST(d == -1);
 }
 
-static void check_hex(const char *text)
-{
-	uint8_t bytes[32];
-	char back[2 * sizeof(bytes) + 1];
-	size_t n = strlen(text) / 2;
-
-	if (n > sizeof(bytes) || parse_hex(text, bytes, n) < 0)
-		return;
-	hex_format(bytes, n, back);
-	MUST(!strcasecmp(back, text));
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO_FREE char *text = strndup((const char *)data, size);
@@ -55,7 +43,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(text);
 	check_numbers(text);
 	check_double(text);
-	check_hex(text);
 	if (parse_size(text, &v) < 0)
 		MUST(v == 7);
 	v = 7;

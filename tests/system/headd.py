@@ -185,6 +185,18 @@ class Headd:
         d = os.path.join(self.dir, name, "node")
         return (os.path.join(d, "cert.pem"), os.path.join(d, "key.pem"))
 
+    def new_operator(self):
+        """Another credential in the place of the one in use; the name of a copy of that."""
+        old = os.path.join(self.dir, f"operator.{len(os.listdir(self.dir))}.pem")
+        shutil.copy(self.operator, old)
+        subprocess.run([f"{BIN}/comosix-headd", "operator", "--state", self.state, "--etc", self.etc],
+                       check=True, capture_output=True)
+        return old
+
+    def later(self):
+        """All certificates were given out long enough ago for another."""
+        self.sql("UPDATE nodes SET renewed = renewed - 10")
+
     def sql(self, text, *values):
         """Change the database behind the back of the server."""
         with contextlib.closing(sqlite3.connect(self.database, timeout=PATIENCE_S)) as db, db:
@@ -206,8 +218,8 @@ def make_csr(kind=("EC", "-pkeyopt", "ec_paramgen_curve:P-256")):
 class Events:
     """A stream of server-sent events."""
 
-    def __init__(self, head, path="/events", **headers):
-        self.connection = head.connect()
+    def __init__(self, head, path="/events", who="operator", **headers):
+        self.connection = head.connect(who)
         self.connection.request("GET", "/api/v1" + path, headers={
             "Accept": "text/event-stream", **{k.replace("_", "-"): v for k, v in headers.items()}})
         self.response = self.connection.getresponse()

@@ -104,7 +104,8 @@ class Tokens(Case):
         listed = json.loads(self.ok(self.head.run("token", "list", "--json")))["tokens"][-1]
         self.assertEqual((listed["used"], listed["count"], listed["state"]), (1, 2, "open"))
         self.assertIn("1 of 2", self.ok(self.head.run("token", "list")))
-        self.refused(self.head.run("token", "revoke", "999"), "999", NOT_FOUND)
+        self.refused(self.head.run("token", "revoke", "999"),
+                     "comosix token revoke: there is no token 999", NOT_FOUND)
         self.refused(self.head.run("token", "create", "--role", "king"), "role", USAGE)
         self.refused(self.head.join("t2", "--token", "cmx-nonsense"), "no join token", USAGE)
 
@@ -131,6 +132,7 @@ class Identities(Case):
         self.assertEqual(self.identity("i2")["name"], "same-2")
         # the same machine again: same key, same name, same number, no token used
         before = self.identity("i2")
+        self.head.later()
         self.ok(self.head.join("i2", "--token", token))
         self.assertEqual(self.identity("i2"), before)
         self.assertEqual(self.head.ask("GET", "/tokens").json["tokens"][-1]["used"], 2)
@@ -161,12 +163,36 @@ class Identities(Case):
         d = os.path.join(self.head.dir, "n1/node")
         with open(os.path.join(d, "cert.pem")) as f:
             old = f.read()
+        self.refused(self.head.run("node", "renew", "--state", d), "ask again in", ERROR)
+        with open(os.path.join(d, "cert.pem")) as f:
+            self.assertEqual(f.read(), old)
+        self.head.later()
         self.ok(self.head.run("node", "renew", "--state", d))
         with open(os.path.join(d, "cert.pem")) as f:
             self.assertNotEqual(f.read(), old)
         self.assertEqual(self.head.ask("GET", "/nodes/n1", who=self.head.node("n1")).json["address"],
                          "127.0.0.1:7002")
         self.refused(self.head.run("node", "renew", "--state", self.head.dir), "join", ERROR)
+
+    def test_of_many_renewals_at_once_one_is_made(self):
+        self.ok(self.head.join("many", "--token", self.head.token()))
+        d = os.path.join(self.head.dir, "many/node")
+        self.head.later()
+        before = self.head.sql("SELECT count(*) FROM certificates")[0][0]
+        renewing = [subprocess.Popen([f"{headd.BIN}/comosix", "node", "renew", "--state", d],
+                                     stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                    for _ in range(8)]
+        self.assertEqual(sorted(r.wait(headd.PATIENCE_S) for r in renewing), [0] + 7 * [ERROR])
+        self.assertEqual(self.head.sql("SELECT count(*) FROM certificates")[0][0], before + 1)
+
+    def test_joined_again_at_once(self):
+        """An answer that was lost is asked for again, for as long as --retry says."""
+        token = self.head.token()
+        self.ok(self.head.join("again", "--token", token))
+        before = self.identity("again")
+        self.refused(self.head.join("again", "--token", token, "--retry", "1ms"), "ask again in", ERROR)
+        self.ok(self.head.join("again", "--token", token))
+        self.assertEqual(self.identity("again"), before)
 
     def test_a_wrong_authority(self):
         with headd.Headd() as other:
@@ -245,7 +271,8 @@ class Expelled(Case):
         self.assertEqual(self.head.ask("GET", "/cluster").json["revocation_epoch"], 2)
         self.refused(self.head.run("node", "remove", "b2"), "revoke", REFUSED)
         self.ok(self.head.run("node", "remove", "b1"))
-        self.refused(self.head.run("node", "show", "b1"), "b1", NOT_FOUND)
+        self.refused(self.head.run("node", "show", "b1"),
+                     "comosix node show: no node is called 'b1'", NOT_FOUND)
         # the machine may come back, as somebody new
         self.ok(self.head.join("b1", "--token", self.head.token()))
         self.assertGreater(self.identity("b1")["id"], self.identity("b2")["id"])

@@ -6,6 +6,7 @@ Each case waits for the end of a process or for its output, never for time to pa
 random delay is the moment of a kill.
 """
 import contextlib
+import json
 import os
 import pty
 import pwd
@@ -359,11 +360,40 @@ class Failures(unittest.TestCase):
     def test_add(self):
         with labs.Lab("add") as lab:
             lab.must("up", "--bare", "--nodes", 1)
-            lab.must("add", "--count", 2, "--role", "server")
+            self.assertEqual(lab.must("add", "--count", 2, "--role", "server"), "n2\nn3\n")
             nodes = lab.status()
             self.assertEqual(set(nodes), {"head", "n1", "n2", "n3"})
             self.assertEqual(nodes["n3"]["role"], "server")
             self.assertIn("10.77.1.3", lab.out("n1", "getent", "hosts", "n3"))
+            self.assertEqual(json.loads(lab.must("add", "--json")),
+                             {"lab": lab.name, "nodes": ["n4"]})
+
+    def test_a_head_that_is_off_stays_off(self):
+        with labs.Lab("off") as lab:
+            lab.must("up", "--bare", "--nodes", 1)
+            lab.must("kill", "head")
+            refused = lab.run("add")
+            self.assertEqual(refused.returncode, 5)
+            self.assertIn("comosix lab start head", refused.stderr)
+            lab.must("kill", "n1")
+            lab.must("start", "n1")  # it has been there: it needs nobody
+            nodes = lab.status()
+            self.assertEqual({n: nodes[n]["state"] for n in nodes}, {"head": "off", "n1": "ready"})
+            lab.must("start", "head")
+            self.assertEqual(lab.must("add"), "n2\n")
+
+    def test_wrong_words(self):
+        lab = labs.Lab("words")
+        for verb in ("kill", "start", "cut", "heal", "exec"):
+            missing = lab.run(verb)
+            self.assertEqual(missing.returncode, 2, verb)
+            self.assertIn("which node?", missing.stderr)
+            self.assertIn(f"comosix lab {verb} --help", missing.stderr)
+        for verb in ("kill", "start", "cut", "heal"):
+            many = lab.run(verb, "n1", "n2")
+            self.assertEqual(many.returncode, 2, verb)
+            self.assertIn("'n2' is one word too many", many.stderr)
+            self.assertIn(f"comosix lab {verb} --help", many.stderr)
 
     @unittest.skipUnless(labs.has_nft(), "needs nft: apt install nftables")
     def test_nat_lets_out_and_nothing_in(self):
@@ -388,12 +418,46 @@ class Services(unittest.TestCase):
         while lab.status()[node]["member"] != state:
             self.assertLess(time.monotonic(), deadline, f"{node} does not become {state}")
 
+    def test_a_revoked_credential_commands_no_node(self):
+        old = "/etc/comosix/old.pem"
+
+        def command(lab, pem):
+            return lab.on("head", "env", f"COMOSIX_OPERATOR={pem}", "comosix", "exec", "n1", "--", "true")
+
+        with labs.Lab("revoked") as lab:
+            lab.must("up", "--nodes", 1)
+            lab.out("head", "cp", "/etc/comosix/operator.pem", old)
+            own, = json.loads(lab.out("head", "comosix", "operator", "list", "--json"))["operators"]
+            lab.out("head", "comosix-headd", "operator")
+            self.assertEqual(command(lab, old).returncode, 0)
+            lab.out("head", "comosix", "operator", "revoke", own["serial"])
+            deadline = time.monotonic() + labs.TIMEOUT
+            while not (done := command(lab, old)).returncode:  # until the list has come there
+                self.assertLess(time.monotonic(), deadline)
+            self.assertEqual(done.returncode, 5)
+            self.assertIn("was revoked", done.stderr)
+            self.assertEqual(command(lab, "/etc/comosix/operator.pem").returncode, 0)
+
+    def test_a_revoked_node_is_still_told_of_after_a_restart(self):
+        with labs.Lab("gone") as lab:
+            lab.must("up", "--nodes", 2)
+            lab.out("head", "comosix", "node", "revoke", "n2")
+            self.member(lab, "n2", "revoked")
+            lab.must("kill", "head")
+            lab.must("start", "head")
+            self.member(lab, "n2", "revoked")
+
     def test_failures_are_seen_and_healed(self):
         with labs.Lab("serve") as lab:
             lab.must("up", "--nodes", 3, "--servers", 1)
             nodes = lab.status()
             self.assertEqual({n["member"] for n in nodes.values()}, {"alive"})
             self.assertEqual(nodes["n1"]["role"], "server")
+            lab.must("cut", "head")
+            refused = lab.run("add")
+            self.assertEqual(refused.returncode, 5)
+            self.assertIn("comosix lab heal head", refused.stderr)
+            lab.must("heal", "head")
             lab.must("kill", "n2")
             lab.must("cut", "n3")
             self.member(lab, "n2", "dead")

@@ -123,8 +123,12 @@ class OpenApi(unittest.TestCase):
         unknown = UNKNOWN % (ca["cluster"][:8], ca["fingerprint"][:32])
         body = self.join_body(token=self.head.token())
         first = self.ask("post", "/join", 201, body, who=None)
+        self.ask("post", "/join", 429, body, who=None)
+        self.ask("post", "/renew", 429, {"csr": body["csr"]}, who=None)
+        self.head.later()
         again = self.ask("post", "/join", 200, body, who=None)
         self.assertEqual((first["name"], first["id"]), (again["name"], again["id"]))
+        self.head.later()
         self.ask("post", "/renew", 200, {"csr": body["csr"]}, who=None)
         self.ask("post", "/renew", 404, {"csr": headd.make_csr()}, who=None)
         self.ask("post", "/renew", 422, {"csr": "x"}, who=None)
@@ -149,6 +153,7 @@ class OpenApi(unittest.TestCase):
         self.ask("post", "/nodes/{name}/approve", 404, word=asked["name"])
         self.ask("post", "/nodes/{name}/refuse", 404, word=asked["name"])
         self.ask("get", "/join/{id}", 200, word=asked["join"], who=None)
+        self.ask("get", "/join/{id}", 429, word=asked["join"], who=None)
         self.ask("get", "/join/{id}", 404, word="0" * 32, who=None)
 
     def test_7_nodes(self):
@@ -164,6 +169,26 @@ class OpenApi(unittest.TestCase):
         self.ask("delete", "/nodes/{name}", 404, word=name)
         self.ask("get", "/cluster", 200)
         self.ask("get", "/revocations", 200)
+
+    def test_7b_operators(self):
+        own, = self.ask("get", "/operators", 200)["operators"]
+        self.assertEqual((own["state"], own["own"]), ("valid", True))
+        self.assertIsNotNone(own["last_used"])
+        revoke = "/operators/{serial}/revoke"
+        self.ask("post", revoke, 409, word=own["serial"])
+        self.ask("post", revoke, 404, word="0" * 32)
+        self.ask("post", revoke, 404, word="x")
+        self.ask("post", revoke, 422, {"force": 1}, word=own["serial"])
+        self.ask("post", revoke, 422, {"other": True}, word=own["serial"])
+        self.ask("post", revoke, 400, "[]", word=own["serial"])
+        self.ask("post", revoke, 413, {"force": True, "x": "x" * 5000}, word=own["serial"])
+        self.head.new_operator()
+        other, = [o for o in self.ask("get", "/operators", 200)["operators"] if not o["own"]]
+        self.assertEqual(other["serial"], own["serial"])
+        for _ in range(2):
+            self.ask("post", revoke, 200, {"force": False}, word=own["serial"])
+        self.assertEqual([o["state"] for o in self.ask("get", "/operators", 200)["operators"]],
+                         ["revoked", "valid"])
 
     def test_8_a_node_may_read(self):
         joined = self.head.join("reader", "--token", self.head.token())

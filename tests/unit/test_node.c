@@ -149,6 +149,8 @@ static void lists_are_signed_and_only_grow(void **state)
 	assert_int_equal(take(r, ours, 5, 9, 0, &e), 0);
 	assert_int_equal(take(r, ours, 4, 10, 0, &e), 0);
 	assert_true(revoked_has(r, 9) && !revoked_has(r, 10));
+	assert_string_equal(revoked_name(r, 9), "gone9");
+	assert_string_equal(revoked_name(r, 10), "");
 	revoked_close(r);
 	/* it is still known after a restart */
 	assert_int_equal(revoked_open(dir, CLUSTER, &r, &e), 0);

@@ -157,6 +157,7 @@ static void what_it_refuses(void **state)
 		{ SIGNER_FROM_WEB, CMX__SIGN_VERB__SIGN_OPERATOR, "operator", "", 0, EPERM },
 		{ SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_OPERATOR, "operator", "", 0, 0 },
 		{ SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_OPERATOR, "operator", "", 3, EPERM },
+		{ SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_OPERATOR, "head", "", 0, EPERM },
 		{ SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_NODE, "n1", "server", 2, EPERM },
 		{ SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_REVOKE, "n1", "", 2, EPERM },
 		{ SIGNER_FROM_WEB, CMX__SIGN_VERB__SIGN_REVOKE, "head", "", 1, EPERM },
@@ -374,6 +375,126 @@ static void too_often_is_refused(void **state)
 	assert_int_equal(refused, 90);
 }
 
+/* serial number of a new operator's credential */
+static void make_operator(int64_t now, char serial[CA_SERIAL_TEXT])
+{
+	struct signer_answer a;
+
+	ask(SIGNER_FROM_HELPER, CMX__SIGN_VERB__SIGN_OPERATOR, "operator", "", 0, csr, now, &a);
+	assert_int_equal(a.reply.error, 0);
+	(void)snprintf(serial, CA_SERIAL_TEXT, "%s", a.reply.serial);
+	signer_answer_done(&a);
+}
+
+static uint32_t revoke_operator(enum signer_from from, const char *serial, int64_t now,
+				uint64_t *ret_epoch)
+{
+	Cmx__SignRequest q = CMX__SIGN_REQUEST__INIT;
+	struct signer_answer a;
+	uint32_t error;
+	struct buf b;
+
+	buf_init(&b, 256);
+	q.verb = CMX__SIGN_VERB__SIGN_REVOKE_OPERATOR;
+	q.serial = (char *)serial;
+	assert_int_equal(message_pack(&b, &q), 0);
+	signer_answer(signer, from, buf_bytes(&b), b.len, now, &a);
+	buf_done(&b);
+	error = a.reply.error;
+	*ret_epoch = a.reply.epoch;
+	if (!error) {
+		Cmx__RevocationList *list = check_statement(&a.reply.statement);
+		const Cmx__RevokedOperator *last = list->operators[list->n_operators - 1];
+
+		assert_string_equal(last->serial, serial);
+		assert_true(last->until > now);
+		message_free(&list);
+	}
+	signer_answer_done(&a);
+	return error;
+}
+
+/* "serial" or "-serial" of the rows */
+static void operators_are(int64_t now, const char *first, const char *second)
+{
+	const char *const want[] = { first, second };
+	struct signer_answer a;
+
+	ask(SIGNER_FROM_WEB, CMX__SIGN_VERB__SIGN_OPERATORS, "", "", 0, "", now, &a);
+	assert_int_equal(a.reply.error, 0);
+	assert_int_equal(a.reply.n_operators, second ? 2 : 1);
+	for (size_t i = 0; i < a.reply.n_operators; i++) {
+		assert_int_equal(a.reply.operators[i]->revoked, want[i][0] == '-');
+		assert_string_equal(a.reply.operators[i]->serial, want[i] + (want[i][0] == '-'));
+		assert_string_equal(a.reply.operators[i]->name, "operator");
+	}
+	signer_answer_done(&a);
+}
+
+static void an_operator_is_revoked_for_good(void **state)
+{
+	char one[CA_SERIAL_TEXT], gone[CA_SERIAL_TEXT + 1] = "-", two[CA_SERIAL_TEXT];
+	const int64_t year = SIGNER_OPERATOR_LIFE_S;
+	struct signer_answer a;
+	uint64_t epoch;
+
+	make_operator(NOW, one);
+	make_operator(NOW + 10, two);
+	(void)snprintf(gone + 1, sizeof(gone) - 1, "%s", one);
+	operators_are(NOW + 20, one, two);
+	assert_int_equal(revoke_operator(SIGNER_FROM_HELPER, one, NOW + 20, &epoch), EPERM);
+	assert_int_equal(revoke_operator(SIGNER_FROM_WEB, "00", NOW + 20, &epoch), ENOENT);
+	assert_int_equal(revoke_operator(SIGNER_FROM_WEB, one, NOW + 20, &epoch), 0);
+	assert_int_equal(epoch, 1);
+	assert_int_equal(revoke_operator(SIGNER_FROM_WEB, one, NOW + 20, &epoch), 0);
+	assert_int_equal(epoch, 1); /* it was on the list */
+	operators_are(NOW + 20, gone, two);
+	/* a node's revocation and a restart leave it there */
+	ask(SIGNER_FROM_WEB, CMX__SIGN_VERB__SIGN_REVOKE, "n2", "", 2, "", NOW + 30, &a);
+	assert_int_equal(a.reply.error, 0);
+	signer_answer_done(&a);
+	signer_close(signer);
+	signer = NULL;
+	assert_int_equal(signer_open(dir, &cluster, &signer, NULL), 0);
+	operators_are(NOW + 40, gone, two);
+	/* what has ended is forgotten when the next is made */
+	make_operator(NOW + 5 + year, one);
+	operators_are(NOW + 5 + year, two, one);
+}
+
+/* answers of n requests in a row that were EAGAIN */
+static int ask_often(Cmx__SignVerb verb, const char *name, const char *role, uint32_t id, int n,
+		     int64_t now)
+{
+	int refused = 0;
+
+	for (int i = 0; i < n; i++) {
+		struct signer_answer a;
+
+		ask(SIGNER_FROM_WEB, verb, name, role, id, csr, now, &a);
+		refused += a.reply.error == EAGAIN;
+		signer_answer_done(&a);
+	}
+	return refused;
+}
+
+/* more requests than all nodes together may make in a burst */
+static void a_greedy_node_starves_nobody(void **state)
+{
+	const Cmx__SignVerb node = CMX__SIGN_VERB__SIGN_NODE;
+
+	assert_true(ask_often(node, "greedy", "desktop", 2, 2500, NOW) > 2400);
+	assert_int_equal(ask_often(node, "n3", "desktop", 3, 10, NOW), 0);
+	/* it is not shut out for good, nor does waiting save up more than a burst */
+	assert_int_equal(ask_often(node, "greedy", "desktop", 2, 1, NOW + 3600), 0);
+	assert_true(ask_often(node, "greedy", "desktop", 2, 100, NOW + 30 * 3600) > 70);
+}
+
+static void the_list_is_always_given(void **state)
+{
+	assert_int_equal(ask_often(CMX__SIGN_VERB__SIGN_STATEMENT, "", "", 0, 5000, NOW), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +504,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(garbage_is_answered, make, unmake),
 		cmocka_unit_test_setup_teardown(revocation_cannot_be_taken_back, make, unmake),
 		cmocka_unit_test_setup_teardown(too_often_is_refused, make, unmake),
+		cmocka_unit_test_setup_teardown(a_greedy_node_starves_nobody, make, unmake),
+		cmocka_unit_test_setup_teardown(an_operator_is_revoked_for_good, make, unmake),
+		cmocka_unit_test_setup_teardown(the_list_is_always_given, make, unmake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

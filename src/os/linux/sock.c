@@ -160,7 +160,7 @@ static int unix_addr(const char *path, struct sockaddr_un *ret, struct err *e)
 }
 
 /* make room for a socket: only a socket file that nobody serves any more may go */
-static int remove_stale(const char *path, const struct sockaddr_un *un, struct err *e)
+static int remove_stale(const char *path, const struct sockaddr_un *un, int type, struct err *e)
 {
 	AUTO_CLOSE int probe = -1;
 	struct stat st;
@@ -171,7 +171,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *un, struct e
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(e, -EADDRINUSE, "'%s' is in the way and is no socket; move it",
 			       path);
-	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_TYPE_FLAGS, 0);
+	probe = socket(AF_UNIX, type | SOCK_TYPE_FLAGS, 0);
 	if (probe < 0)
 		return err_set(e, -errno, "socket: %s", strerror(errno));
 	if (connect(probe, (const struct sockaddr *)un, sizeof(*un)) == 0 || errno != ECONNREFUSED)
@@ -182,9 +182,9 @@ static int remove_stale(const char *path, const struct sockaddr_un *un, struct e
 	return 0;
 }
 
-int sock_unix_listen(const char *path, mode_t mode, int *ret_fd, struct err *e)
+static int listen_at(const char *path, int type, mode_t mode, int *ret_fd, struct err *e)
 {
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_TYPE_FLAGS, 0);
+	AUTO_CLOSE int fd = socket(AF_UNIX, type | SOCK_TYPE_FLAGS, 0);
 	struct sockaddr_un un;
 	int r = unix_addr(path, &un, e);
 
@@ -192,7 +192,7 @@ int sock_unix_listen(const char *path, mode_t mode, int *ret_fd, struct err *e)
 		return r;
 	if (fd < 0)
 		return err_set(e, -errno, "socket: %s", strerror(errno));
-	r = remove_stale(path, &un, e);
+	r = remove_stale(path, &un, type, e);
 	if (r < 0)
 		return r;
 	if (bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
@@ -206,9 +206,9 @@ int sock_unix_listen(const char *path, mode_t mode, int *ret_fd, struct err *e)
 	return 0;
 }
 
-int sock_unix_connect(const char *path, int *ret_fd, struct err *e)
+static int connect_to(const char *path, int type, int *ret_fd, struct err *e)
 {
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_TYPE_FLAGS, 0);
+	AUTO_CLOSE int fd = socket(AF_UNIX, type | SOCK_TYPE_FLAGS, 0);
 	struct sockaddr_un un;
 	int r = unix_addr(path, &un, e);
 
@@ -220,6 +220,26 @@ int sock_unix_connect(const char *path, int *ret_fd, struct err *e)
 		return err_set(e, -errno, "connect to '%s': %s", path, strerror(errno));
 	*ret_fd = fd_take(&fd);
 	return 0;
+}
+
+int sock_unix_listen(const char *path, mode_t mode, int *ret_fd, struct err *e)
+{
+	return listen_at(path, SOCK_STREAM, mode, ret_fd, e);
+}
+
+int sock_unix_connect(const char *path, int *ret_fd, struct err *e)
+{
+	return connect_to(path, SOCK_STREAM, ret_fd, e);
+}
+
+int sock_packet_listen(const char *path, mode_t mode, int *ret_fd, struct err *e)
+{
+	return listen_at(path, SOCK_SEQPACKET, mode, ret_fd, e);
+}
+
+int sock_packet_connect(const char *path, int *ret_fd, struct err *e)
+{
+	return connect_to(path, SOCK_SEQPACKET, ret_fd, e);
 }
 
 int sock_error(int fd)

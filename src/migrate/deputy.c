@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* deputy.c - the way out, and what every state has in common */
+#include "migrate/deputy.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "log/log.h"
+#include "migrate/clock.h"
+#include "os/clock.h"
+#include "os/fd.h"
+
+void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us)
+{
+	d->state = s;
+	d->ops->state(d->owner, s, freeze_us);
+}
+
+void deputy_over(struct deputy *d, int status, const char *why)
+{
+	if (d->state == DEPUTY_OVER)
+		return;
+	d->state = DEPUTY_OVER;
+	loop_remove(d->loop, &d->lease_ref);
+	d->ops->over(d->owner, status, why);
+}
+
+/* before RUN: the process goes on here, as if nothing had been */
+static void undo(struct deputy *d, int status, const char *why)
+{
+	pages_reader_done(&d->reader);
+	stub_release(&d->stub);
+	deputy_over(d, status, why);
+}
+
+void deputy_lost(struct deputy *d, const char *why)
+{
+	char text[ERR_TEXT_MAX];
+
+	if (d->state == DEPUTY_OVER)
+		return;
+	/* it may have run on there until it ended by its lease: it must not run on here as well */
+	(void)snprintf(text, sizeof(text), "the process was lost with its host and is ended: %s",
+		       why);
+	if (d->stub.pid)
+		(void)kill(d->stub.pid, SIGKILL); /* gone already: all the better */
+	deputy_over(d, 1, text);
+}
+
+void deputy_send(struct deputy *d, enum move_type type, const void *p, size_t n, const void *q,
+		 size_t m)
+{
+	int r = channel_send(d->channel, type, p, n, q, m);
+
+	if (r < 0 && r != -EPIPE)
+		deputy_lost(d, "the host takes nothing any more");
+}
+
+/* ----------------------------------------------------------------- way out */
+
+static int send_image(struct deputy *d)
+{
+	while (channel_room(d->channel, MOVE_PAYLOAD_MAX)) {
+		size_t n = d->image_bytes.len < MOVE_PAYLOAD_MAX ? d->image_bytes.len :
+								    MOVE_PAYLOAD_MAX;
+		int r = channel_send(d->channel, MOVE_IMAGE, buf_bytes(&d->image_bytes), n, NULL, 0);
+
+		if (r < 0)
+			return r;
+		if (!n)
+			return 1;
+		buf_eat(&d->image_bytes, n);
+	}
+	return 0;
+}
+
+static void go_on_sending(struct deputy *d)
+{
+	struct err e = { 0 };
+	int r = 1;
+
+	if (!d->image_is_sent) {
+		r = send_image(d);
+		d->image_is_sent = r > 0;
+	}
+	if (r > 0)
+		r = pages_send(&d->reader, d->channel, &e);
+	if (r < 0) {
+		undo(d, 1, e.code ? e.text : "the image cannot be sent");
+		return;
+	}
+	if (!r)
+		return;
+	d->bytes_out = d->reader.bytes;
+	pages_reader_done(&d->reader);
+	deputy_enter(d, DEPUTY_BUILDING, 0);
+}
+
+static int capture(struct deputy *d, struct err *e)
+{
+	int r;
+
+	d->froze_us = clock_boot_us();
+	r = stub_seize(&d->stub, d->pid, e);
+	if (!r)
+		r = stub_prepare(&d->stub, e);
+	if (!r)
+		r = image_check(&d->stub.before, e);
+	if (!r) {
+		r = image_put(&d->image_bytes, &d->stub.before);
+		if (r < 0)
+			(void)err_set(e, r, "write its image: %s", strerror(-r));
+	}
+	if (!r)
+		r = pages_reader_init(&d->reader, d->pid, &d->stub.before, true, e);
+	return r;
+}
+
+/* after the last one the clocks are known, and nothing is left to wait for with it running */
+static int take_clock(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	struct clocks both[2];
+	struct err why = { 0 };
+	int r;
+
+	memcpy(&both[1], f->payload, sizeof(both[1])); /* wire/move.h: it is that long */
+	clocks_read(&both[0]);
+	r = channel_send(d->channel, MOVE_CLOCK, both, sizeof(both), NULL, 0);
+	if (r < 0)
+		return err_set(e, r, "answer the host: %s", strerror(-r));
+	if (++d->clocks_told < CLOCKS_SAMPLES)
+		return 0;
+	r = capture(d, &why);
+	if (r < 0) {
+		undo(d, r == -EAGAIN || r == -EMFILE || r == -E2BIG ? 5 : 1, why.text);
+		return 0;
+	}
+	deputy_enter(d, DEPUTY_SENDING, 0);
+	go_on_sending(d);
+	return 0;
+}
+
+static int take_built(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	int r = channel_send(d->channel, MOVE_RUN, NULL, 0, NULL, 0);
+
+	(void)f;
+	if (r < 0)
+		return err_set(e, r, "tell the host to go on: %s", strerror(-r));
+	r = stub_start(&d->stub, e);
+	deputy_enter(d, DEPUTY_AWAY, clock_boot_us() - d->froze_us);
+	if (r < 0)
+		deputy_lost(d, e->text);
+	else if (d->recall)
+		deputy_recall(d);
+	return 0;
+}
+
+static int take_fail(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	char text[ERR_TEXT_MAX];
+
+	(void)e;
+	undo(d, 5, log_quote(strndupa((const char *)f->payload, f->len), text, sizeof(text)));
+	return 0;
+}
+
+void deputy_recall(struct deputy *d)
+{
+	d->recall = true;
+	if (d->state != DEPUTY_AWAY)
+		return;
+	d->froze_us = clock_boot_us();
+	deputy_enter(d, DEPUTY_RECALLING, 0);
+	deputy_send(d, MOVE_RECALL, NULL, 0, NULL, 0);
+}
+
+static int take_homeward(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	(void)f;
+	(void)e;
+	deputy_recall(d);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ frames */
+
+static const struct {
+	enum move_type type;
+	enum deputy_state from, to; /* the states in which it may come */
+	int (*take)(struct deputy *d, const struct move_frame *f, struct err *e);
+} frames[] = {
+	{ MOVE_CLOCK, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_clock },
+	{ MOVE_FAIL, DEPUTY_CONNECTING, DEPUTY_BUILDING, take_fail },
+	{ MOVE_BUILT, DEPUTY_BUILDING, DEPUTY_BUILDING, take_built },
+	{ MOVE_CALL, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_call },
+	{ MOVE_CANCEL, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_cancel },
+	{ MOVE_CLONE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_clone },
+	{ MOVE_GONE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_gone },
+	{ MOVE_STOPPED, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_stopped },
+	{ MOVE_EXIT, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_exit },
+	{ MOVE_HOMEWARD, DEPUTY_AWAY, DEPUTY_RECALLING, take_homeward },
+	{ MOVE_IMAGE, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_image },
+	{ MOVE_SIGNAL, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_signal },
+	{ MOVE_PAGES, DEPUTY_RETURNING, DEPUTY_RETURNING, deputy_take_pages },
+	{ MOVE_DONE, DEPUTY_RETURNING, DEPUTY_RETURNING, deputy_take_done },
+};
+
+static int on_frame(void *owner, const struct move_frame *f, struct err *e)
+{
+	struct deputy *d = owner;
+
+	if (d->state == DEPUTY_OVER)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
+		if (frames[i].type == f->type && d->state >= frames[i].from &&
+		    d->state <= frames[i].to)
+			return frames[i].take(d, f, e);
+	return err_set(e, -EPROTO, "%s cannot come now", move_name(f->type));
+}
+
+static void on_room(void *owner)
+{
+	struct deputy *d = owner;
+
+	if (d->state == DEPUTY_SENDING)
+		go_on_sending(d);
+}
+
+static void on_broken(void *owner, const struct err *why)
+{
+	struct deputy *d = owner;
+
+	if (d->state == DEPUTY_OVER)
+		return;
+	if (d->state < DEPUTY_AWAY)
+		undo(d, 1, why->text);
+	else
+		deputy_lost(d, why->text);
+}
+
+static const struct channel_ops channel_ops = {
+	.frame = on_frame,
+	.room = on_room,
+	.broken = on_broken,
+};
+
+static void on_lease(void *owner)
+{
+	struct deputy *d = owner;
+	uint64_t end = channel_heard_ms(d->channel) + DEPUTY_LEASE_MS;
+
+	if (loop_now(d->loop) >= end) {
+		if (d->state < DEPUTY_AWAY)
+			undo(d, 6, "the host does not answer");
+		else
+			deputy_lost(d, "nothing was heard of it for 30 s");
+		return;
+	}
+	if (loop_add_timer(d->loop, end, on_lease, d, &d->lease_ref) < 0)
+		deputy_lost(d, "no memory for a timer");
+}
+
+static void on_child(void *owner, int signo)
+{
+	struct deputy *d = owner;
+
+	(void)signo;
+	stub_reap(&d->stub);
+}
+
+int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, pid_t pid,
+		 const struct deputy_ops *ops, void *owner, struct err *e)
+{
+	int r;
+
+	*d = (struct deputy){ .loop = l, .ops = ops, .owner = owner, .pid = pid, .mem = -1 };
+	d->reader.mem = d->reader.pagemap = -1;
+	buf_init(&d->image_bytes, IMAGE_BYTES_MAX);
+	image_init(&d->back);
+	stub_init(&d->stub, l, &deputy_stub_ops, d);
+	r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
+	if (!r)
+		r = loop_add_signal(l, SIGCHLD, on_child, d, &d->child_ref);
+	if (!r)
+		r = loop_add_timer(l, loop_now(l) + DEPUTY_LEASE_MS, on_lease, d, &d->lease_ref);
+	if (r < 0)
+		deputy_done(d);
+	return r;
+}
+
+void deputy_done(struct deputy *d)
+{
+	channel_free(d->channel);
+	loop_remove(d->loop, &d->lease_ref);
+	loop_remove(d->loop, &d->child_ref);
+	stub_done(&d->stub);
+	pages_reader_done(&d->reader);
+	buf_done(&d->image_bytes);
+	image_done(&d->back);
+	fd_close(&d->mem);
+	free(d->pending);
+	d->channel = NULL;
+	d->pending = NULL;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* deputy_return.c - image, signals and pages come back, and the stub is the process again */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "migrate/clock.h"
+#include "migrate/deputy.h"
+#include "migrate/restore.h"
+#include "os/clock.h"
+#include "tracee/tracee.h"
+
+/* no signal may come to a thread while calls are injected into it */
+static int block_signals(struct deputy *d, struct err *e)
+{
+	for (size_t i = 0; i < d->stub.n; i++) {
+		int r = tracee_set_sigmask(d->stub.threads[i]->tid, ~0ULL);
+
+		if (r < 0)
+			return err_set(e, r, "block its signals: %s", strerror(-r));
+	}
+	return 0;
+}
+
+static int start_return(struct deputy *d, struct err *e)
+{
+	int r = image_get(buf_bytes(&d->image_bytes), d->image_bytes.len, &d->back, e);
+
+	buf_reset(&d->image_bytes);
+	if (!r && d->back.pid != (uint32_t)d->pid)
+		r = err_set(e, -EPROTO, "another process came back");
+	if (!r)
+		r = stub_halt(&d->stub, e);
+	if (!r)
+		r = block_signals(d, e);
+	if (!r)
+		r = restore_memory(&d->stub, &d->back, e);
+	if (!r) {
+		d->mem = tracee_mem_open(d->pid);
+		r = d->mem < 0 ? err_set(e, d->mem, "open its memory: %s", strerror(-d->mem)) : 0;
+	}
+	deputy_enter(d, DEPUTY_RETURNING, 0);
+	return r;
+}
+
+int deputy_take_image(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	int r;
+
+	if (d->state == DEPUTY_RETURNING)
+		return err_set(e, -EPROTO, "a second image");
+	r = buf_put(&d->image_bytes, f->payload, f->len);
+	if (r < 0)
+		return err_set(e, r, "keep the image: %s", strerror(-r));
+	return f->len ? 0 : start_return(d, e);
+}
+
+int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	bool end;
+
+	d->bytes_back += f->len;
+	return pages_write(d->mem, f, true, &end, e);
+}
+
+int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	struct {
+		uint32_t tid, signo;
+		uint8_t info[sizeof(siginfo_t)];
+	} p;
+	struct pending *more;
+
+	memcpy(&p, f->payload, sizeof(p)); /* wire/move.h: it is that long */
+	more = reallocarray(d->pending, d->n_pending + 1, sizeof(*more));
+	if (!more)
+		return err_set(e, -ENOMEM, "no memory for a signal");
+	d->pending = more;
+	more += d->n_pending;
+	more->tid = (pid_t)p.tid;
+	memcpy(&more->info, p.info, sizeof(p.info));
+	if (!p.signo || p.signo > IMAGE_SIGNALS || more->info.si_signo != (int)p.signo)
+		return err_set(e, -EPROTO, "signal %u cannot be", p.signo);
+	d->n_pending++;
+	return 0;
+}
+
+static int queue_signals(struct deputy *d, uint64_t taken, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < d->n_pending; i++)
+		if (!d->pending[i].number || d->pending[i].number > taken)
+			r = pending_queue(&d->stub.batch, d->pid, &d->pending[i], e);
+	return r;
+}
+
+/* no clock may step back for the process */
+static void hold(const struct image *m)
+{
+	const struct clocks last = { m->monotonic_ns, m->boottime_ns };
+	struct clocks now;
+	int64_t ns;
+
+	clocks_read(&now);
+	ns = clocks_hold_ns(&last, &now);
+	if (ns > 0) {
+		const struct timespec t = { ns / 1000000000, ns % 1000000000 };
+
+		(void)nanosleep(&t, NULL); /* interrupted: some microseconds */
+	}
+}
+
+int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	uint64_t taken;
+	int r;
+
+	memcpy(&taken, f->payload, sizeof(taken)); /* wire/move.h: it is that long */
+	r = queue_signals(d, taken, e);
+	hold(&d->back);
+	if (!r)
+		r = restore_finish(&d->stub, &d->back, e);
+	if (r < 0)
+		return r;
+	deputy_enter(d, DEPUTY_OVER, clock_boot_us() - d->froze_us);
+	d->state = DEPUTY_RETURNING;
+	deputy_over(d, 0, "the process is at home");
+	return 0;
+}
