@@ -14,6 +14,7 @@
 #include "wire/half.pb-c.h"
 
 struct approach;
+struct census;
 struct transports;
 
 /*
@@ -50,6 +51,7 @@ struct moves {
 	struct list moves, watchers;
 	unsigned int n_away, n_guests, n_watchers;
 	struct transports *transports;
+	struct census *census;
 };
 
 /* ---- moves.c ---- */
@@ -96,6 +98,9 @@ void depart_resume(struct move *m);
 /** watch_state(), watch_over() - Something changed; m is freed after watch_over() */
 void watch_state(struct moves *all, const struct move *m);
 void watch_over(struct moves *all, const struct move *m, const Cmx__HalfEnd *end);
+
+/** watch_census() - Something changed at another node */
+void watch_census(void *moves, const Cmx__MoveInfo *m);
 
 /** watch_passed_on() - Those who wait for m wait for next now */
 void watch_passed_on(struct moves *all, const struct move *m, struct move *next);

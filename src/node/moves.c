@@ -6,6 +6,7 @@
 
 #include "log/log.h"
 #include "node/approach.h"
+#include "node/census.h"
 #include "node/directory.h"
 #include "node/move.h"
 #include "node/node.h"
@@ -339,6 +340,8 @@ int moves_open(struct node *n, struct moves **ret, struct err *e)
 	list_init(&all->moves);
 	list_init(&all->watchers);
 	r = transports_new(n, &all->transports);
+	if (!r)
+		r = census_new(n, watch_census, all, &all->census);
 	if (r < 0)
 		(void)err_set(e, r, "out of memory");
 	else
@@ -359,5 +362,6 @@ void moves_close(struct moves *all)
 	list_for_each_safe (l, &all->moves)
 		move_free(list_entry(l, struct move, link));
 	transports_free(all->transports);
+	census_free(all->census);
 	free(all);
 }

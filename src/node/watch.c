@@ -5,6 +5,7 @@
 #include "log/log.h"
 #include "net/conn.h"
 #include "node/approach.h"
+#include "node/census.h"
 #include "node/greeting.h"
 #include "node/move.h"
 #include "node/node.h"
@@ -13,9 +14,10 @@
 #define WATCHERS_MAX 512
 
 enum wish {
-	WISH_AWAY, /* until it runs at the host */
-	WISH_HOME, /* until it is home */
-	WISH_LIST, /* MOVES with follow: until the client goes */
+	WISH_AWAY,    /* until it runs at the host */
+	WISH_HOME,    /* until it is home */
+	WISH_LIST,    /* MOVES with follow: until the client goes */
+	WISH_CLUSTER, /* the same, of all nodes: what is at home there or here */
 };
 
 struct watcher {
@@ -74,6 +76,8 @@ static int send_info(struct watcher *w, const struct move *m, uint32_t fate)
 
 static bool may_see(const struct watcher *w, const struct move *m)
 {
+	if (w->wish == WISH_CLUSTER)
+		return m->known && !m->guest;
 	return m->known && (!w->uid || w->uid == m->process.uid) &&
 	       (!w->pid || (!m->guest && w->pid == (uint32_t)m->process.pid));
 }
@@ -121,7 +125,7 @@ void watch_state(struct moves *all, const struct move *m)
 	list_for_each_safe (l, &all->watchers) {
 		struct watcher *w = list_entry(l, struct watcher, link);
 
-		if (w->wish == WISH_LIST && may_see(w, m)) {
+		if (w->wish >= WISH_LIST && may_see(w, m)) {
 			if (send_info(w, m, 0) < 0)
 				watcher_free(w); /* a change must not be missed: it asks again */
 		} else if (w->move == m) {
@@ -154,12 +158,24 @@ void watch_over(struct moves *all, const struct move *m, const Cmx__HalfEnd *end
 	list_for_each_safe (l, &all->watchers) {
 		struct watcher *w = list_entry(l, struct watcher, link);
 
-		if (w->wish == WISH_LIST && may_see(w, m)) {
+		if (w->wish >= WISH_LIST && may_see(w, m)) {
 			if (send_info(w, m, (uint32_t)end->fate) < 0)
 				watcher_free(w);
 		} else if (w->move == m) {
 			finish_over(w, end);
 		}
+	}
+}
+
+void watch_census(void *moves, const Cmx__MoveInfo *m)
+{
+	struct moves *all = moves;
+
+	list_for_each_safe (l, &all->watchers) {
+		struct watcher *w = list_entry(l, struct watcher, link);
+
+		if (w->wish == WISH_CLUSTER && conn_send_message(w->conn, FRAME_MOVE, m) < 0)
+			watcher_free(w);
 	}
 }
 
@@ -357,6 +373,13 @@ static void order(struct watcher *w, const Cmx__Open *m)
 
 /* ---- MOVES ---- */
 
+static int send_row(void *owner, const Cmx__MoveInfo *m)
+{
+	struct watcher *w = owner;
+
+	return conn_send_message(w->conn, FRAME_MOVE, m);
+}
+
 static void list_moves(struct watcher *w, const Cmx__Open *m)
 {
 	AUTO_MESSAGE Cmx__MovesRequest *rq = message_get(&cmx__moves_request__descriptor,
@@ -368,7 +391,11 @@ static void list_moves(struct watcher *w, const Cmx__Open *m)
 		refuse(w, 1, "that is no MOVES request");
 		return;
 	}
-	w->wish = WISH_LIST;
+	if (rq->cluster && w->uid) {
+		refuse(w, 5, "which processes of all nodes are away is told to root only");
+		return;
+	}
+	w->wish = rq->cluster ? WISH_CLUSTER : WISH_LIST;
 	w->pid = rq->pid;
 	r = accept_order(w);
 	list_for_each (l, &w->all->moves) {
@@ -377,6 +404,8 @@ static void list_moves(struct watcher *w, const Cmx__Open *m)
 		if (!r && may_see(w, move))
 			r = send_info(w, move, 0);
 	}
+	if (!r && rq->cluster)
+		r = census_each(w->all->census, send_row, w);
 	end.end_of_snapshot = true;
 	if (!r)
 		r = conn_send_message(w->conn, FRAME_MOVE, &end);

@@ -193,6 +193,30 @@ class Moves(unittest.TestCase):
         self.assertIn(text(self.moves(self.c["s1"])[pid, False], 8), ("head", "r1"))
         self.ok(Order(self.c["s1"], pid, "home"))
 
+    def test_the_head_knows_of_all(self):
+        pid, own = self.victim(), self.victim()
+        stream, kind, _ = self.c["head"].ask(w.OPEN_MOVES, body=w.message(f1=True, f2=True))
+        self.assertEqual(kind, w.OPEN_OK)
+        rows = {}
+
+        def until(wanted):
+            while not wanted():
+                row = w.parse(stream.next()[1])
+                if number(row, 4):
+                    rows[number(row, 4)] = row
+        self.ok(Order(self.c["r1"], pid, "s1"))
+        self.ok(Order(self.c["head"], own, "s1"))
+        until(lambda: {number(r, 9) for r in rows.values()} == {AWAY} and len(rows) == 2)
+        self.assertEqual((text(rows[pid], 7), text(rows[pid], 8)), ("r1", "s1"))
+        self.assertEqual((text(rows[own], 7), text(rows[own], 8)), ("head", "s1"))
+        now = self.moves(self.c["head"], f2=True)
+        self.assertEqual(set(now), {(pid, False), (own, False)})
+        self.ok(Order(self.c["r1"], pid, "home"))
+        until(lambda: number(rows[pid], 9) == ENDED)
+        self.assertEqual(number(rows[pid], 17), HOME)
+        self.ok(Order(self.c["head"], own, "home"))
+        stream.close()
+
     # ---- who may ----
 
     def test_refusals(self):
