@@ -6,6 +6,9 @@
  * library has chosen its memcpy(), a compiler was told to use AVX2. So a process may go only where
  * everything is that it may have seen at home. What differs without being seen (a faster rep movsb)
  * is left out.
+ *
+ * The layout of the extended state counts too, for a process has copies of it where nobody can
+ * find them: in the signal frames on its stacks.
  */
 #ifndef MIGRATE_CPU_H
 #define MIGRATE_CPU_H

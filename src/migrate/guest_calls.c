@@ -4,7 +4,6 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 
 #include "forward/call.h"
@@ -26,7 +25,6 @@ void guest_reply(struct guest_thread *t, int64_t result)
 		.error = result < 0 && result >= -4095 ? (int32_t)result : 0,
 	};
 
-	fprintf(stderr,"G reply tid %d nr %u -> %ld\n",t->tid,t->nr,(long)result);
 	t->in_notify = false;
 	t->state = THREAD_RUNNING;
 	/* ENOENT: it was killed meanwhile, which is told by its end */
@@ -109,7 +107,6 @@ static void begin(struct guest_thread *t)
 	int64_t result = 0;
 	int step;
 
-	fprintf(stderr,"G call tid %d nr %u %lx %lx %lx\n",t->tid,t->nr,t->args[0],t->args[1],t->args[2]);
 	t->answer = NULL;
 	if (v.class == TABLE_VIRTUAL && guest_virtual(t))
 		return;
@@ -197,7 +194,6 @@ int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e
 	if (n < sizeof(a))
 		return err_set(e, -EPROTO, "an answer without a result");
 	memcpy(&a, p, sizeof(a));
-	fprintf(stderr,"G answer tid %d %ld out %u\n",h.tid,(long)a.result,a.out_len);
 	t = guest_thread(g, (pid_t)h.tid);
 	if (!t)
 		return 0; /* it has ended meanwhile */

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/times.h>
@@ -67,7 +68,8 @@ static void let_through(struct guest_thread *t)
 
 /* ------------------------------------------------------------------ actions */
 
-static void on_action_set(struct guest_thread *t, const uint8_t *p, size_t n)
+/* it was done at home; now the kernel here does it */
+static void on_set_at_home(struct guest_thread *t, const uint8_t *p, size_t n)
 {
 	(void)p;
 	(void)n;
@@ -98,7 +100,7 @@ static void set_action(struct guest_thread *t)
 		a.handler = (uint64_t)SIG_DFL;
 	a.restorer = 0;
 	a.flags &= SA_NOCLDSTOP | SA_NOCLDWAIT;
-	ask(t, &q, &fix, &a, on_action_set);
+	ask(t, &q, &fix, &a, on_set_at_home);
 }
 
 /* ------------------------------------------------------------ interrupted sleeps */
@@ -244,6 +246,28 @@ static void usage(struct guest_thread *t)
 	ask(t, &q, &fix, NULL, on_usage);
 }
 
+/* --------------------------------------------------------------------- name */
+
+/* at both ends: ps(1) at home shows it, and here it is what PR_GET_NAME reads */
+static void set_name(struct guest_thread *t)
+{
+	static const struct call_fixup fix = { .at = CALL_FIX_ARG | 1, .place = 0 };
+	char name[IMAGE_NAME_MAX] = { 0 };
+	const struct call_request q = {
+		.nr = SYS_prctl,
+		.n_fixups = 1,
+		.args = { PR_SET_NAME, 0 },
+		.in_len = sizeof(name),
+	};
+
+	if (tracee_read_string(t->guest->build.pid, t->args[1], name, sizeof(name)) == -EFAULT) {
+		guest_reply(t, -EFAULT);
+		return;
+	}
+	name[sizeof(name) - 1] = '\0';
+	ask(t, &q, &fix, name, on_set_at_home);
+}
+
 /* ----------------------------------------------------------------- dispatch */
 
 static const struct {
@@ -253,6 +277,7 @@ static const struct {
 	{ SYS_rt_sigaction, set_action },
 	{ SYS_restart_syscall, restart },
 	{ SYS_getrusage, usage },
+	{ SYS_prctl, set_name },
 };
 
 bool guest_virtual(struct guest_thread *t)

@@ -89,9 +89,7 @@ int preflight_sentences(uint64_t reasons, struct buf *to)
 struct subject {
 	pid_t pid;
 	struct proc_stat stat;
-	uint64_t permitted;  /* capabilities */
-	uint64_t untag_mask; /* all ones: addresses are not tagged */
-	bool shadow_stack;
+	uint64_t permitted; /* capabilities */
 };
 
 static bool is_init(const struct subject *s)
@@ -135,16 +133,6 @@ static bool has_many_threads(const struct subject *s)
 	return s->stat.n_threads > IMAGE_THREADS_MAX;
 }
 
-static bool has_shadow_stack(const struct subject *s)
-{
-	return s->shadow_stack;
-}
-
-static bool has_tags(const struct subject *s)
-{
-	return s->untag_mask != ALL_ONES;
-}
-
 static const struct {
 	enum preflight_reason reason;
 	bool (*holds)(const struct subject *s);
@@ -156,9 +144,12 @@ static const struct {
 	{ PREFLIGHT_SYSTEM_USER, is_system_user },
 	{ PREFLIGHT_PRIVILEGED, is_privileged },
 	{ PREFLIGHT_THREADS, has_many_threads },
-	{ PREFLIGHT_SHADOW_STACK, has_shadow_stack },
-	{ PREFLIGHT_TAGGED, has_tags },
 };
+
+static bool begins_with(const char *s, const char *prefix)
+{
+	return !strncmp(s, prefix, strlen(prefix));
+}
 
 /* what follows "KEY:" at the start of a line of status; "" when there is no such line */
 static const char *find_line(const char *status, const char *key)
@@ -173,14 +164,28 @@ static const char *find_line(const char *status, const char *key)
 	return "";
 }
 
+uint64_t preflight_status(const char *status)
+{
+	const char *mask = find_line(status, "untag_mask:");
+	uint64_t reasons = 0;
+
+	/* a kernel without the line has no tags */
+	if (*mask && *mask != '\n' && strtoull(mask, NULL, 0) != ALL_ONES)
+		reasons |= PREFLIGHT_BIT(TAGGED);
+	/* the kernel's only words there are shstk and wrss, and wrss needs shstk */
+	if (begins_with(find_line(status, "x86_Thread_features:"), "shstk"))
+		reasons |= PREFLIGHT_BIT(SHADOW_STACK);
+	return reasons;
+}
+
 static int gone(pid_t pid, struct err *e)
 {
 	return err_set(e, -ESRCH, "process %d has ended", pid);
 }
 
-static int read_subject(pid_t pid, struct subject *s, struct err *e)
+static int read_subject(pid_t pid, struct subject *s, uint64_t *reasons, struct err *e)
 {
-	const char *text, *mask;
+	const char *text;
 	struct buf status;
 	char path[64];
 	int r = proc_stat_read(pid, &s->stat, e);
@@ -195,11 +200,8 @@ static int read_subject(pid_t pid, struct subject *s, struct err *e)
 	if (!r && !text)
 		r = err_set(e, -ENOMEM, "no memory to look at process %d", pid);
 	if (!r) {
-		mask = find_line(text, "untag_mask:"); /* a kernel without the line has no tags */
-		s->untag_mask = *mask && *mask != '\n' ? strtoull(mask, NULL, 0) : ALL_ONES;
 		s->permitted = strtoull(find_line(text, "CapPrm:"), NULL, 16);
-		/* the kernel's only words there are shstk and wrss */
-		s->shadow_stack = !strncmp(find_line(text, "x86_Thread_features:"), "shstk", 5);
+		*reasons |= preflight_status(text);
 	}
 	buf_done(&status);
 	return r == -ENOENT ? gone(pid, e) : r;
@@ -271,7 +273,7 @@ int preflight_quick(pid_t pid, uint64_t *ret, struct err *e)
 {
 	struct subject s = { 0 };
 	uint64_t reasons = 0;
-	int r = read_subject(pid, &s, e);
+	int r = read_subject(pid, &s, &reasons, e);
 
 	if (r < 0)
 		return r;
@@ -395,11 +397,6 @@ static const struct {
 	{ "/dev/kvm", PREFLIGHT_KVM },
 };
 
-static bool begins_with(const char *s, const char *prefix)
-{
-	return !strncmp(s, prefix, strlen(prefix));
-}
-
 static int check_fd(struct walk *w, uint32_t fd)
 {
 	char path[64], to[128];
@@ -457,56 +454,72 @@ static const struct {
 	{ MAPS_UFFD, PREFLIGHT_USERFAULTFD },
 };
 
-static int check_flags(pid_t pid, uint64_t *reasons, struct err *e)
+uint64_t preflight_flags(const struct maps *maps)
 {
-	struct maps maps;
-	int r = maps_read(pid, true, &maps, e);
+	uint64_t reasons = 0;
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < maps.n; i++)
+	for (size_t i = 0; i < maps->n; i++)
 		for (size_t k = 0; k < ARRAY_LEN(flag_rows); k++)
-			if (maps.entries[i].flags & flag_rows[k].flags &&
-			    maps.entries[i].name[0] != '[') /* [vvar] is the kernel's */
-				*reasons |= 1ULL << flag_rows[k].reason;
-	maps_done(&maps);
-	return 0;
+			if (maps->entries[i].flags & flag_rows[k].flags &&
+			    maps->entries[i].name[0] != '[') /* [vvar] is the kernel's */
+				reasons |= 1ULL << flag_rows[k].reason;
+	return reasons;
 }
 
-static int check_mapping(pid_t pid, const struct maps_entry *v, struct sharing *sharing,
+uint64_t preflight_maps(const struct maps *maps, bool *ret_odd)
+{
+	uint64_t reasons = maps->n > IMAGE_MAPPINGS_MAX ? PREFLIGHT_BIT(MAPPINGS) : 0;
+
+	*ret_odd = false;
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct maps_entry *v = &maps->entries[i];
+
+		if (v->end > IMAGE_TOP && v->start != VSYSCALL)
+			reasons |= PREFLIGHT_BIT(HIGH_MEMORY);
+		if (begins_with(v->name, "/secretmem"))
+			reasons |= PREFLIGHT_BIT(SECRET_MEMORY);
+		*ret_odd |= may_be_odd(v);
+	}
+	return reasons;
+}
+
+static int check_sharing(pid_t pid, const struct maps *maps, struct sharing *sharing,
 			 uint64_t *reasons, struct err *e)
 {
-	int r = 0;
+	for (size_t i = 0; i < maps->n; i++) {
+		int r = 0;
 
-	if (v->end > IMAGE_TOP && v->start != VSYSCALL)
-		*reasons |= PREFLIGHT_BIT(HIGH_MEMORY);
-	if (begins_with(v->name, "/secretmem"))
-		*reasons |= PREFLIGHT_BIT(SECRET_MEMORY);
-	if (!(v->flags & MAPS_SHARED) || *reasons & PREFLIGHT_BIT(SHARED_MEMORY))
-		return 0;
-	if (!sharing->filled)
-		r = sharing_fill(sharing, e);
-	if (!r && sharing_with_others(sharing, pid, v))
-		*reasons |= PREFLIGHT_BIT(SHARED_MEMORY);
-	return r;
+		if (!(maps->entries[i].flags & MAPS_SHARED))
+			continue;
+		if (!sharing->filled)
+			r = sharing_fill(sharing, e);
+		if (r < 0)
+			return r;
+		if (sharing_with_others(sharing, pid, &maps->entries[i]))
+			*reasons |= PREFLIGHT_BIT(SHARED_MEMORY);
+	}
+	return 0;
 }
 
 static int check_memory(pid_t pid, struct sharing *sharing, uint64_t *reasons, struct err *e)
 {
-	bool odd = false;
 	struct maps maps;
+	bool odd;
 	int r = maps_read(pid, false, &maps, e);
 
 	if (r < 0)
 		return r;
-	if (maps.n > IMAGE_MAPPINGS_MAX)
-		*reasons |= PREFLIGHT_BIT(MAPPINGS);
-	for (size_t i = 0; !r && i < maps.n; i++) {
-		odd |= may_be_odd(&maps.entries[i]);
-		r = check_mapping(pid, &maps.entries[i], sharing, reasons, e);
-	}
+	*reasons |= preflight_maps(&maps, &odd);
+	r = check_sharing(pid, &maps, sharing, reasons, e);
 	maps_done(&maps);
-	return !r && odd ? check_flags(pid, reasons, e) : r;
+	if (r < 0 || !odd)
+		return r;
+	r = maps_read(pid, true, &maps, e);
+	if (r < 0)
+		return r;
+	*reasons |= preflight_flags(&maps);
+	maps_done(&maps);
+	return 0;
 }
 
 /* ---- all ---- */

@@ -9,12 +9,14 @@
 #ifndef MIGRATE_PREFLIGHT_H
 #define MIGRATE_PREFLIGHT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 
+struct maps;
 struct sharing;
 
 /* name, word for --json, sentence for a person ("cannot move: ...") */
@@ -82,6 +84,23 @@ int preflight_quick(pid_t pid, uint64_t *ret, struct err *e) MUST_CHECK;
  * Return: 0, -ESRCH, -EPERM, other -errno
  */
 int preflight(pid_t pid, struct sharing *sharing, uint64_t *ret, struct err *e) MUST_CHECK;
+
+/* ---- the parts of it that look at texts which were read already. Pure ---- */
+
+/** preflight_status() - Of /proc/PID/status: SHADOW_STACK, TAGGED */
+uint64_t preflight_status(const char *status);
+
+/**
+ * preflight_maps() - Of /proc/PID/maps: MAPPINGS, HIGH_MEMORY, SECRET_MEMORY
+ *
+ * *ret_odd is set when there is a mapping that only preflight_flags() can judge.
+ */
+uint64_t preflight_maps(const struct maps *maps, bool *ret_odd);
+
+/** preflight_flags() - Of /proc/PID/smaps: DEVICE_MEMORY, HUGETLB, USERFAULTFD */
+uint64_t preflight_flags(const struct maps *maps);
+
+/* ---- for people ---- */
 
 /** preflight_words() - "threads, io-uring": for --json and logs */
 int preflight_words(uint64_t reasons, struct buf *to) MUST_CHECK;

@@ -319,7 +319,7 @@ static void do_job(struct client *c, const Cmx__Open *m)
 		conn_linger(client_release(c));
 }
 
-static void do_open(struct client *c, Cmx__Open *m)
+static void do_open(struct client *c, const Cmx__Open *m)
 {
 	struct streams *s = c->all->node->streams;
 	uid_t uid = c->uid;
@@ -328,7 +328,7 @@ static void do_open(struct client *c, Cmx__Open *m)
 	streams_local(s, client_release(c), m, uid);
 }
 
-static void serve(struct client *c, Cmx__Open *m)
+static void serve(struct client *c, const Cmx__Open *m)
 {
 	switch (m->kind) {
 	case CMX__OPEN_KIND__OPEN_MEMBERS:

@@ -179,7 +179,10 @@ int depart(struct moves *all, const struct process *p, const char *user, const c
 	m->peer = d->id;
 	m->peer_role = d->role;
 	(void)snprintf(m->peer_name, sizeof(m->peer_name), "%s", d->name);
-	(void)snprintf(m->user, sizeof(m->user), "%s", user);
+	if (user)
+		(void)snprintf(m->user, sizeof(m->user), "%s", user);
+	else
+		move_name(m);
 	(void)snprintf(m->text, sizeof(m->text), "reaching %s", d->name);
 	r = approach(m, false, &first_ops, e);
 	if (r < 0) {

@@ -9,6 +9,7 @@
 #include "net/identity.h"
 #include "node/half.h"
 #include "node/moves.h"
+#include "node/names.h"
 #include "node/process.h"
 #include "os/user.h"
 #include "wire/half.pb-c.h"
@@ -29,8 +30,9 @@ struct move {
 	bool guest;
 	bool known; /* who it is; false: adopted, and the half has not said it yet */
 	uint8_t id[HALF_ID_LEN];
-	struct process process; /* at home; at the host only what the home node told */
-	char user[USER_NAME_MAX];
+	struct process process;	  /* at home; at the host only what the home node told */
+	char user[USER_NAME_MAX]; /* its number, until the name is known */
+	struct names_wait name;
 	uint32_t peer; /* the other node */
 	char peer_name[IDENTITY_NAME_MAX + 1];
 	enum role peer_role;
@@ -52,6 +54,7 @@ struct moves {
 	unsigned int n_away, n_guests, n_watchers;
 	struct transports *transports;
 	struct census *census;
+	struct names *names;
 };
 
 /* ---- moves.c ---- */
@@ -64,6 +67,9 @@ void move_free(struct move *m);
 
 struct move *move_by_id(struct moves *all, bool guest, const uint8_t *id);
 struct move *move_by_pid(struct moves *all, uint32_t pid);
+
+/** move_name() - Find out what the owner of its process is called; takes its time */
+void move_name(struct move *m);
 
 /** move_begin() - Say Start to the half; key is of its transport */
 int move_begin(struct move *m, const uint8_t *key, struct err *e) MUST_CHECK;
@@ -82,7 +88,7 @@ extern const struct half_ops move_half_ops;
 /**
  * depart() - Begin to move a process
  * @p:		From process_look(); the caller's right to it was checked
- * @user:	Its owner's name
+ * @user:	Its owner's name; NULL: to be found out
  * @to:		A node's name, or "best"
  * @ret:	The new move
  * @ret_status:	Exit status, when it fails

@@ -33,6 +33,20 @@ static const char *const stage_names[] = {
 
 /* ---- the table ---- */
 
+static void on_name(void *owner, const char *name, const struct err *why)
+{
+	struct move *m = owner;
+
+	if (name) /* else the number stays */
+		(void)snprintf(m->user, sizeof(m->user), "%s", name);
+}
+
+void move_name(struct move *m)
+{
+	(void)snprintf(m->user, sizeof(m->user), "%u", (unsigned int)m->process.uid);
+	(void)!names_ask(m->all->names, m->process.uid, &m->name, NULL); /* the number stays */
+}
+
 struct move *move_new(struct moves *all, bool guest, const uint8_t *id)
 {
 	struct move *m = all->n_away + all->n_guests < MOVES_MAX ? calloc(1, sizeof(*m)) : NULL;
@@ -42,6 +56,7 @@ struct move *move_new(struct moves *all, bool guest, const uint8_t *id)
 	m->all = all;
 	m->guest = guest;
 	memcpy(m->id, id, HALF_ID_LEN);
+	m->name = (struct names_wait){ .told = on_name, .owner = m };
 	m->since = clock_wall_s();
 	list_add(&all->moves, &m->link);
 	*(guest ? &all->n_guests : &all->n_away) += 1;
@@ -55,6 +70,7 @@ void move_free(struct move *m)
 	*(m->guest ? &all->n_guests : &all->n_away) -= 1;
 	list_del(&m->link);
 	loop_remove(all->node->loop, &m->retry);
+	names_forget(&m->name);
 	approach_free(m->approach);
 	half_free(m->half);
 	free(m);
@@ -118,14 +134,10 @@ static int recognise(struct move *m, const Cmx__HalfStart *s)
 	d = directory_find(m->all->node->directory, m->peer_name);
 	m->peer = d ? d->id : 0;
 	if (!m->guest) {
-		struct user u;
-
 		if (!process_look(m->process.pid, &p, NULL))
 			(void)snprintf(m->process.command, sizeof(m->process.command), "%s",
 				       p.command);
-		/* once at our start: may block */
-		if (!user_by_uid(s->uid, &u, NULL))
-			(void)snprintf(m->user, sizeof(m->user), "%s", u.name);
+		move_name(m);
 	}
 	return 0;
 }
@@ -345,6 +357,8 @@ int moves_open(struct node *n, struct moves **ret, struct err *e)
 	if (r < 0)
 		(void)err_set(e, r, "out of memory");
 	else
+		r = names_new(n->loop, user_by_uid, &all->names, e);
+	if (!r)
 		r = half_scan(n->set.run, adopt, all, e);
 	if (r < 0) {
 		moves_close(all);
@@ -363,5 +377,6 @@ void moves_close(struct moves *all)
 		move_free(list_entry(l, struct move, link));
 	transports_free(all->transports);
 	census_free(all->census);
+	names_free(all->names);
 	free(all);
 }

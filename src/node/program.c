@@ -13,10 +13,10 @@
 #include "log/log.h"
 #include "loop/loop.h"
 #include "node/box.h"
+#include "node/keeper.h"
 #include "node/membership.h"
 #include "node/node.h"
 #include "node/runner.h"
-#include "node/sweep.h"
 #include "os/fd.h"
 #include "os/file.h"
 #include "os/spawn.h"
@@ -33,7 +33,7 @@ struct program {
 	struct list link;
 	struct programs *all;
 	pid_t pid;
-	bool boxed;
+	bool boxed, kept; /* has a slot; the keeper knows of it */
 	struct box box;
 	uint32_t slot;
 	struct ev_ref child;
@@ -41,45 +41,46 @@ struct program {
 	void *owner;
 };
 
+/* a uid of a box; see node/keeper.h */
+struct slot {
+	enum {
+		SLOT_FREE,
+		SLOT_RUNS,
+		SLOT_FILES, /* its box has ended, its files are not seen to */
+	} state;
+	uint32_t pass; /* SLOT_FILES: of the keeper, that does it */
+};
+
 struct programs {
 	struct node *node;
 	struct list running;
 	unsigned int n, n_tasks;
-	bool slots[BOX_SLOTS_MAX]; /* in use */
-	pid_t sweeper;
-	struct ev_ref sweep;
+	struct slot slots[BOX_SLOTS_MAX];
+	struct keeper *keeper;
 };
 
-/* ---- the cache ---- */
+/* ---- slots ---- */
 
-static void on_swept(void *owner, pid_t pid, int wait_status)
+/* the files of these boxes are root's now, or gone */
+static void on_kept(void *owner, uint32_t pass)
 {
 	struct programs *all = owner;
 
-	all->sweep = (struct ev_ref){ 0 };
-	all->sweeper = 0;
-	if (wait_status)
-		log_warn("the cache '%s' could not be brought down to its size",
-			 all->node->set.cache);
+	for (size_t i = 0; i < BOX_SLOTS_MAX; i++)
+		if (all->slots[i].state == SLOT_FILES && all->slots[i].pass <= pass)
+			all->slots[i].state = SLOT_FREE;
 }
 
-/* in a child: thousands of files may be looked at */
-static void sweep(struct programs *all)
+static void leave_slot(struct program *p)
 {
-	const struct settings *set = &all->node->set;
-	struct err e;
+	struct slot *s = &p->all->slots[p->slot];
 
-	if (all->sweeper)
-		return;
-	all->sweeper = fork();
-	if (all->sweeper == 0) {
-		/* else no stream would end for its other side before the sweep does */
-		(void)close_range(3, ~0U, 0);
-		_exit(sweep_cache(set->cache, set->cache_bytes, &e) < 0);
-	}
-	if (all->sweeper < 0 ||
-	    loop_add_child(all->node->loop, all->sweeper, on_swept, all, &all->sweep) < 0)
-		all->sweeper = 0; /* no memory: after the next task */
+	p->all->n_tasks--;
+	s->state = SLOT_FREE;
+	if (!p->kept)
+		return; /* it was never started */
+	s->pass = keeper_task_ended(p->all->keeper);
+	s->state = SLOT_FILES;
 }
 
 /* ---- life of a program ---- */
@@ -91,28 +92,41 @@ static void program_free(struct program *p)
 	loop_remove(all->node->loop, &p->child);
 	list_del(&p->link);
 	all->n--;
-	if (p->boxed) {
-		all->n_tasks--;
-		all->slots[p->slot] = false;
-	}
+	if (p->boxed)
+		leave_slot(p);
 	free(p);
 }
 
 static void on_child(void *owner, pid_t pid, int wait_status)
 {
 	struct program *p = owner;
-	struct programs *all = p->all;
 	void (*over)(void *owner) = p->over;
 	void *who = p->owner;
 
 	p->child = (struct ev_ref){ 0 };
-	if (p->boxed) {
+	if (p->boxed)
 		box_done(&p->box);
-		sweep(all);
-	}
 	program_free(p);
 	if (over)
 		over(who);
+}
+
+/* the youngest task has done the least; reaped by on_child() */
+static void on_no_room(void *owner)
+{
+	struct programs *all = owner;
+	struct program *youngest = NULL;
+
+	list_for_each (l, &all->running) {
+		struct program *p = list_entry(l, struct program, link);
+
+		if (p->boxed)
+			youngest = p;
+	}
+	if (!youngest)
+		return;
+	log_warn("the task of uid %u is ended: the disk of the cache is full", youngest->box.uid);
+	box_kill(&youngest->box);
 }
 
 /* ---- starting ---- */
@@ -142,9 +156,17 @@ static int take_slot(struct program *p, struct err *e)
 	if (all->n_tasks >= tasks_max(all->node))
 		return err_set(e, -EBUSY, "%u tasks run on %s, that is all it takes; try later",
 			       all->n_tasks, all->node->self.name);
-	while (all->slots[p->slot])
+	if (keeper_disk_full(all->keeper))
+		return err_set(e, -EBUSY, "the disk of the cache on %s is full; make room in '%s'",
+			       all->node->self.name, all->node->set.cache);
+	while (p->slot < BOX_SLOTS_MAX && all->slots[p->slot].state != SLOT_FREE)
 		p->slot++;
-	all->slots[p->slot] = true;
+	if (p->slot == BOX_SLOTS_MAX)
+		return err_set(e, -EBUSY,
+			       "the files of the last tasks on %s are being checked; "
+			       "try later",
+			       all->node->self.name);
+	all->slots[p->slot].state = SLOT_RUNS;
 	all->n_tasks++;
 	p->boxed = true;
 	return 0;
@@ -190,6 +212,10 @@ static int start_task(struct program *p, const Cmx__Open *m, int stream, struct 
 		return r;
 	spec.slot = p->slot;
 	r = box_spawn(&spec, &p->box, e);
+	if (!r) {
+		keeper_task_began(p->all->keeper);
+		p->kept = true;
+	}
 	p->pid = p->box.pid;
 	return r;
 }
@@ -247,26 +273,32 @@ unsigned int programs_count(const struct programs *all)
 int programs_new(struct node *n, struct programs **ret, struct err *e)
 {
 	struct programs *all = calloc(1, sizeof(*all));
+	const struct keeper_events events = { on_kept, on_no_room, all };
+	int r;
 
 	if (!all)
 		return err_set(e, -ENOMEM, "out of memory");
 	all->node = n;
 	list_init(&all->running);
 	box_sweep(n->set.task_uid_base);
-	*ret = all;
-	return 0;
+	r = keeper_new(n, &events, &all->keeper, e);
+	if (r < 0)
+		free(all);
+	else
+		*ret = all;
+	return r;
 }
 
 void programs_free(struct programs *all)
 {
 	if (!all)
 		return;
-	loop_remove(all->node->loop, &all->sweep);
 	list_for_each_safe (l, &all->running) {
 		struct program *p = list_entry(l, struct program, link);
 
 		program_end(p); /* boxes die with us, runners see their streams end */
 		program_free(p);
 	}
+	keeper_free(all->keeper);
 	free(all);
 }

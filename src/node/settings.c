@@ -9,6 +9,7 @@
 #include "base/opt.h"
 #include "base/parse.h"
 #include "config.h"
+#include "node/streams.h"
 
 #define OPT(field, long_name, short_letter, what, value, text)                                     \
 	{                                                                                          \
@@ -41,6 +42,8 @@ static const struct opt_spec specs[] = {
 	OPT(connections, "connections", 0, OPT_U32, "N", "from other nodes at a time [1024]"),
 	OPT(connections_per_address, "connections-per-address", 0, OPT_U32, "N",
 	    "from one address at a time [256]"),
+	OPT(streams_per_user, "streams-per-user", 0, OPT_U32, "N",
+	    "commands and tasks of one user at a time [2048]"),
 	OPT(verbose, "verbose", 'v', OPT_FLAG, NULL, "log more"),
 	OPT(version, "version", 0, OPT_FLAG, NULL, "print the version"),
 };
@@ -65,6 +68,7 @@ static const struct settings defaults = {
 	.trust_desktops = "jobs",
 	.connections = 1024,
 	.connections_per_address = 256,
+	.streams_per_user = STREAMS_MAX / 2,
 };
 
 /* ---- the file ---- */

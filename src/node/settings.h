@@ -37,6 +37,7 @@ struct settings {
 	uint64_t cache_bytes;	    /* what the cache may hold */
 	uint32_t connections;	    /* from other nodes at a time */
 	uint32_t connections_per_address;
+	uint32_t streams_per_user; /* EXEC and TASK, here or through here */
 	struct sock_addr listen_addr;
 };
 

@@ -16,6 +16,7 @@
 #include "node/directory.h"
 #include "node/greeting.h"
 #include "node/moves.h"
+#include "node/names.h"
 #include "node/node.h"
 #include "node/program.h"
 #include "node/revoked.h"
@@ -29,10 +30,12 @@
 struct stream {
 	struct list link;
 	struct streams *streams;
-	uint32_t peer;	     /* the node at the other end; 0: this one only */
-	struct conn *client; /* who asked; the splice's once there is one */
-	struct dial *dial;   /* on the way to the node */
-	struct buf request;  /* the OPEN frame, stamped */
+	uint32_t peer;		/* the node at the other end; 0: this one only */
+	uint32_t uid;		/* who asked, as the daemon of his node has it from the kernel */
+	struct conn *client;	/* who asked; the splice's once there is one */
+	struct dial *dial;	/* on the way to the node */
+	struct buf request;	/* the OPEN frame; stamped when its dial runs */
+	struct names_wait name; /* before it is stamped */
 	struct splice *splice;
 	struct program *program; /* what runs here for it */
 };
@@ -43,12 +46,14 @@ struct streams {
 	unsigned int n;
 	struct nonce_cache *nonces;
 	struct programs *programs;
+	struct names *names;
 };
 
 static void stream_free(struct stream *s)
 {
 	list_del(&s->link);
 	s->streams->n--;
+	names_forget(&s->name);
 	dial_free(s->dial);
 	splice_abort(s->splice);
 	conn_free(s->client);
@@ -105,17 +110,42 @@ static const struct conn_ops client_ops = {
 	.closed = client_closed,
 };
 
-static struct stream *stream_new(struct streams *all, struct conn *c)
+static void on_name(void *owner, const char *name, const struct err *why);
+
+static bool has_share(const struct streams *all, uint32_t uid)
 {
-	struct stream *s = all->n < STREAMS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	unsigned int n = 0;
+
+	list_for_each (l, &all->all)
+		n += list_entry(l, struct stream, link)->uid == uid;
+	return n < all->node->set.streams_per_user;
+}
+
+static struct stream *stream_new(struct streams *all, struct conn *c, uint32_t uid)
+{
+	struct stream *s;
+	struct err e;
 
 	count(&all->node->counters, COUNT_opens);
+	if (!has_share(all, uid)) {
+		(void)err_set(
+			&e, -EBUSY,
+			"uid %u has %u streams on %s, that is all one user may have; wait for "
+			"some to end",
+			uid, all->node->set.streams_per_user, all->node->self.name);
+		count(&all->node->counters, COUNT_opens_refused);
+		greeting_refuse(c, 5, e.text);
+		return NULL;
+	}
+	s = all->n < STREAMS_MAX ? calloc(1, sizeof(*s)) : NULL;
 	if (!s) {
 		greeting_refuse(c, 1, "too many streams on this node; try again later");
 		return NULL;
 	}
 	s->streams = all;
 	s->client = c;
+	s->uid = uid;
+	s->name = (struct names_wait){ .told = on_name, .owner = s };
 	buf_init(&s->request, FRAME_HEADER + FRAME_PAYLOAD_MAX);
 	list_add(&all->all, &s->link);
 	all->n++;
@@ -241,7 +271,7 @@ void streams_serve(struct streams *all, struct conn *c, const Cmx__Open *m)
 {
 	enum party from = party_of_role(role_name(conn_peer(c)->role));
 	uint32_t peer = conn_peer(c)->id;
-	struct stream *s = stream_new(all, c);
+	struct stream *s = stream_new(all, c, m->uid);
 
 	if (!s)
 		return;
@@ -308,37 +338,40 @@ static void go(struct stream *s, const Cmx__Open *m)
 		on_failed(s, 1, &e);
 }
 
-void streams_local(struct streams *all, struct conn *c, Cmx__Open *m, uid_t uid)
+/* who asked is known: stamp it, and judge */
+static void on_name(void *owner, const char *name, const struct err *why)
 {
-	struct node *n = all->node;
-	struct stream *s = stream_new(all, c);
+	struct stream *s = owner;
+	struct node *n = s->streams->node;
 	struct ask a = { .from = PARTY_LOCAL,
 			 .self = party_of_role(role_name(n->self.role)),
-			 .kind = m->kind,
-			 .uid = uid };
-	struct user user;
+			 .uid = s->uid };
+	AUTO_MESSAGE Cmx__Open *m = NULL;
 	const char *no;
+	struct frame f;
 	struct err e;
 
-	if (!s)
-		return;
-	/* may block for a user who is in no local file: the one place where NSS is asked */
-	if (user_by_uid(uid, &user, &e) < 0) {
+	if (!name) {
+		e = *why;
 		(void)err_prefix(&e, "who are you?");
 		refuse(s, 5, e.text);
 		return;
 	}
+	if (frame_take(&s->request, &f, &e) == 1)
+		m = message_get(&cmx__open__descriptor, f.payload, f.len, &e);
 	/* the strings of m are from its own allocator */
-	char *name = strdup(user.name), *old = m->user;
+	char *copy = m ? strdup(name) : NULL;
 
-	if (!name) {
+	if (!copy) {
 		refuse(s, 1, "out of memory");
 		return;
 	}
-	if (old != protobuf_c_empty_string)
-		free(old);
-	m->user = name;
-	m->uid = uid;
+	buf_eat(&s->request, s->request.len);
+	if (m->user != protobuf_c_empty_string)
+		free(m->user);
+	m->user = copy;
+	m->uid = s->uid;
+	a.kind = m->kind;
 	no = authorize_open(&a);
 	if (no)
 		refuse(s, 5, no);
@@ -346,6 +379,19 @@ void streams_local(struct streams *all, struct conn *c, Cmx__Open *m, uid_t uid)
 		serve(s, m, PARTY_LOCAL);
 	else
 		go(s, m);
+}
+
+void streams_local(struct streams *all, struct conn *c, const Cmx__Open *m, uid_t uid)
+{
+	struct stream *s = stream_new(all, c, uid);
+	struct err e;
+
+	if (!s)
+		return;
+	if (message_put(&s->request, FRAME_OPEN, m) < 0)
+		refuse(s, 1, "the request is too long");
+	else if (names_ask(all->names, uid, &s->name, &e) < 0)
+		refuse(s, 1, e.text);
 }
 
 /* ---- both ---- */
@@ -381,6 +427,8 @@ int streams_new(struct node *n, struct streams **ret, struct err *e)
 		r = err_set(e, r, "out of memory");
 	else
 		r = programs_new(n, &all->programs, e);
+	if (!r)
+		r = names_new(n->loop, user_by_uid, &all->names, e);
 	if (r < 0) {
 		streams_free(all);
 		return r;
@@ -396,6 +444,7 @@ void streams_free(struct streams *all)
 	list_for_each_safe (l, &all->all)
 		stream_free(list_entry(l, struct stream, link));
 	programs_free(all->programs);
+	names_free(all->names);
 	nonce_cache_free(all->nonces);
 	free(all);
 }

@@ -255,22 +255,6 @@ static int accept_order(struct watcher *w)
 
 /* ---- MIGRATE ---- */
 
-static int owner_name(const struct process *p, const Cmx__Open *m, char *ret, size_t len)
-{
-	struct user u;
-
-	if (p->uid == m->uid) {
-		(void)snprintf(ret, len, "%s", m->user);
-		return 0;
-	}
-	/* root's order about somebody else; may block, as the look-up of a caller does */
-	if (user_by_uid(p->uid, &u, NULL) < 0)
-		(void)snprintf(ret, len, "%u", (unsigned int)p->uid);
-	else
-		(void)snprintf(ret, len, "%s", u.name);
-	return 0;
-}
-
 /* a process that is away already */
 static void order_again(struct watcher *w, struct move *m, const char *to)
 {
@@ -311,10 +295,9 @@ static void order_again(struct watcher *w, struct move *m, const char *to)
 static void order_first(struct watcher *w, const struct process *p, const Cmx__Open *m,
 			const char *to)
 {
-	char user[USER_NAME_MAX];
 	struct move *move;
 	struct err e;
-	int status = 1, r;
+	int status = 1;
 
 	if (!strcmp(to, "home") || !strcmp(to, w->all->node->self.name)) {
 		if (accept_order(w) < 0)
@@ -329,10 +312,8 @@ static void order_first(struct watcher *w, const struct process *p, const Cmx__O
 		       "honours them");
 		return;
 	}
-	r = owner_name(p, m, user, sizeof(user));
-	if (!r)
-		r = depart(w->all, p, user, to, &move, &status, &e);
-	if (r < 0) {
+	/* m->user is who gave the order: root may do it for others */
+	if (depart(w->all, p, p->uid == m->uid ? m->user : NULL, to, &move, &status, &e) < 0) {
 		refuse(w, status, e.text);
 		return;
 	}

@@ -74,7 +74,7 @@ static bool is_fault(const struct tracee_stop *s)
 		s->signo == SIGFPE || s->signo == SIGSYS);
 }
 
-static int wait_stop(struct loan *l, struct tracee_stop *ret, bool *given_up)
+static int wait_stop(struct loan *l, struct tracee_stop *ret)
 {
 	for (;;) {
 		int r = stop_wait(l->tid, ret);
@@ -85,7 +85,7 @@ static int wait_stop(struct loan *l, struct tracee_stop *ret, bool *given_up)
 		r = tracee_interrupt(l->tid);
 		if (r < 0)
 			return r;
-		*given_up = true;
+		l->given_up = true;
 	}
 }
 
@@ -94,12 +94,11 @@ int loan_next(struct loan *l, bool by_call, struct tracee_stop *ret)
 	int signo = 0;
 
 	for (;;) {
-		bool given_up = false;
 		int r = by_call ? tracee_syscall_cont(l->tid, signo) : tracee_cont(l->tid, signo);
 
 		if (r < 0)
 			return r;
-		r = wait_stop(l, ret, &given_up);
+		r = wait_stop(l, ret);
 		if (r < 0)
 			return r;
 
@@ -117,7 +116,7 @@ int loan_next(struct loan *l, bool by_call, struct tracee_stop *ret)
 			break;
 		case TRACEE_GROUP:
 		case TRACEE_INTERRUPT:
-			if (given_up)
+			if (l->given_up)
 				return -EINTR;
 			l->again = true;
 			break;
@@ -132,16 +131,13 @@ int loan_next(struct loan *l, bool by_call, struct tracee_stop *ret)
 	}
 }
 
-/* Return: 0 at the exit of the call, -errno of loan_next() */
+/* Return: 0 when the call is done, -errno of loan_next() */
 static int run_call(struct loan *l, uint64_t insn, struct user_regs_struct *regs)
 {
-	int seen = 0;
+	bool inside = false;
 
-	/*
-	 * Before it comes to our call there may be the exit of one that the thread was stopped in
-	 * (a stop of seccomp, or at an entry): told by its place
-	 */
-	while (seen < 2) {
+	for (;;) {
+		struct user_regs_struct now;
 		struct tracee_stop s;
 		int r = loan_next(l, true, &s);
 
@@ -152,10 +148,24 @@ static int run_call(struct loan *l, uint64_t insn, struct user_regs_struct *regs
 		r = tracee_get_regs(l->tid, regs);
 		if (r < 0)
 			return r;
-		if (regs->rip == insn + SYSCALL_INSN_BYTES)
-			seen++;
+
+		/*
+		 * Before it comes to our call there may be the exit of one that the thread was
+		 * stopped in (a stop of seccomp, or at an entry): told by its place
+		 */
+		if (regs->rip != insn + SYSCALL_INSN_BYTES)
+			continue;
+		inside = !inside;
+		if (inside)
+			continue;
+
+		/* interrupted by a stop of job control: the kernel is going to begin it again */
+		now = *regs;
+		if (tracee_rewind(&now) == TRACEE_NO_RESTART)
+			return 0;
+		if (l->given_up)
+			return -EINTR;
 	}
-	return 0;
 }
 
 int tracee_inject(pid_t tid, uint64_t insn, long nr, const uint64_t args[6], int64_t *ret)

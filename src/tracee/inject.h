@@ -9,7 +9,8 @@ struct loan {
 	pid_t tid;
 	struct user_regs_struct regs; /* to be put back */
 	uint64_t mask;
-	bool again; /* a stop of job control came in between: to be reported again */
+	bool again;    /* a stop of job control came in between: to be reported again */
+	bool given_up; /* a handler of ours ran, the thread has been interrupted */
 };
 
 /**
@@ -32,7 +33,7 @@ int loan_end(struct loan *l) MUST_CHECK;
  * @ret:	TRACEE_SYSCALL, TRACEE_TRAP, or TRACEE_SIGNAL of a signal that was not blocked
  *
  * Return: 0, -ESRCH, -EFAULT the thread ran into memory or an instruction that is not there,
- * -EINTR a handler of ours ran: the thread has been interrupted and stands in the call it was in
+ * -EINTR it was given up, and stands in the call it was in
  */
 int loan_next(struct loan *l, bool by_call, struct tracee_stop *ret) MUST_CHECK;
 

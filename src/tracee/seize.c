@@ -15,8 +15,9 @@
  * right after: before the first instruction of the handler. Nothing is held back or queued again.
  *
  * exec(2) by a thread not yet stopped takes the others away and gives their leader's id to the
- * caller. The wait for a thread that is no more ends with -ESRCH, as the leader is ours from the
- * start (its end wakes us). At the end each thread is asked whether it really stands still.
+ * caller. It waits for us to reap them: see reaper.h. The wait for a thread that is no more ends
+ * with -ESRCH, as the leader is ours from the start (its end wakes us). At the end each thread is
+ * asked whether it really stands still.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,6 +27,7 @@
 
 #include "base/parse.h"
 #include "tracee/maps.h"
+#include "tracee/reaper.h"
 #include "tracee/stop.h"
 
 #define TASK_PATH_MAX 48
@@ -34,7 +36,8 @@
 
 struct crowd {
 	pid_t pid, *tids;
-	size_t n, n_stopped, max;
+	volatile size_t n; /* read by the reaper's handler */
+	size_t n_stopped, max;
 	int stopped; /* signal of the group stop it is in */
 };
 
@@ -45,7 +48,7 @@ static void reap(const struct crowd *c, pid_t tid)
 
 	if (tid == c->pid && (proc_stat_read(tid, &st, NULL) < 0 || st.ppid == getpid()))
 		return;
-	(void)waitpid(tid, NULL, __WALL | WNOHANG); /* may be reaped already */
+	reaper_reap(tid);
 }
 
 static bool known(const struct crowd *c, pid_t tid)
@@ -100,9 +103,21 @@ static int take(struct crowd *c, pid_t tid, struct err *e)
 	if (r < 0)
 		return r;
 
-	c->tids[c->n++] = tid;
+	c->tids[c->n] = tid;
+	c->n++; /* now the reaper may look at it */
 	r = tracee_interrupt(tid);
 	return r < 0 && r != -ESRCH ? r : 1; /* if it has ended the wait will say so */
+}
+
+/*
+ * After a SIGCHLD: is the thread we wait for still ours? When it is our child as well, and another
+ * thread has taken its id over by exec, wait(2) does not tell
+ */
+static bool is_ours(pid_t tid)
+{
+	struct proc_stat st;
+
+	return proc_stat_read(tid, &st, NULL) == 0 && st.tracer == getpid();
 }
 
 /* Return: 0, -ESRCH it has ended, -EINTR */
@@ -110,8 +125,13 @@ static int settle(struct crowd *c, pid_t tid)
 {
 	for (;;) {
 		struct tracee_stop s;
-		int r = stop_wait(tid, &s);
+		int n = reaper_count(), r = stop_wait(tid, &s);
 
+		if (r == -EINTR && reaper_count() != n) {
+			if (!is_ours(tid))
+				return -ESRCH;
+			continue;
+		}
 		if (r < 0)
 			return r;
 		if (s.kind == TRACEE_GROUP)
@@ -198,44 +218,83 @@ static int confirm(struct crowd *c, unsigned long options, struct err *e)
 	return 0;
 }
 
+/* Return: true when a thread that lives was still ours */
+static bool release(struct crowd *c, pid_t tid)
+{
+	struct proc_stat st;
+
+	if (proc_stat_read(tid, &st, NULL) < 0 || st.tracer != getpid())
+		return false;
+	if (st.state == 'Z' || st.state == 'X') {
+		reap(c, tid);
+		return false;
+	}
+	/* not stopped yet, or this id is another thread's since an exec */
+	if (tracee_detach(tid, 0) < 0 && tracee_interrupt(tid) == 0 && settle(c, tid) == 0 &&
+	    tracee_detach(tid, 0) < 0)
+		reap(c, tid);
+	return true;
+}
+
+/* Undo. After a failure ids may have changed hands: what the kernel says is ours counts */
 static void let_go(struct crowd *c, bool impatient)
 {
-	for (size_t i = 0; i < c->n; i++) {
-		pid_t tid = c->tids[i];
+	char path[TASK_PATH_MAX];
+	bool some = !impatient;
 
-		if (i >= c->n_stopped && impatient)
-			continue; /* cannot be detached before it stops */
-		if (tracee_detach(tid, 0) == 0)
-			continue;
-		/* it runs: not stopped yet, or this id is another thread's since an exec */
-		if (tracee_interrupt(tid) == 0 && settle(c, tid) == 0 && tracee_detach(tid, 0) == 0)
-			continue;
-		reap(c, tid);
+	for (size_t i = 0; i < c->n; i++)
+		if (tracee_detach(c->tids[i], 0) < 0 && !impatient)
+			reap(c, c->tids[i]);
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", c->pid);
+	while (some) {
+		struct dirent *d;
+		DIR *dir = opendir(path);
+
+		some = false;
+		while (dir && (d = readdir(dir))) {
+			uint32_t tid;
+
+			if (parse_u32(d->d_name, &tid) == 0)
+				some |= release(c, (pid_t)tid);
+		}
+		if (dir)
+			(void)closedir(dir);
 	}
+}
+
+static int take_all(struct crowd *c, unsigned long options, struct err *e)
+{
+	int r = take(c, c->pid, e);
+
+	if (r >= 0)
+		r = settle_new(c, e);
+	for (int turns = 0; r >= 0; turns++) {
+		if (turns == TURNS_MAX)
+			return err_set(e, -EBUSY, "threads of process %d come and go: try again",
+				       c->pid);
+		r = turn(c, e);
+		if (r == 0)
+			return confirm(c, options, e);
+	}
+	return r;
 }
 
 int tracee_seize_all(pid_t pid, unsigned long options, pid_t *tids, size_t max, size_t *ret_n,
 		     int *stopped, struct err *e)
 {
 	struct crowd c = { .pid = pid, .tids = tids, .max = max };
-	int r = take(&c, pid, e);
+	struct reaper reaper;
+	int r = reaper_set(&reaper, tids, &c.n, pid);
 
-	if (r >= 0)
-		r = settle_new(&c, e);
-	for (int turns = 0; r >= 0; turns++) {
-		if (turns == TURNS_MAX)
-			r = err_set(e, -EBUSY, "threads of process %d come and go: try again", pid);
-		else
-			r = turn(&c, e);
-		if (r == 0)
-			break;
-	}
-	if (r >= 0)
-		r = confirm(&c, options, e);
-	if (r < 0) {
+	if (r < 0)
+		return err_set(e, r, "set a handler of SIGCHLD: %s", strerror(-r));
+	r = take_all(&c, options, e);
+	if (r < 0)
 		let_go(&c, r == -EINTR);
+	reaper_unset(&reaper);
+	if (r < 0)
 		return r;
-	}
 
 	*ret_n = c.n;
 	*stopped = c.stopped;

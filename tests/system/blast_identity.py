@@ -29,6 +29,7 @@ def setUpModule():
     blast.make_database(PLACE.dir, "whole", 20000)
     queries = blast.records("QUERY.fasta.gz")
     blast.write(PLACE.path("q.fa"), blast.every(queries, 16))
+    blast.write(PLACE.path("many.fa"), blast.every(queries, 300))
     blast.write(PLACE.path("few.fa"), blast.every(queries, 5))
 
 
@@ -214,24 +215,57 @@ class Faults(Case):
 class Lies(Case):
     LOUD = ("outside", "query", "twice", "count", "lists", "flood", "garbage", "huge", "frame",
             "need", "gone", "refusal")
-    TOGETHER = ("unsearched",)  # nobody can say who lies, so it ends unsplit
+    FALSE = ("outside", "query", "twice", "count", "flood", "unsearched", "nothing")
+
+    def lie(self, words, lie, program, *more, **kinds):
+        """A search with one worker that lies: it must come out as by plain BLAST+."""
+        mark = os.path.join(ROOT, "liar-" + lie)
+        env = dict(PLACE.env, LIAR=lie, LIAR_MARK=mark,
+                   LIAR_REAL=os.path.join(blast.BIN, "comosix-blast-worker"))
+        status, report, talk, summary = PLACE.ours(
+            [*words, *more], program=os.path.join(HERE, program), env=env, **kinds)
+        self.assertEqual(status, 0, talk)
+        self.assertTrue(report == PLACE.plain(words)[1], f"{lie}: the reports differ; {talk}")
+        self.assertTrue(summary["split"], talk)
+        self.assertTrue(os.path.exists(mark))
+        for name in (mark, mark + ".took"):
+            if os.path.exists(name):
+                os.unlink(name)
+        return talk, summary
+
+    def false(self, talk, summary):
+        """The liar was barred and named, and only it."""
+        liars = [n["node"] for n in summary["nodes"] if n["lied"]]
+        self.assertEqual(len(liars), 1, summary)
+        self.assertIn(f"{liars[0]} gave a false answer".encode(), talk)
+        self.assertIn(f"comosix node revoke {liars[0]}".encode(), talk)
 
     def test_lies(self):
         words = ["-db", "small", "-query", "q.fa", "-outfmt", "6"]
-        want = PLACE.plain(words)[1]
-        for lie in (*self.LOUD, *self.TOGETHER, "failed", "silent", "beats"):
+        for lie in (*self.LOUD, "unsearched", "nothing", "failed", "silent", "beats"):
             with self.subTest(lie=lie):
-                mark = os.path.join(ROOT, "liar-" + lie)
-                env = dict(PLACE.env, LIAR=lie, LIAR_MARK=mark,
-                           LIAR_REAL=os.path.join(blast.BIN, "comosix-blast-worker"))
-                status, report, talk, summary = PLACE.ours(
-                    words, program=os.path.join(HERE, "blast_liar.py"), env=env)
-                self.assertEqual(status, 0, talk)
-                self.assertTrue(report == want, f"{lie}: the reports differ; {talk}")
-                self.assertEqual(summary["split"], lie not in self.TOGETHER, talk)
-                self.assertTrue(os.path.exists(mark))
+                talk, summary = self.lie(words, lie, "blast_liar.py")
                 if lie in self.LOUD:
                     self.assertIn(b"given up", talk)
+                if lie in self.FALSE:
+                    self.false(talk, summary)
+
+    def test_hits_left_out(self):
+        """It looks like any other worker; only computing it again shows what is missing."""
+        for more in (["--paranoid"], ["--recheck", "0"]):
+            with self.subTest(more=more):
+                talk, summary = self.lie(["-db", "whole", "-query", "q.fa", "-outfmt", "6"],
+                                         "thief", "blast_thief.py", *more)
+                self.false(talk, summary)
+                self.assertGreaterEqual(summary["checks"]["false"], 1, summary)
+
+    def test_found_out_late(self):
+        """Some of its false answers may be in the report when it is found out."""
+        talk, summary = self.lie(["-db", "small", "-query", "many.fa", "-outfmt", "6"], "late",
+                                 "blast_thief.py", "--recheck", "0", workers=2)
+        self.false(talk, summary)
+        if summary["checks"]["begun_again"]:
+            self.assertIn(b"begins again", talk)
 
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root to mount a small file system")

@@ -81,6 +81,8 @@ def lie(what, t):
         send(b"", kind=3)
     elif what == "unsearched":
         say(DONE, w.message(f1=task))
+    elif what == "nothing":
+        done(task, 0)
     elif what == "need":
         say(NEED, w.message(f1=77))
     elif what == "failed":

@@ -48,7 +48,8 @@ def wait_gone(pid):
 
 
 class Cluster:
-    def __init__(self):
+    def __init__(self, *options):
+        self.options = options
         self.dir = tempfile.mkdtemp(prefix="exec-live.")
         os.chmod(self.dir, 0o755)
         self.ports = dict(zip([n[0] for n in NODES], free_ports(len(NODES))))
@@ -85,7 +86,7 @@ class Cluster:
             self.daemons[name] = subprocess.Popen(
                 [os.path.join(BIN, "comosixd"), "--state", self.state(name),
                  "--run", os.path.dirname(self.socket(name)), "--cache", self.state(name) + "/cache",
-                 "--config", "/dev/null", "--listen", "127.0.0.1:%d" % self.ports[name]],
+                 "--config", "/dev/null", "--listen", "127.0.0.1:%d" % self.ports[name], *self.options],
                 stderr=log)
 
     def wait_alive(self, at, *names):
@@ -126,9 +127,11 @@ class Cluster:
 
 
 class Case(unittest.TestCase):
+    options = ()  # of comosixd
+
     @classmethod
     def setUpClass(cls):
-        cls.cluster = Cluster()
+        cls.cluster = Cluster(*cls.options)
         cls.addClassCleanup(cls.cluster.end)
         for at in ("head", "s1", "d1"):
             cls.cluster.wait_alive(at, "head", "s1", "d1")
@@ -264,6 +267,35 @@ class Streams(Case):
         self.cluster.start("head")
         self.cluster.wait_alive("head", "s1", "d1")
         self.cluster.wait_alive("s1", "head")
+
+
+class Shares(Case):
+    options = ("--streams-per-user", "2")
+
+    def test_one_user_cannot_take_all_streams(self):
+        for at, node in (("head", "head"), ("head", "s1")):
+            running = []
+            for _ in range(2):
+                p = self.start(node, "--", "sh", "-c", "echo ready; cat", user=NOBODY, at=at,
+                               stdin=subprocess.PIPE)
+                self.assertEqual(p.stdout.readline(), b"ready\n")
+                running.append(p)
+            status, _, err = self.run_exec("head", "--", "true", user=NOBODY, at=at)
+            self.assertEqual(status, 5, err)
+            self.assertIn(b"uid %d has 2 streams on head" % NOBODY.pw_uid, err)
+            self.assertEqual(self.run_exec("head,s1", "--", "true", at=at)[0], 0)  # another user
+            for p in running:
+                self.assertEqual(p.communicate(timeout=120), (b"", b""))
+                self.assertEqual(p.returncode, 0)
+            # what ended is counted no longer
+            self.await_room(at)
+
+    def await_room(self, at):
+        while True:
+            status, _, err = self.run_exec("head", "--", "true", user=NOBODY, at=at)
+            if status != 5:
+                break
+        self.assertEqual(status, 0, err)
 
 
 if __name__ == "__main__":

@@ -517,6 +517,20 @@ class Limits(unittest.TestCase):
             read = "cat /sys/fs/cgroup/memory*/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null"
             self.assertIn(str(64 << 20), lab.on("n1", "sh", "-c", read).stdout)
 
+    def test_a_node_tells_its_limits(self):
+        """What it may use, not what the machine has."""
+        with labs.Lab("told") as lab:
+            done = lab.run("up", "--nodes", 1, "--cpus", 1, "--memory", "1G")
+            if "no cgroup controller" in done.stderr:
+                self.skipTest(done.stderr.strip())
+            self.assertEqual(done.returncode, 0, done.stderr)
+            load, deadline = None, time.monotonic() + labs.TIMEOUT
+            while not load:  # the head has not heard it yet
+                self.assertLess(time.monotonic(), deadline)
+                nodes = json.loads(lab.out("head", "comosix", "nodes", "--json"))["nodes"]
+                load = {n["name"]: n.get("load") for n in nodes}.get("n1")
+            self.assertEqual((load["cpus"], load["memory_bytes"]), (1, 1 << 30))
+
 
 class NoTrace(unittest.TestCase):
     """Whatever happens, after 'down' the machine is as it was."""

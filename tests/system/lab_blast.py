@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""lab_blast.py - a search over a whole cluster, with nodes that fail in the middle of it
+"""lab_blast.py - a search over a whole cluster, with a node that lies and nodes that fail in the middle
 
 The report must be, byte for byte, the one of plain blastp in the same directory with the same
 options.
@@ -16,7 +16,8 @@ import tempfile
 import time
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
 import labs
 
 EXAMPLES = "/usr/share/doc/mmseqs2/example-data"
@@ -37,6 +38,7 @@ class Blast(unittest.TestCase):
         cls.make_database("large", 20000)
         cls.make_database("small", 1000)
         cls.make_queries("many", 60)
+        cls.make_queries("more", 100)
         cls.make_queries("few", 5)
         cls.lab = labs.Lab("blast")
         nat = ("--nat-nodes", "n3") if labs.has_nft() else ()
@@ -77,7 +79,18 @@ class Blast(unittest.TestCase):
         self.assertEqual(p.returncode, 0, err)
         summary = json.loads(out)
         self.assertTrue(summary["split"], err)
-        return summary, {n["node"]: n for n in summary["nodes"]}
+        return summary, {n["node"]: n for n in summary["nodes"]}, err
+
+    def corrupt(self, node):
+        """Its owner changes a desktop: from now on its workers leave hits out."""
+        self.lab.must("exec", node, "--", "sh", "-c",
+                      "mkdir /run/thief && cp -a /opt/comosix/bin/comosix* /run/thief && "
+                      "cd /run/thief && mv comosix-blast-worker comosix-blast-worker.real")
+        for name, to in (("frames.py", "frames.py"), ("blast_thief.py", "comosix-blast-worker")):
+            with open(f"{HERE}/{name}") as f:
+                self.lab.must("exec", node, "--", "sh", "-c",
+                              f"cat >/run/thief/{to} && chmod 755 /run/thief/{to}", input=f.read())
+        self.lab.must("exec", node, "--", "mount", "--bind", "/run/thief", "/opt/comosix/bin")
 
     def read(self, name):
         with open(f"{self.dir}/{name}", "rb") as f:
@@ -121,7 +134,7 @@ class Blast(unittest.TestCase):
             self.await_task(node)
         self.lab.must("kill", "n1")
         self.lab.must("cut", "n2")
-        summary, nodes = self.finish(p)
+        summary, nodes, _ = self.finish(p)
         self.assertEqual(self.read("failed.out"), expected)
         if labs.has_nft():
             # it took part: the database came through its relay; others may have been quicker
@@ -129,6 +142,47 @@ class Blast(unittest.TestCase):
         # they come back, and are worked with again
         self.lab.must("start", "n1")
         self.lab.must("heal", "n2")
+
+    def test_4_the_cache_is_roots(self):
+        """What a task has fetched is given to root, and is there for the tasks of other uids."""
+        def await_kept(node):
+            deadline = time.monotonic() + labs.TIMEOUT
+            look = ("find /var/lib/comosix/cache -type f ! -name '*.lock' "
+                    "\\( ! -user root -o ! -perm 0444 \\)")
+            while (left := self.lab.on(node, "sh", "-c", look).stdout):
+                self.assertLess(time.monotonic(), deadline, left)
+
+        _, first = self.finish(self.search("small", "few", out="first.out"))
+        have = [n for n, row in first.items() if row["cached_bytes"] + row["fetched_bytes"]]
+        self.assertTrue(have)
+        for node in have:
+            await_kept(node)
+        _, second = self.finish(self.search("small", "few", out="second.out"))
+        for node in set(have) & set(second):
+            self.assertEqual(second[node]["fetched_bytes"], 0, second)
+
+    def test_5_a_desktop_lies(self):
+        """One leaves hits out; it is found out by a server or the head, named and barred."""
+        expected = self.plain("large", "more", "-outfmt", "6")
+        self.corrupt("n4")
+        try:
+            for more in (["--paranoid"], []):
+                with self.subTest(more=more):
+                    for _ in range(5):  # until the others leave it something to do
+                        p = self.search("large", "more", "-outfmt", "6", "--per-node", "1", *more,
+                                        out="lied.out")
+                        summary, nodes, err = self.finish(p)
+                        self.assertEqual(self.read("lied.out"), expected)
+                        if nodes["n4"]["tasks"]:
+                            break
+                    self.assertEqual([n for n in nodes if nodes[n]["lied"]], ["n4"], summary)
+                    self.assertIn("mpiblast: n4 gave a false answer", err)
+                    self.assertGreater(summary["checks"]["false"], 0, summary)
+                    # only who is trusted checks
+                    checkers = {n for n in nodes if nodes[n]["checks"]}
+                    self.assertFalse(checkers & {"n2", "n3", "n4"}, summary)
+        finally:
+            self.lab.must("exec", "n4", "--", "umount", "/opt/comosix/bin")
 
 
 if __name__ == "__main__":

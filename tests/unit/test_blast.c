@@ -92,6 +92,8 @@ static void usage_errors(void **state)
 		"-p|blastp|-d",
 		"-p|blastp|--local-workers|0",
 		"-p|blastp|--local-workers=x",
+		"-p|blastp|--recheck|101",
+		"-p|blastp|--recheck=some",
 		"-p|blastp|--nonsense",
 	};
 
@@ -392,6 +394,14 @@ static void candidates_contain_the_best_of_all_fragments(void **state)
 		  3,
 		  { 1, 2 },
 		  2 },
+		/* and what another processor computes a little larger */
+		{ { { 0, 1, 2, 2, 0 },
+		    { 0, 2, 1, 2, 0 },
+		    { 0, 3, 2 + 1e-15, 2, 0 },
+		    { 0, 4, 2.1, 2, 0 } },
+		  4,
+		  { 1, 2, 3 },
+		  3 },
 		/* with chunks nothing is cut */
 		{ { { 0, 1, 3, 1, 0 }, { 0, 2, 1, 1, 0 }, { 0, 3, 9, 1, PRELIM_CHUNK } },
 		  3,
@@ -413,6 +423,55 @@ static void candidates_contain_the_best_of_all_fragments(void **state)
 		assert_memory_equal(oids, rows[i].want, n * sizeof(*oids));
 		free(oids);
 		hits_done(&h);
+	}
+}
+
+static void two_answers_are_compared(void **state)
+{
+	static const struct {
+		struct prelim_hit first[3], second[3];
+		size_t n_first, n_second;
+		bool want;
+	} rows[] = {
+		/* of the batch only the fragment [10, 20) counts */
+		{ { { 0, 5, 1, 9, 0 }, { 0, 12, 1, 9, 0 }, { 1, 12, 2, 9, 0 } },
+		  { { 1, 12, 2, 9, 0 }, { 0, 12, 1, 9, 0 } },
+		  3,
+		  2,
+		  true },
+		{ { { 0, 5, 1, 9, 0 }, { 0, 25, 1, 9, 0 } }, { { 0 } }, 2, 0, true },
+		/* left out, added, another sequence, another query */
+		{ { { 0, 12, 1, 9, 0 } }, { { 0, 12, 1, 9, 0 }, { 0, 13, 1, 9, 0 } }, 1, 2, false },
+		{ { { 0, 12, 1, 9, 0 }, { 0, 13, 1, 9, 0 } }, { { 0, 12, 1, 9, 0 } }, 2, 1, false },
+		{ { { 0, 12, 1, 9, 0 } }, { { 0, 13, 1, 9, 0 } }, 1, 1, false },
+		{ { { 0, 12, 1, 9, 0 } }, { { 1, 12, 1, 9, 0 } }, 1, 1, false },
+		/* another limit, kind, E-value; the last bits are the processor's */
+		{ { { 0, 12, 1, 9, 0 } }, { { 0, 12, 1, 8, 0 } }, 1, 1, false },
+		{ { { 0, 12, 1, 9, 0 } }, { { 0, 12, 1, 9, PRELIM_CHUNK } }, 1, 1, false },
+		{ { { 0, 12, 1, 9, 0 } }, { { 0, 12, 1.00001, 9, 0 } }, 1, 1, false },
+		{ { { 0, 12, 1, 9, 0 } }, { { 0, 12, 1 + 1e-15, 9, 0 } }, 1, 1, true },
+		/* a sequence that chunks found twice, in any order */
+		{ { { 0, 12, 1, 9, PRELIM_CHUNK }, { 0, 12, 2, 9, PRELIM_CHUNK } },
+		  { { 0, 12, 2, 9, PRELIM_CHUNK }, { 0, 12, 1, 9, PRELIM_CHUNK } },
+		  2,
+		  2,
+		  true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct hits first = { 0 }, second = { 0 };
+
+		for (size_t k = 0; k < rows[i].n_first; k++)
+			assert_int_equal(hits_add(&first, &rows[i].first[k]), 0);
+		for (size_t k = 0; k < rows[i].n_second; k++)
+			assert_int_equal(hits_add(&second, &rows[i].second[k]), 0);
+		assert_int_equal(hits_check(&second, 2, 10, 20, NULL), 0);
+		assert_int_equal(hits_same(&first, 10, 20, &second), rows[i].want);
+		hits_drop(&first, 10, 20);
+		for (size_t k = 0; k < first.n; k++)
+			assert_true(first.v[k].oid < 10 || first.v[k].oid >= 20);
+		hits_done(&first);
+		hits_done(&second);
 	}
 }
 
@@ -488,6 +547,26 @@ static void a_lost_workers_task_waits_again(void **state)
 	assert_int_equal(l.n_lost, 1);
 	assert_int_equal(ledger_take(&l, 3, UINT32_MAX, 1), a);
 	assert_true(ledger_answer(&l, (uint32_t)a, 2, &last));
+	ledger_done(&l);
+}
+
+static void an_answer_can_be_forgotten(void **state)
+{
+	struct ledger l;
+	bool last;
+
+	small_ledger(&l);
+	for (uint32_t i = 0; i < l.n_fragments; i++) {
+		assert_int_equal(ledger_take(&l, 1, UINT32_MAX, 0), i);
+		assert_true(ledger_answer(&l, i, 5, &last));
+	}
+	assert_true(last && !l.open[0]);
+	ledger_reopen(&l, 1);
+	assert_int_equal(l.open[0], 1);
+	assert_int_equal(l.n_done, l.n_fragments - 1);
+	assert_int_equal(ledger_take(&l, 2, UINT32_MAX, 6), 1);
+	assert_true(ledger_answer(&l, 1, 7, &last));
+	assert_true(last);
 	ledger_done(&l);
 }
 
@@ -571,9 +650,11 @@ int main(void)
 		cmocka_unit_test(dumps),
 		cmocka_unit_test(a_lying_worker_is_caught),
 		cmocka_unit_test(candidates_contain_the_best_of_all_fragments),
+		cmocka_unit_test(two_answers_are_compared),
 		cmocka_unit_test(fragments_cover_the_database),
 		cmocka_unit_test(every_task_is_done_once),
 		cmocka_unit_test(a_lost_workers_task_waits_again),
+		cmocka_unit_test(an_answer_can_be_forgotten),
 		cmocka_unit_test(a_worker_keeps_its_fragment),
 		cmocka_unit_test(a_straggler_is_started_twice),
 		cmocka_unit_test(nothing_is_waited_for_for_ever),

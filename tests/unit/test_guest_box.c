@@ -145,9 +145,8 @@ static void see_no_files(void)
 	HOLDS(access("/proc/sys", F_OK) < 0 && errno == ENOENT);
 	HOLDS(open("/file", O_CREAT | O_WRONLY, 0600) < 0 && errno == EROFS);
 	HOLDS(mkdir("/proc/x", 0700) < 0);
-	/* no way up and out */
 	HOLDS(chdir("/..") == 0 && entries(".", "proc") == 0);
-	/* and the host's disks cannot be had */
+	/* the host's disks cannot be had */
 	HOLDS(mknod("/proc/disk", S_IFBLK | 0600, 0xfe00) < 0);
 	HOLDS(mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND, NULL) < 0 ||
 	      mknod("/disk", S_IFBLK | 0600, 0xfe00) < 0);
@@ -375,25 +374,41 @@ static void the_guest_is_ruled_by_the_agent(void **state)
 	in_box(rule_the_guest);
 }
 
-/* fields of /proc/PID/stat from the 26th on: what prctl(PR_SET_MM_MAP) wants */
 static void make_map(struct prctl_mm_map *map)
 {
 	uint64_t at = (uint64_t)&target & ~4095ULL;
 
-	*map = (struct prctl_mm_map){
-		.start_code = at,
-		.end_code = at + 1,
-		.start_data = at,
-		.end_data = at,
-		.start_brk = at + 8192,
-		.brk = at + 8192,
-		.start_stack = at,
-		.arg_start = at,
-		.arg_end = at + 1,
-		.env_start = at,
-		.env_end = at + 1,
-		.exe_fd = (uint32_t)-1,
-	};
+	*map = (struct prctl_mm_map){ .start_code = at,
+				      .end_code = at + 1,
+				      .start_data = at,
+				      .end_data = at,
+				      .start_brk = at + 8192,
+				      .brk = at + 8192,
+				      .start_stack = at,
+				      .arg_start = at,
+				      .arg_end = at + 1,
+				      .env_start = at,
+				      .env_end = at + 1,
+				      .exe_fd = (uint32_t)-1 };
+}
+
+/* from [vvar] to the end of [vdso] */
+static void find_vdso(uint64_t *ret_start, uint64_t *ret_end)
+{
+	FILE *maps = fopen("/proc/4711/maps", "r");
+	char line[512];
+
+	HOLDS(maps);
+	*ret_start = *ret_end = 0;
+	while (fgets(line, sizeof(line), maps))
+		if (strstr(line, "[vvar") || strstr(line, "[vdso]")) {
+			unsigned long from, to;
+
+			HOLDS(sscanf(line, "%lx-%lx", &from, &to) == 2);
+			*ret_start = *ret_start ? *ret_start : from;
+			*ret_end = to;
+		}
+	(void)fclose(maps);
 }
 
 static void lay_out_the_guest(void)
@@ -405,36 +420,25 @@ static void lay_out_the_guest(void)
 			 CLONE_SYSVSEM | CLONE_PTRACE,
 		.set_tid_size = 1,
 	};
-	uint64_t start = 0, end = 0, vdso;
-	char line[512];
-	FILE *maps;
+	static char stack[4096];
+	uint64_t start, end, start_now, end_now;
 	pid_t pid;
 
 	make_map(&map);
 	thread.set_tid = (uint64_t)&tid;
-	thread.stack = (uint64_t)&line; /* never used: it is killed at its first stop */
-	thread.stack_size = 64;
+	thread.stack = (uint64_t)stack; /* never used: it is killed at its first stop */
+	thread.stack_size = sizeof(stack);
 	pid = make_guest();
-	maps = fopen("/proc/4711/maps", "r");
-	HOLDS(maps);
-	while (fgets(line, sizeof(line), maps))
-		if (strstr(line, "[vvar") || strstr(line, "[vdso]")) {
-			unsigned long from, to;
-
-			HOLDS(sscanf(line, "%lx-%lx", &from, &to) == 2);
-			start = start ? start : from;
-			end = to;
-		}
-	(void)fclose(maps);
+	find_vdso(&start, &end);
 	seize(pid);
 	/* the rest of pause(2), which would be done once more */
 	(void)inject(pid, SYS_getpid, 0, 0, 0, 0);
 	HOLDS(inject(pid, SYS_getpid, 0, 0, 0, 0) == GUEST_PID);
 	HOLDS(inject(pid, SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, (uint64_t)&map, sizeof(map)) == 0);
 	HOLDS(start && inject(pid, SYS_munmap, start, end - start, 0, 0) == 0);
-	vdso = 0x10000000000;
-	HOLDS(inject(pid, SYS_arch_prctl, MAP_VDSO_64, vdso, 0, 0) >= 0);
-	HOLDS(ptrace(PTRACE_PEEKDATA, pid, vdso + (end - start) - 8192, NULL) != -1 || !errno);
+	HOLDS(inject(pid, SYS_arch_prctl, MAP_VDSO_64, start, 0, 0) > 0);
+	find_vdso(&start_now, &end_now);
+	HOLDS(start_now == start && end_now == end);
 	/* and with the one capability it has left, a thread with the id of home */
 	HOLDS(inject(pid, SYS_clone3, (uint64_t)&thread, sizeof(thread), 0, 0) == GUEST_THREAD);
 	HOLDS(kill(pid, SIGKILL) == 0);
@@ -556,6 +560,39 @@ static void be_attacked(void)
 static void the_guest_rules_nobody(void **state)
 {
 	in_box(be_attacked);
+}
+
+/* as many as the spec says, the guest included; and they all end with the box */
+static void NORETURN fill_the_box(void)
+{
+	struct guest_box s = spec();
+	unsigned int n = 1;
+	pid_t pid;
+
+	HOLDS(guest_box_become_guest(&s, NULL) == 0);
+	while ((pid = fork()) > 0)
+		n++;
+	if (!pid)
+		for (;;)
+			(void)pause();
+	HOLDS(errno == EAGAIN && n == s.processes);
+	_exit(0);
+}
+
+static void be_filled(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	HOLDS(pid >= 0);
+	if (!pid)
+		fill_the_box();
+	HOLDS(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void processes_are_limited(void **state)
+{
+	in_box(be_filled);
 }
 
 /* ---- seen from the host ---- */
@@ -752,6 +789,7 @@ int main(void)
 		cmocka_unit_test(the_guest_can_be_laid_out),
 		cmocka_unit_test(calls_of_the_guest_are_answered_by_the_agent),
 		cmocka_unit_test(the_guest_rules_nobody),
+		cmocka_unit_test(processes_are_limited),
 		cmocka_unit_test(outside_it_is_nobody_and_ends_together),
 		cmocka_unit_test(what_is_wrong_is_said),
 		cmocka_unit_test(it_is_in_its_cgroup),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_node.c - parts of comosixd that need no peer: directory, revocation list, cache, settings */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -185,30 +187,175 @@ static bool there(const char *name)
 	return access(path, F_OK) == 0;
 }
 
-static void the_oldest_goes_first(void **state)
+static struct sweep_left sweep(const struct sweep_limits *limits)
+{
+	char path[PATH_MAX];
+	struct sweep_left left;
+	struct err e;
+
+	path_in(path, "cache");
+	if (sweep_cache(path, limits, &left, &e) < 0)
+		fail_msg("%s", e.text);
+	return left;
+}
+
+static struct sweep_left sweep_to(uint64_t max_bytes)
+{
+	return sweep(&(struct sweep_limits){ .max_bytes = max_bytes, .files_at_once = 1000 });
+}
+
+static void make_cache(void)
 {
 	char path[PATH_MAX];
 
 	path_in(path, "cache");
 	assert_int_equal(dir_make(path, 0700, NULL), 0);
+}
+
+static void the_oldest_goes_first(void **state)
+{
+	static const struct sweep_limits none = { .files_at_once = 1 };
+	struct sweep_left left;
+	char path[PATH_MAX];
+
+	make_cache();
 	put_file("cache/old", 65536, 300);
 	put_file("cache/older", 65536, 900);
 	put_file("cache/new", 65536, 3);
-	assert_int_equal(sweep_cache(path, 3 * 65536, NULL), 0);
+	left = sweep_to(3 * 65536);
 	assert_true(there("cache/older") && there("cache/old") && there("cache/new"));
-	assert_int_equal(sweep_cache(path, 2 * 65536, NULL), 0);
+	left = sweep_to(2 * 65536);
 	assert_true(!there("cache/older") && there("cache/old") && there("cache/new"));
-	assert_int_equal(sweep_cache(path, 0, NULL), 0);
+	left = sweep_to(0);
 	assert_true(!there("cache/old") && !there("cache/new"));
-	/* a box can make directories and links; nothing is looked for behind them */
-	path_in(path, "cache/made");
-	assert_int_equal(dir_make(path, 0700, NULL), 0);
-	put_file("cache/made/deep", 65536, 300);
-	path_in(path, "cache");
-	assert_int_equal(sweep_cache(path, 0, NULL), 0);
-	assert_true(there("cache/made/deep"));
+	assert_false(left.too_large || left.no_reserve);
 	path_in(path, "nosuch");
-	assert_int_equal(sweep_cache(path, 0, NULL), 0); /* no task has run yet */
+	assert_int_equal(sweep_cache(path, &none, &left, NULL), 0); /* no task has run yet */
+}
+
+static void what_is_in_use_stays(void **state)
+{
+	struct sweep_left left;
+	char path[PATH_MAX];
+	int fd;
+
+	make_cache();
+	put_file("cache/used", 65536, 900);
+	put_file("cache/new", 65536, 3);
+	put_file("cache/held.lock", 0, 900);
+	put_file("cache/idle.lock", 0, 3);
+	path_in(path, "cache/held.lock");
+	int lock = open(path, O_RDONLY | O_CLOEXEC);
+
+	path_in(path, "cache/used");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	left = sweep_to(65536);
+	assert_true(there("cache/used") && !there("cache/new") && !left.too_large);
+	assert_true(there("cache/held.lock") && !there("cache/idle.lock"));
+	left = sweep_to(0);
+	assert_true(there("cache/used") && left.too_large);
+	(void)close(fd);
+	(void)close(lock);
+	left = sweep_to(0);
+	assert_true(!there("cache/used") && !there("cache/held.lock") && !left.too_large);
+}
+
+static void a_reserve_of_the_disk_is_kept(void **state)
+{
+	/* more than any disk has free */
+	struct sweep_limits limits = { .max_bytes = UINT64_MAX,
+				       .reserve_bytes = UINT64_MAX,
+				       .reserve_percent = 0,
+				       .files_at_once = 1000 };
+
+	make_cache();
+	put_file("cache/a", 65536, 900);
+	assert_false(sweep(&limits).no_reserve);
+	assert_true(there("cache/a"));
+	limits.reserve_percent = 100;
+	assert_true(sweep(&limits).no_reserve);
+	assert_false(there("cache/a"));
+}
+
+static void no_number_of_files_is_too_many(void **state)
+{
+	struct sweep_limits limits = { .max_bytes = 65536, .files_at_once = 8 };
+
+	make_cache();
+	for (int i = 0; i < 100; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "cache/f%d", i);
+		put_file(name, 65536, 1000 - i);
+	}
+	assert_false(sweep(&limits).too_large);
+	assert_true(there("cache/f99"));
+	for (int i = 0; i < 99; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "cache/f%d", i);
+		assert_false(there(name));
+	}
+	/* under the limit nothing goes, and it comes to an end */
+	for (int i = 0; i < 20; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "cache/f%d", i);
+		put_file(name, 1, 1000 - i);
+	}
+	limits.max_bytes = 1 << 20;
+	assert_false(sweep(&limits).too_large);
+	assert_true(there("cache/f0") && there("cache/f19") && there("cache/f99"));
+	(void)sweep_to(0);
+}
+
+/* a box can make directories, links and pipes: they go, and nothing is done behind them */
+static void what_boxes_must_not_make_goes(void **state)
+{
+	char path[PATH_MAX];
+
+	if (geteuid() != 0)
+		skip();
+	make_cache();
+	path_in(path, "cache/made");
+	for (int i = 0; i < 40; i++) {
+		assert_int_equal(mkdir(path, 0700), 0);
+		assert_int_equal(lchown(path, 64200, 64200), 0);
+		if (i % 2)
+			(void)snprintf(path + strlen(path), 16, "/d%d", i);
+		else
+			(void)snprintf(path + strlen(path), 16, "/e");
+	}
+	put_file("cache/made/file", 1, 3);
+	put_file("outside", 1, 3);
+	path_in(path, "outside");
+	char link[PATH_MAX];
+
+	path_in(link, "cache/made/link");
+	assert_int_equal(symlink(path, link), 0);
+	path_in(link, "cache/link");
+	assert_int_equal(symlink(path, link), 0);
+	assert_int_equal(lchown(link, 64200, 64200), 0);
+	path_in(link, "cache/pipe");
+	assert_int_equal(mkfifo(link, 0600), 0);
+	assert_int_equal(lchown(link, 64200, 64200), 0);
+	/* root's own directory is none of a box's doing */
+	path_in(path, "cache/lost+found");
+	assert_int_equal(dir_make(path, 0700, NULL), 0);
+	put_file("cache/lost+found/deep", 65536, 300);
+	(void)sweep_to(1 << 20);
+	assert_true(there("outside") && there("cache/lost+found/deep"));
+	path_in(path, "cache");
+	DIR *d = opendir(path);
+	int n = 0;
+
+	assert_non_null(d);
+	for (struct dirent *ent; (ent = readdir(d));)
+		n++;
+	(void)closedir(d);
+	assert_int_equal(n, 3); /* ".", "..", lost+found */
 }
 
 /* ---- settings ---- */
@@ -288,6 +435,10 @@ int main(void)
 		cmocka_unit_test(what_is_new_is_found),
 		cmocka_unit_test(lists_are_signed_and_only_grow),
 		cmocka_unit_test(the_oldest_goes_first),
+		cmocka_unit_test(what_is_in_use_stays),
+		cmocka_unit_test(a_reserve_of_the_disk_is_kept),
+		cmocka_unit_test(no_number_of_files_is_too_many),
+		cmocka_unit_test(what_boxes_must_not_make_goes),
 		cmocka_unit_test(the_line_comes_before_the_file),
 		cmocka_unit_test(a_load_is_plausible),
 	};

@@ -212,7 +212,8 @@ static void exec_while_being_seized(void **state)
 		struct err e;
 
 		child_start(&c, becomes_cat);
-		child_runs_on(&c);
+		while (!atomic_load(&c.page->counter))
+			(void)sched_yield();
 		for (int i = 0; i < turn * 20; i++)
 			(void)sched_yield();
 		r = tracee_seize_all(c.pid, 0, tids, TIDS_MAX, &n, &stopped, &e);

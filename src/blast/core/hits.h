@@ -43,7 +43,7 @@ void hits_done(struct hits *h);
 
 /**
  * hits_check() - Can this be the result of a task? The worker may lie
- * @h:		Sorted on return
+ * @h:		In one order on return, whatever it came in
  * @n_queries:	Queries of the batch
  * @first, @last: OIDs asked for, last is not among them
  * @e:		What is wrong
@@ -56,13 +56,27 @@ int hits_check(struct hits *h, uint32_t n_queries, uint32_t first, uint32_t last
 	MUST_CHECK;
 
 /**
+ * hits_same() - Is this what another node computed?
+ * @h:		Hits of several tasks, those of each task in the order of hits_check()
+ * @first, @last: The task's OIDs, last is not among them
+ * @other:	Hits of the same task alone, after hits_check()
+ *
+ * E-values may differ as much as those of two processors do.
+ */
+bool hits_same(const struct hits *h, uint32_t first, uint32_t last, const struct hits *other);
+
+/** hits_drop() - Forget the hits of a task; the others keep their order */
+void hits_drop(struct hits *h, uint32_t first, uint32_t last);
+
+/**
  * hits_choose() - The candidates of a batch
  * @h:		Hits of all its fragments; sorted on return
  * @ret:	Ascending OIDs, owned by the caller
  * @ret_n:	How many
  *
- * Per query, what ranks at most at its limit P by E-value, all of an equal E-value included: a
- * superset of the preliminary list of the whole database. With chunks nothing is cut, as P acts on
+ * Per query, what ranks at most at its limit P by E-value, all of an equal E-value included, and a
+ * little more, as nodes differ in the last bits: a superset of the preliminary list of the whole
+ * database. With chunks nothing is cut, as P acts on
  * each chunk.
  *
  * Return: 0 or -ENOMEM

@@ -2,6 +2,7 @@
 /* ledger.c - which part of a search is done, by whom, and what is to be done next */
 #include "blast/core/ledger.h"
 
+#include <assert.h>
 #include <errno.h>
 
 /*
@@ -182,6 +183,24 @@ bool ledger_answer(struct ledger *l, uint32_t task, uint64_t now_ms, bool *ret_b
 	return true;
 }
 
+static void wait_again(struct ledger *l, uint32_t task)
+{
+	l->tasks[task].state = TASK_WAITING;
+	if (task < l->first_waiting)
+		l->first_waiting = task;
+}
+
+void ledger_reopen(struct ledger *l, uint32_t task)
+{
+	struct task *k = &l->tasks[task];
+
+	assert(k->state == TASK_DONE);
+	l->spent_ms -= l->spent_ms / l->n_done; /* how long it took is not known any more */
+	l->n_done--;
+	l->open[k->batch]++;
+	wait_again(l, task);
+}
+
 static void leave(struct ledger *l, uint32_t task, uint32_t worker)
 {
 	struct task *k = &l->tasks[task];
@@ -198,10 +217,8 @@ static void leave(struct ledger *l, uint32_t task, uint32_t worker)
 	}
 	if (k->by[0] != LEDGER_NOBODY)
 		return;
-	k->state = TASK_WAITING;
 	l->n_running--;
-	if (task < l->first_waiting)
-		l->first_waiting = task;
+	wait_again(l, task);
 }
 
 void ledger_lose(struct ledger *l, uint32_t worker)

@@ -6,8 +6,10 @@
  * any moment; the first answer to a task counts. Pure: time is an argument.
  *
  *	WAITING --take--> RUNNING --answer--> DONE
- *	   ^                 |
- *	   +---- all its workers are lost, or failed
+ *	   ^                 |                 |
+ *	   +-----------------+-----------------+
+ *	        all its workers are lost,     its answer is not believed
+ *	        or failed                     any more (core/answers.h)
  */
 #ifndef BLAST_CORE_LEDGER_H
 #define BLAST_CORE_LEDGER_H
@@ -95,6 +97,9 @@ int64_t ledger_take(struct ledger *l, uint32_t worker, uint32_t fragment, uint64
  */
 bool ledger_answer(struct ledger *l, uint32_t task, uint64_t now_ms, bool *ret_batch_done)
 	MUST_CHECK;
+
+/** ledger_reopen() - Forget the answer to a DONE task: it waits again */
+void ledger_reopen(struct ledger *l, uint32_t task);
 
 /** ledger_lose() - A worker is gone; what only it worked on waits again */
 void ledger_lose(struct ledger *l, uint32_t worker);

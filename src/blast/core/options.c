@@ -12,7 +12,8 @@
 
 #include "base/parse.h"
 
-#define WORKERS_MAX 256
+#define WORKERS_MAX	256
+#define RECHECK_PERCENT 2 /* docs/TRUST.md has the odds */
 
 /* what a value may look like; everything that fits is harmless on a worker */
 enum value_kind {
@@ -179,6 +180,10 @@ const char *options_help(void)
 	       "  -m N                 report format by blastall's numbers; -outfmt by BLAST+'s\n"
 	       "      --local-workers N  no cluster: N workers on this machine\n"
 	       "      --per-node N       at most N workers on a node (default: one per CPU)\n"
+	       "      --recheck PERCENT  so many of the desktops' answers are computed again on\n"
+	       "                         head or servers (default 2; one of each desktop at "
+	       "least)\n"
+	       "      --paranoid         all of them, as --recheck 100\n"
 	       "      --unsplit          run plain BLAST+ here\n"
 	       "      --json             a summary of the run on standard error, at the end\n"
 	       "      --help             this text; -help is the program's own\n"
@@ -370,9 +375,11 @@ static int take_known(struct blast_request *r, const struct option_row *row, con
 static const struct {
 	const char *name;
 	size_t offset;
+	uint32_t least, most;
 } numbers[] = {
-	{ "--local-workers", offsetof(struct blast_request, local_workers) },
-	{ "--per-node", offsetof(struct blast_request, per_node) },
+	{ "--local-workers", offsetof(struct blast_request, local_workers), 1, WORKERS_MAX },
+	{ "--per-node", offsetof(struct blast_request, per_node), 1, WORKERS_MAX },
+	{ "--recheck", offsetof(struct blast_request, recheck_percent), 0, 100 },
 };
 
 /* words of ours; 1 taken, 0 not ours */
@@ -390,6 +397,10 @@ static int take_own(struct blast_request *r, int argc, char **argv, int *i, stru
 		return r->version = true;
 	if (!strcmp(w, "--unsplit"))
 		return r->asked_unsplit = true;
+	if (!strcmp(w, "--paranoid")) {
+		r->recheck_percent = 100;
+		return 1;
+	}
 	for (size_t k = 0; k < ARRAY_LEN(numbers); k++) {
 		size_t n = strlen(numbers[k].name);
 		uint32_t *to = (uint32_t *)((char *)r + numbers[k].offset);
@@ -397,9 +408,9 @@ static int take_own(struct blast_request *r, int argc, char **argv, int *i, stru
 		if (strncmp(w, numbers[k].name, n) != 0 || (w[n] && w[n] != '='))
 			continue;
 		value = w[n] ? w + n + 1 : *i + 1 < argc ? argv[++*i] : "";
-		if (parse_u32(value, to) < 0 || !*to || *to > WORKERS_MAX)
-			return err_set(e, -EINVAL, "%s wants a number from 1 to %d, not '%s'",
-				       numbers[k].name, WORKERS_MAX, value);
+		if (parse_u32(value, to) < 0 || *to < numbers[k].least || *to > numbers[k].most)
+			return err_set(e, -EINVAL, "%s wants a number from %u to %u, not '%s'",
+				       numbers[k].name, numbers[k].least, numbers[k].most, value);
 		return 1;
 	}
 	if (!strcmp(w, "--worker-program") && *i + 1 < argc) {
@@ -515,7 +526,7 @@ static int make_search(struct blast_request *r)
 
 int options_parse(int argc, char **argv, struct blast_request *ret, struct err *e)
 {
-	struct blast_request r = { 0 };
+	struct blast_request r = { .recheck_percent = RECHECK_PERCENT };
 	struct arg_list *lists[] = { &r.plain, &r.search, &r.report };
 	const struct program_row *p = NULL;
 	int a = find_program_word(argc, argv, &r, &p, e);

@@ -46,6 +46,7 @@ struct blast_request {
 	/* our own */
 	uint32_t local_workers;	    /* 0: use the cluster */
 	uint32_t per_node;	    /* most workers on a node; 0: one per CPU */
+	uint32_t recheck_percent;   /* of desktops' answers that are computed again elsewhere */
 	const char *worker_program; /* for tests: what local workers run */
 	bool json, help, version;
 	bool try_unproven; /* split reports that are not proven: how they are to be proven */

@@ -271,6 +271,23 @@ const char *database_file_name(const struct database_file *f)
 	return strrchr(f->path, '/') + 1; /* BLAST+ gives absolute paths; add_volumes() checks */
 }
 
+int database_link(const struct database *d, const char *dir, struct err *e)
+{
+	char to[PATH_MAX];
+
+	if (mkdir(dir, 0700) < 0)
+		return err_set(e, -errno, "make '%s': %s", dir, strerror(errno));
+	for (size_t i = 0; i < d->n_files; i++) {
+		int n = snprintf(to, sizeof(to), "%s/%s", dir, database_file_name(&d->files[i]));
+
+		if (n < 0 || (size_t)n >= sizeof(to))
+			return err_set(e, -ENAMETOOLONG, "the name of '%s' is too long", dir);
+		if (symlink(d->files[i].path, to) < 0)
+			return err_set(e, -errno, "link '%s': %s", to, strerror(errno));
+	}
+	return 0;
+}
+
 bool database_same(const struct database *d)
 {
 	struct stat st;

@@ -45,6 +45,12 @@ void database_done(struct database *d);
 /** database_file_name() - The last part of its path */
 const char *database_file_name(const struct database_file *f);
 
+/**
+ * database_link() - A directory with links to all files
+ * @dir:	To be made
+ */
+int database_link(const struct database *d, const char *dir, struct err *e) MUST_CHECK;
+
 /** database_same() - Are the files still those that were hashed? */
 bool database_same(const struct database *d);
 

@@ -4,12 +4,15 @@
  *
  * Theory of operation. File by file: what is in the cache is hashed, slice by slice so that the
  * loop goes on and heartbeats are sent; what is missing is asked for, unless another worker of this
- * node is fetching it, which is waited for. Then a symbolic link gives it its name.
+ * node is fetching it, which is waited for as long as it gets on. Then a symbolic link gives it its
+ * name, and it is held open, so that the daemon does not remove it, until fetch_free().
  *
  *	LOOK --there--> HASH --right--> (next file)
  *	  |  <--damaged--'                  ^
- *	  +--missing--> FETCH --whole-------+
- *	  +--other worker is at it--> LOOK again in a moment
+ *	  +--missing--> RECEIVE --whole-----+
+ *	  +--other worker is at it--> LOOK again in a moment; after a while without it (CACHE_ALONE)
+ *
+ * A damaged file that may not be removed is left to itself for good (CACHE_OWN).
  */
 #include "blast/run/fetch.h"
 
@@ -20,6 +23,8 @@
 
 #define SLICE	      (16u << 20) /* bytes hashed per turn of the loop */
 #define LOOK_AGAIN_MS 100
+#define PATIENCE_MS   10000
+#define WAITS_MAX     60 /* times the patience for one file, however much the other seems to do */
 
 enum fetch_state {
 	FETCH_LOOK,
@@ -37,6 +42,13 @@ struct fetch {
 	int fd;			 /* HASH */
 	struct digest *digest;	 /* HASH */
 	struct cache_part *part; /* RECEIVE */
+	enum cache_how how;	 /* to get this file */
+	struct {
+		uint64_t since_ms; /* 0: not waiting */
+		uint64_t moved_ms; /* when the other got on */
+		uint64_t progress;
+	} wait;	   /* LOOK */
+	int *held; /* fds of the files that are named, by index; owned */
 	uint64_t cached, fetched;
 };
 
@@ -67,7 +79,7 @@ static void key_of(const struct fetch *f, struct cache_key *ret)
 	ret->size = file->size;
 }
 
-/* the file is in the cache under f->path: give it its name, go on */
+/* the file is in the cache under f->path and open as f->fd: give it its name, go on */
 static int name_it(struct fetch *f, struct err *e)
 {
 	char name[PATH_MAX];
@@ -78,9 +90,31 @@ static int name_it(struct fetch *f, struct err *e)
 		return err_set(e, -ENAMETOOLONG, "the path of the scratch directory is too long");
 	if (symlink(f->path, name) < 0)
 		return err_set(e, -errno, "link '%s': %s", name, strerror(errno));
-	f->file++;
+	f->held[f->file++] = fd_take(&f->fd);
 	f->state = FETCH_LOOK;
+	f->how = CACHE_SHARED;
+	f->wait.since_ms = 0;
 	return 0;
+}
+
+/* another worker is at it: give it time as long as it gets on, then do without it */
+static void wait_for_it(struct fetch *f, const struct cache_key *k)
+{
+	uint64_t now = loop_now(f->s.loop), progress = cache_progress(f->s.cache, k);
+
+	if (!f->wait.since_ms)
+		f->wait.since_ms = now;
+	if (f->wait.since_ms == now || progress != f->wait.progress) {
+		f->wait.progress = progress;
+		f->wait.moved_ms = now;
+	}
+	if (now - f->wait.moved_ms < f->s.patience_ms &&
+	    now - f->wait.since_ms < f->s.patience_ms * WAITS_MAX) {
+		step_later(f, LOOK_AGAIN_MS);
+		return;
+	}
+	f->how = CACHE_ALONE;
+	step_later(f, 0);
 }
 
 static int ask(struct fetch *f, struct err *e)
@@ -91,13 +125,13 @@ static int ask(struct fetch *f, struct err *e)
 	int r;
 
 	key_of(f, &k);
-	r = cache_begin(f->s.cache, &k, &f->part, e);
-	if (r == -EAGAIN || r == -EEXIST) {
-		step_later(f, r == -EAGAIN ? LOOK_AGAIN_MS : 0);
-		return 1;
-	}
+	r = cache_begin(f->s.cache, &k, f->how, &f->part, e);
+	if (r == -EAGAIN)
+		wait_for_it(f, &k);
+	else if (r == -EEXIST)
+		step_later(f, 0);
 	if (r < 0)
-		return r;
+		return r == -EAGAIN || r == -EEXIST ? 1 : r;
 	f->state = FETCH_RECEIVE;
 	need.file = (uint32_t)f->file;
 	m.body_case = CMX__BLAST_MESSAGE__BODY_NEED;
@@ -112,7 +146,14 @@ static int look(struct fetch *f, struct err *e)
 	int r;
 
 	key_of(f, &k);
-	r = cache_find(f->s.cache, &k, f->path, &f->fd);
+	r = cache_find(f->s.cache, &k, f->how, f->path, &f->fd);
+	if (r == -EBUSY && f->how == CACHE_SHARED) {
+		wait_for_it(f, &k);
+		return 1;
+	}
+	if (r == -EMFILE || r == -ENFILE)
+		return err_set(e, r, "open '%s': %s; raise the limit of open files (ulimit -n)",
+			       f->path, strerror(-r));
 	if (r < 0)
 		return ask(f, e);
 	r = digest_new(&f->digest);
@@ -134,11 +175,16 @@ static int hash(struct fetch *f, struct err *e)
 		return 0;
 	digest_end(f->digest, got);
 	f->digest = NULL;
-	fd_close(&f->fd);
 	key_of(f, &k);
 	if (memcmp(got, k.sha256, DIGEST_LEN) != 0) {
+		fd_close(&f->fd);
 		f->state = FETCH_LOOK;
-		return cache_drop(f->s.cache, &k, e);
+		r = cache_drop(f->path, e);
+		if (r < 0 && f->how != CACHE_OWN) {
+			f->how = CACHE_OWN; /* another user's */
+			r = 0;
+		}
+		return r;
 	}
 	f->cached += k.size;
 	return name_it(f, e);
@@ -173,8 +219,12 @@ int fetch_start(const struct fetch_setup *s, struct fetch **ret, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	f->s = *s;
 	f->fd = -1;
-	r = loop_add_timer(s->loop, loop_now(s->loop), step, f, &f->timer);
+	if (!f->s.patience_ms)
+		f->s.patience_ms = PATIENCE_MS;
+	f->held = calloc(s->run->n_files, sizeof(*f->held));
+	r = f->held ? loop_add_timer(s->loop, loop_now(s->loop), step, f, &f->timer) : -ENOMEM;
 	if (r < 0) {
+		free(f->held);
 		free(f);
 		return err_set(e, r, "timer: %s", strerror(-r));
 	}
@@ -194,10 +244,13 @@ void fetch_chunk(struct fetch *f, const Cmx__BlastChunk *c)
 	if (!r && cache_is_whole(f->part)) {
 		struct cache_part *whole = ptr_take(&f->part);
 
-		r = cache_commit(whole, f->path, &e);
+		f->state = FETCH_LOOK;
+		r = cache_commit(whole, f->path, &f->fd, &e);
 		if (!r) {
 			f->fetched += f->s.run->files[f->file]->size;
 			r = name_it(f, &e);
+		} else if (r == -EEXIST) {
+			r = 0; /* another was faster; what it has put there is looked at */
 		}
 		if (!r)
 			step_later(f, 0);
@@ -220,5 +273,8 @@ void fetch_free(struct fetch *f)
 	cache_abort(f->part);
 	digest_free(f->digest);
 	fd_close(&f->fd);
+	for (size_t i = 0; i < f->file; i++)
+		fd_close(&f->held[i]);
+	free(f->held);
 	free(f);
 }

@@ -16,9 +16,15 @@ struct fetch_setup {
 	void (*over)(void *owner,
 		     const struct err *e); /* NULL: all files are there; free it then */
 	void *owner;
+	uint32_t patience_ms; /* how long another worker's fetch may stand still; 0: 10 s */
 };
 
-/** fetch_start() - Begin; over() comes later, from the loop */
+/**
+ * fetch_start() - Begin; over() comes later, from the loop
+ *
+ * The files are held in the cache (cache_find()) until fetch_free(): call it when they are no
+ * longer used. One fd each.
+ */
 int fetch_start(const struct fetch_setup *s, struct fetch **ret, struct err *e) MUST_CHECK;
 
 /** fetch_chunk() - The master sent part of a file */

@@ -39,7 +39,7 @@ struct master {
 	struct database database;
 	struct fasta fasta;
 	struct buf queries;
-	struct source *source;
+	struct source *source, *checks; /* workers; and those of this machine that check theirs */
 	struct crew *crew;
 	struct report *report;
 	struct output *output;
@@ -80,7 +80,9 @@ static void show_progress(struct master *m)
 	clear_line(m);
 	(void)fprintf(stderr, "%u of %u tasks done, %u workers on %u nodes", s.ledger->n_done,
 		      s.ledger->n_tasks, s.n_workers, s.n_nodes);
-	if (s.ledger->n_done == s.ledger->n_tasks)
+	if (s.ledger->n_done == s.ledger->n_tasks && s.n_checking)
+		(void)fprintf(stderr, ", checking %u answers", s.n_checking);
+	else if (s.ledger->n_done == s.ledger->n_tasks)
 		(void)fputs(", writing the report", stderr);
 	else if (s.left_ms)
 		(void)fprintf(stderr, ", about %llu s left",
@@ -95,11 +97,14 @@ static json_t *nodes_json(const struct crew_state *s)
 	for (uint32_t i = 0; i < s->n_nodes; i++) {
 		const struct crew_node *n = &s->nodes[i];
 
+		if (n->hand == CREW_CHECKS && !n->n_checks)
+			continue; /* it was not needed */
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:i, s:i, s:i, s:I, s:I, s:I}", "node", n->name,
-					"tasks", (int)n->n_tasks, "workers_lost", (int)n->n_lost,
-					"answers_refused", (int)n->n_refused, "cpu_ms",
-					(json_int_t)n->cpu_ms, "fetched_bytes",
+			list, json_pack("{s:s, s:i, s:i, s:i, s:i, s:b, s:I, s:I, s:I}", "node",
+					n->name, "tasks", (int)n->n_tasks, "checks",
+					(int)n->n_checks, "workers_lost", (int)n->n_lost,
+					"answers_refused", (int)n->n_refused, "lied", n->lied,
+					"cpu_ms", (json_int_t)n->cpu_ms, "fetched_bytes",
 					(json_int_t)n->fetched_bytes, "cached_bytes",
 					(json_int_t)n->cached_bytes));
 	}
@@ -131,6 +136,11 @@ static void print_summary(struct master *m)
 				  "done", (int)s.ledger->n_done, "lost", (int)s.ledger->n_lost,
 				  "failed", (int)s.ledger->n_failed, "started_twice",
 				  (int)s.ledger->n_twice, "late", (int)s.ledger->n_late));
+	(void)json_object_set_new(o, "checks",
+				  json_pack("{s:i, s:i, s:i, s:i}", "checked",
+					    (int)s.checks.n_checked, "false", (int)s.checks.n_false,
+					    "answers_dropped", (int)s.checks.n_dropped,
+					    "begun_again", (int)s.checks.n_again));
 	(void)json_object_set_new(o, "nodes", nodes_json(&s));
 	(void)json_object_set_new(
 		o, "ms",
@@ -253,6 +263,24 @@ static void on_batch(void *owner, uint32_t batch, bool searched, const uint32_t 
 
 	if (searched && report_batch(m->report, m->fasta.batches[batch].n, oids, n) < 0) {
 		say(m, "", "out of memory");
+		stop(m, 1);
+	}
+}
+
+/* what the report has so far may be false */
+static void on_again(void *owner)
+{
+	struct master *m = owner;
+	struct err e = { 0 };
+	int r;
+
+	report_free(m->report);
+	m->report = NULL;
+	r = output_restart(m->output, &e);
+	if (!r)
+		r = start_report(m, &e);
+	if (r < 0) {
+		say(m, "", e.text);
 		stop(m, 1);
 	}
 }
@@ -393,22 +421,50 @@ static bool env_proven(struct err *e)
 	return true;
 }
 
-static int open_source(struct master *m, struct err *e)
+/* this machine is trusted whatever the cluster is; the files of the database are here */
+static int open_checks(struct master *m, struct err *e)
 {
-	struct source_setup s = { m->loop, crew_events(), m->crew };
+	struct source_setup s = { m->loop, crew_events(), crew_owner(m->crew, CREW_CHECKS) };
+	char links[PATH_MAX + 16];
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	struct source_places here = { .n = cpus > 0 ? (uint32_t)cpus : 1,
+				      .name = "here",
+				      .directory = m->tmp,
+				      .database = links };
+	int r;
 
-	if (m->request.local_workers)
-		return source_local(&s, m->request.local_workers, m->request.worker_program, m->tmp,
-				    &m->source, e);
-	return source_cluster(&s, &m->source, e);
+	(void)snprintf(links, sizeof(links), "%s/database", m->tmp);
+	r = database_link(&m->database, links, e);
+	if (!r)
+		r = source_local(&s, &here, &m->checks, e);
+	if (!r)
+		crew_use(m->crew, CREW_CHECKS, m->checks);
+	return r;
+}
+
+static int open_sources(struct master *m, struct err *e)
+{
+	struct source_setup s = { m->loop, crew_events(), crew_owner(m->crew, CREW_WORK) };
+	struct source_places local = { .n = m->request.local_workers,
+				       .name = "local",
+				       .program = m->request.worker_program,
+				       .directory = m->tmp };
+	int r = local.n ? source_local(&s, &local, &m->source, e)
+			: source_cluster(&s, &m->source, e);
+
+	if (!r)
+		crew_use(m->crew, CREW_WORK, m->source);
+	if (!r && (!local.n || local.program))
+		r = open_checks(m, e);
+	return r;
 }
 
 /* everything that a split search needs; a failure means unsplit, with the reason in e */
 static int prepare_split(struct master *m, struct err *e)
 {
 	const struct blast_request *r = &m->request;
-	struct crew_setup s = { m->loop, r,	   &m->engine,	 &m->database,	 &m->fasta,
-				NULL,	 on_batch, on_crew_over, on_crew_broken, m };
+	struct crew_setup s = { m->loop,  r,	    &m->engine,	  &m->database,	  &m->fasta, NULL,
+				on_batch, on_again, on_crew_over, on_crew_broken, m };
 	int a;
 
 	if (r->unproven[0])
@@ -435,9 +491,7 @@ static int prepare_split(struct master *m, struct err *e)
 	s.queries = buf_bytes(&m->queries);
 	a = crew_new(&s, &m->crew, e);
 	if (!a)
-		a = open_source(m, e);
-	if (!a)
-		crew_use(m->crew, m->source);
+		a = open_sources(m, e);
 	return a;
 }
 
@@ -536,6 +590,8 @@ int main(int argc, char **argv)
 	crew_free(m.crew);
 	if (m.source)
 		m.source->ops->free(m.source);
+	if (m.checks)
+		m.checks->ops->free(m.checks);
 	output_abort(m.output);
 	remove_tmp(&m);
 	loop_free(m.loop);

@@ -20,8 +20,11 @@
 struct source;
 
 struct source_events {
-	/* a node with room for so many workers; again with another number when that changes */
-	void (*node)(void *owner, const char *name, uint32_t slots);
+	/*
+	 * a node with room for so many workers; again with another number when that changes.
+	 * trusted: its owner cannot make it lie
+	 */
+	void (*node)(void *owner, const char *name, uint32_t slots, bool trusted);
 	/* the node cannot be used any more */
 	void (*lost)(void *owner, const char *name, const char *why);
 	/* all nodes that are there now have been told */
@@ -50,15 +53,17 @@ struct source_setup {
 	void *owner;
 };
 
-/**
- * source_local() - Workers on this machine
- * @s:		Setup
- * @n:		How many
- * @program:	The worker; NULL: ours
- * @directory:	For their scratch directories and their cache
- */
-int source_local(const struct source_setup *s, uint32_t n, const char *program,
-		 const char *directory, struct source **ret, struct err *e) MUST_CHECK;
+struct source_places {
+	uint32_t n;	       /* how many workers there can be */
+	const char *name;      /* of the places: "local" makes "local1" and so on */
+	const char *program;   /* NULL: ours; another one is not trusted */
+	const char *directory; /* for their scratch directories and their cache */
+	const char *database;  /* directory with the files of the database; NULL: they fetch them */
+};
+
+/** source_local() - Workers on this machine */
+int source_local(const struct source_setup *s, const struct source_places *places,
+		 struct source **ret, struct err *e) MUST_CHECK;
 
 /**
  * source_cluster() - Workers on the nodes that this node's comosixd knows

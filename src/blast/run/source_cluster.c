@@ -4,8 +4,10 @@
  *
  * Theory of operation. One connection to the daemon follows the members; for each worker another
  * one asks for a TASK on a node (docs/PROTOCOL.md section 2). Nodes that live have a place per CPU.
- * Heads have none: they make the report. A node that the daemon no longer calls alive is lost, but
- * one that is only suspected is not: its worker's own beat decides.
+ * Heads have none: they make the report. What a server says is trusted, what a desktop says is not;
+ * roles come from certificates, so no desktop can say that it is a server. A node that the daemon
+ * no longer calls alive is lost, but one that is only suspected is not: its worker's own beat
+ * decides.
  */
 #include <errno.h>
 
@@ -92,7 +94,8 @@ static void take_member(struct source_cluster *c, const Cmx__Member *m)
 	if (!strcmp(m->role, "head") || strlen(m->name) >= SOURCE_NAME_MAX)
 		return;
 	if (alive)
-		c->s.events->node(c->s.owner, m->name, slots < SLOTS_MAX ? slots : SLOTS_MAX);
+		c->s.events->node(c->s.owner, m->name, slots < SLOTS_MAX ? slots : SLOTS_MAX,
+				  !strcmp(m->role, "server"));
 	else if (!suspect)
 		c->s.events->lost(c->s.owner, m->name, m->state);
 }

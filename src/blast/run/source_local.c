@@ -2,7 +2,8 @@
 /*
  * source_local.c - workers on this machine
  *
- * Each is one node with one place, "local1" and so on. A worker that ended is started again a few
+ * Each is one node with one place, "local1" and so on. They are as good as mpiblast itself, unless
+ * the user names another program for them. A worker that ended is started again a few
  * times, as another one may be luckier; the master decides what to make of its silence.
  */
 #include <errno.h>
@@ -31,7 +32,8 @@ struct place {
 struct source_local {
 	struct source source;
 	struct source_setup s;
-	char program[PATH_MAX], directory[PATH_MAX];
+	char program[PATH_MAX], directory[PATH_MAX], database[PATH_MAX]; /* database: may be "" */
+	bool trusted;
 	struct place *places; /* owned */
 	uint32_t n;
 	struct ev_ref first;
@@ -53,14 +55,14 @@ static void on_child(void *owner, pid_t pid, int wait_status)
 		(void)snprintf(why, sizeof(why), "ended with status %d", WEXITSTATUS(wait_status));
 	ev->lost(p->of->s.owner, p->name, why);
 	if (p->starts < STARTS_MAX)
-		ev->node(p->of->s.owner, p->name, 1);
+		ev->node(p->of->s.owner, p->name, 1, p->of->trusted);
 }
 
 static int start(struct place *p, int fd, struct err *e)
 {
 	const char *words[] = { p->of->program, NULL };
-	const char *env[ENV_MAX + 3];
-	char scratch[PATH_MAX + 96], cache[PATH_MAX + 32];
+	const char *env[ENV_MAX + 4];
+	char scratch[PATH_MAX + 96], cache[PATH_MAX + 32], database[PATH_MAX + 32];
 	struct spawn s = { .path = p->of->program,
 			   .argv = words,
 			   .env = env,
@@ -77,9 +79,14 @@ static int start(struct place *p, int fd, struct err *e)
 		return r;
 	env[n++] = scratch;
 	env[n++] = cache;
+	if (*p->of->database) {
+		(void)snprintf(database, sizeof(database), "COMOSIX_DATABASE=%s", p->of->database);
+		env[n++] = database;
+	}
 	for (char **v = environ; *v && n < ENV_MAX; v++)
 		if (strncmp(*v, "COMOSIX_SCRATCH=", 16) != 0 &&
-		    strncmp(*v, "COMOSIX_CACHE=", 14) != 0)
+		    strncmp(*v, "COMOSIX_CACHE=", 14) != 0 &&
+		    strncmp(*v, "COMOSIX_DATABASE=", 17) != 0)
 			env[n++] = *v;
 	env[n] = NULL;
 	return spawn_program(&s, &p->pid, e);
@@ -133,7 +140,7 @@ static void on_first(void *owner)
 	struct source_local *l = owner;
 
 	for (uint32_t i = 0; i < l->n; i++)
-		l->s.events->node(l->s.owner, l->places[i].name, 1);
+		l->s.events->node(l->s.owner, l->places[i].name, 1, l->trusted);
 	l->s.events->settled(l->s.owner);
 }
 
@@ -148,31 +155,34 @@ static void local_free(struct source *source)
 	free(l);
 }
 
-int source_local(const struct source_setup *s, uint32_t n, const char *program,
-		 const char *directory, struct source **ret, struct err *e)
+int source_local(const struct source_setup *s, const struct source_places *places,
+		 struct source **ret, struct err *e)
 {
 	static const struct source_ops ops = { local_open, local_free };
 	struct source_local *l = calloc(1, sizeof(*l));
 	int r = 0;
 
 	if (l)
-		l->places = calloc(n, sizeof(*l->places));
+		l->places = calloc(places->n, sizeof(*l->places));
 	if (!l || !l->places) {
 		free(l);
 		return err_set(e, -ENOMEM, "out of memory");
 	}
 	l->source = (struct source){ &ops, "local" };
 	l->s = *s;
-	l->n = n;
-	(void)snprintf(l->directory, sizeof(l->directory), "%s", directory);
-	if (program)
-		(void)snprintf(l->program, sizeof(l->program), "%s", program);
+	l->n = places->n;
+	l->trusted = !places->program;
+	(void)snprintf(l->directory, sizeof(l->directory), "%s", places->directory);
+	if (places->database)
+		(void)snprintf(l->database, sizeof(l->database), "%s", places->database);
+	if (places->program)
+		(void)snprintf(l->program, sizeof(l->program), "%s", places->program);
 	else
 		r = spawn_find("comosix-blast-worker", COMOSIX_LIBEXECDIR, l->program,
 			       sizeof(l->program), e);
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < l->n; i++) {
 		l->places[i].of = l;
-		(void)snprintf(l->places[i].name, SOURCE_NAME_MAX, "local%u", i + 1);
+		(void)snprintf(l->places[i].name, SOURCE_NAME_MAX, "%s%u", places->name, i + 1);
 	}
 	if (!r)
 		r = loop_add_timer(s->loop, loop_now(s->loop), on_first, l, &l->first);

@@ -6,12 +6,14 @@
  * machine. Its whole world is the stream on fds 0 and 1, a scratch directory ($COMOSIX_SCRATCH) and
  * a cache ($COMOSIX_CACHE). It trusts the master no more than it must: options are held against the
  * table of core/options.c, files against their digests, and nothing the master says becomes a path.
- * When the stream ends it kills what it runs and goes. A beat each second, from the first moment to
- * the last, tells the master that it lives.
+ * With $COMOSIX_DATABASE, which only the mpiblast of the same machine sets, the files are there
+ * already and were hashed by it. When the stream ends it kills what it runs and goes. A beat each
+ * second, from the first moment to the last, tells the master that it lives.
  */
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/opt.h"
@@ -38,6 +40,7 @@ struct worker {
 	bool ready, ending;
 	char scratch[PATH_MAX], cache[PATH_MAX], directory[PATH_MAX];
 	bool own_scratch; /* made by us, removed at the end */
+	bool has_files;	  /* the directory is $COMOSIX_DATABASE */
 };
 
 static void send_body(struct worker *w, Cmx__BlastMessage__BodyCase which, void *body)
@@ -85,7 +88,8 @@ static void on_fetched(void *owner, const struct err *e)
 	struct worker *w = owner;
 	Cmx__BlastReady ready = CMX__BLAST_READY__INIT;
 
-	fetch_bytes(w->fetch, &ready.cached_bytes, &ready.fetched_bytes);
+	if (w->fetch)
+		fetch_bytes(w->fetch, &ready.cached_bytes, &ready.fetched_bytes);
 	if (e) {
 		fail(w, e->text);
 		return;
@@ -114,12 +118,14 @@ static int check_engine(struct worker *w, const Cmx__BlastSetup *s, struct err *
 
 static int take_setup(struct worker *w, const Cmx__BlastSetup *s, struct err *e)
 {
-	struct fetch_setup f = { w->loop, w->link, s, w->cache, w->directory, on_fetched, w };
+	struct fetch_setup f = { w->loop, w->link, s, w->cache, w->directory, on_fetched, w, 0 };
 	int r = options_allowed(s->program, s->args, s->n_args, e);
 
 	if (!r)
 		r = check_engine(w, s, e);
-	if (!r)
+	if (!r && w->has_files)
+		on_fetched(w, NULL);
+	else if (!r)
 		r = fetch_start(&f, &w->fetch, e);
 	return r;
 }
@@ -199,7 +205,7 @@ static void on_room(void *owner)
 static int make_places(struct worker *w, struct err *e)
 {
 	const char *scratch = getenv("COMOSIX_SCRATCH"), *cache = getenv("COMOSIX_CACHE");
-	const char *tmp = getenv("TMPDIR");
+	const char *tmp = getenv("TMPDIR"), *database = getenv("COMOSIX_DATABASE");
 	int n, m;
 
 	if (!scratch) {
@@ -221,9 +227,23 @@ static int make_places(struct worker *w, struct err *e)
 	if (n < 0 || m < 0 || (size_t)n >= sizeof(w->directory) || (size_t)m >= sizeof(w->cache))
 		return err_set(e, -ENAMETOOLONG, "the name of a directory is too long");
 	n = dir_remove(w->directory, e);
-	if (!n)
+	w->has_files = database;
+	if (!n && database && symlink(database, w->directory) < 0)
+		n = err_set(e, -errno, "link '%s': %s", w->directory, strerror(errno));
+	else if (!n && !database)
 		n = dir_make(w->directory, 0700, e);
 	return n < 0 ? n : dir_make(w->cache, 0755, e);
+}
+
+/* each file of the database is held open; a system that allows few then says so at the fetch */
+static void raise_file_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
 struct options {
@@ -286,6 +306,7 @@ int main(int argc, char **argv)
 		return status;
 	log_open("comosix-blast-worker", LOG_WARN);
 	(void)signal(SIGPIPE, SIG_IGN); /* write() tells */
+	raise_file_limit();
 	r = make_places(&w, &e);
 	if (!r)
 		r = loop_new(&w.loop, &e);

@@ -14,7 +14,7 @@
 
 #include "os/fd.h"
 
-#define FILES_MAX	1024
+#define FILES_MAX	8192 /* a search may hold 4096 files of its database */
 #define FILE_BYTES_MAX	(64ULL << 30)
 #define STACK_BYTES_MAX (64ULL << 20)
 
