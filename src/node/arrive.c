@@ -4,16 +4,23 @@
 
 #include "cluster/cluster.h"
 #include "log/log.h"
+#include "node/cgroup.h"
 #include "net/conn.h"
 #include "node/greeting.h"
 #include "node/membership.h"
 #include "node/move.h"
 #include "node/node.h"
 #include "node/transport.h"
+#include "os/clock.h"
 #include "wire/message.h"
 
 #define GUESTS_PER_CPU 8	     /* when no setting says how many */
 #define MEMORY_SPARE   (64ULL << 20) /* left for the node itself */
+
+#define SLOTS_MAX     65536 /* of private uids, migrate/box.h */
+#define UNKNOWN_S     10    /* for guests that were found to say who they are */
+#define GUEST_THREADS 4096
+#define GUEST_GROUP   "comosix-guest-%u" /* its cgroup, by its slot */
 
 struct arrival {
 	struct moves *all;
@@ -87,6 +94,64 @@ static void resume(struct arrival *a, const struct identity *peer)
 		log_warn("guest of %s: no new transport: %s", peer->name, e.text);
 }
 
+/* the lowest that no guest has; NULL in ret_no when there is one */
+static uint32_t free_slot(const struct moves *all, const char **ret_no)
+{
+	int64_t now = clock_wall_s();
+
+	*ret_no = NULL;
+	list_for_each (l, &all->moves) {
+		const struct move *m = list_entry(l, struct move, link);
+
+		if (m->guest && !m->known && now - m->since < UNKNOWN_S)
+			*ret_no = "this node has just been started; try again in a moment";
+	}
+	for (uint32_t slot = 0; !*ret_no && slot < SLOTS_MAX; slot++) {
+		bool taken = false;
+
+		list_for_each (l, &all->moves) {
+			const struct move *m = list_entry(l, struct move, link);
+
+			taken |= m->guest && m->known && m->slot == slot;
+		}
+		if (!taken)
+			return slot;
+	}
+	if (!*ret_no)
+		*ret_no = "this node has too many guests";
+	return 0;
+}
+
+void guest_group_remove(uint32_t slot)
+{
+	char name[48];
+
+	(void)snprintf(name, sizeof(name), GUEST_GROUP, (unsigned int)slot);
+	cgroup_remove(name);
+}
+
+/* before it does anything: all that will be in its box is born into it */
+static void group(struct move *m)
+{
+	const struct cgroup_limits limits = {
+		/* on a desktop only what its owner leaves */
+		.cpu_shares = m->all->node->self.role == ROLE_DESKTOP ? 10 : 1024,
+		.processes = GUEST_THREADS,
+	};
+	struct cgroup g;
+	char name[48];
+
+	(void)snprintf(name, sizeof(name), GUEST_GROUP, (unsigned int)m->slot);
+	cgroup_make(name, &limits, &g);
+	m->grouped = g.n > 0;
+	for (unsigned int i = 0; i < g.n; i++) {
+		int r = cgroup_put(g.dirs[i], half_pid(m->half));
+
+		if (r < 0)
+			log_warn("guest of %s: '%s': %s", m->peer_name, g.dirs[i], strerror(-r));
+	}
+}
+
 static int start_guest(struct move *m, struct transport *t, struct err *e)
 {
 	const struct half_spec spec = { .guest = true, .id = m->id, .stream = t->fd };
@@ -94,6 +159,7 @@ static int start_guest(struct move *m, struct transport *t, struct err *e)
 
 	if (r < 0)
 		return r;
+	group(m);
 	r = answer(m->all, t, m->peer, e);
 	return r < 0 ? r : move_begin(m, t->key, e);
 }
@@ -124,8 +190,11 @@ static void begin(struct arrival *a, const struct identity *peer)
 	struct transport t;
 	struct move *m;
 	struct err e;
+	uint32_t slot = 0;
 	int r;
 
+	if (!no)
+		slot = free_slot(a->all, &no);
 	if (!no && move_by_id(a->all, true, a->rq->move_id.data))
 		no = "that guest is here already";
 	if (no) {
@@ -139,6 +208,7 @@ static void begin(struct arrival *a, const struct identity *peer)
 		refuse(a, 1, m ? e.text : "out of memory");
 		return;
 	}
+	m->slot = slot;
 	r = start_guest(m, &t, &e);
 	if (r < 0 && t.conn && !m->half) { /* OPEN_OK was not said, so the reason can be */
 		a->conn = t.conn;

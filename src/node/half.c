@@ -78,6 +78,11 @@ void half_free(struct half *h)
 		destroy(h);
 }
 
+pid_t half_pid(const struct half *h)
+{
+	return h->pid;
+}
+
 void half_forgo(struct half *h)
 {
 	/* fails only when it has gone by itself, which is what is wanted */

@@ -16,6 +16,8 @@
 #ifndef NODE_HALF_H
 #define NODE_HALF_H
 
+#include <sys/types.h>
+
 #include "base/err.h"
 #include "net/half_link.h"
 
@@ -38,6 +40,9 @@ struct half_spec {
 /** half_new() - Start the program; 0 or -errno */
 int half_new(struct node *n, const struct half_spec *spec, const struct half_ops *ops, void *owner,
 	     struct half **ret, struct err *e) MUST_CHECK;
+
+/** half_pid() - Of one that this daemon has started; 0: another daemon has */
+pid_t half_pid(const struct half *h);
 
 /** half_begin() - Say Start */
 int half_begin(struct half *h, const Cmx__HalfStart *start, struct err *e) MUST_CHECK;

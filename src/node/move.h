@@ -38,6 +38,8 @@ struct move {
 	enum role peer_role;
 	int64_t since; /* clock_wall_s() */
 	Cmx__HalfStage stage;
+	bool grouped;  /* a guest whose cgroup is to be removed after it */
+	uint32_t slot; /* of a guest: which private uids its box has */
 	uint64_t bytes_done, bytes_all;
 	uint32_t freeze_us;
 	char text[256];
@@ -98,6 +100,11 @@ int depart(struct moves *all, const struct process *p, const char *user, const c
 
 /** depart_resume() - The deputy wants a new transport */
 void depart_resume(struct move *m);
+
+/* ---- arrive.c: at the host ---- */
+
+/** guest_group_remove() - Remove the cgroup of the guest with this slot, if it is empty */
+void guest_group_remove(uint32_t slot);
 
 /* ---- watch.c: who asked ---- */
 

@@ -69,6 +69,8 @@ void move_free(struct move *m)
 
 	*(m->guest ? &all->n_guests : &all->n_away) -= 1;
 	list_del(&m->link);
+	if (m->grouped)
+		guest_group_remove(m->slot);
 	loop_remove(all->node->loop, &m->retry);
 	names_forget(&m->name);
 	approach_free(m->approach);
@@ -130,6 +132,8 @@ static int recognise(struct move *m, const Cmx__HalfStart *s)
 				       .uid = s->uid,
 				       .gid = s->gid,
 				       .job = s->job ? PROCESS_JOB : PROCESS_NO_JOB };
+	m->slot = s->slot;
+	m->grouped = m->guest;
 	(void)snprintf(m->peer_name, sizeof(m->peer_name), "%s", s->peer_node);
 	d = directory_find(m->all->node->directory, m->peer_name);
 	m->peer = d ? d->id : 0;
@@ -216,6 +220,7 @@ int move_begin(struct move *m, const uint8_t *key, struct err *e)
 	s.peer_role = (char *)role_name(m->peer_role);
 	s.lease_ms = MOVE_LEASE_MS;
 	s.job = m->process.job != PROCESS_NO_JOB;
+	s.slot = m->slot;
 	return half_begin(m->half, &s, e);
 }
 
