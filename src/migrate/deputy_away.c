@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* deputy_away.c - between the guest and its stub */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -134,7 +135,7 @@ static void on_died(void *owner, int wait_status)
 {
 	struct deputy *d = owner;
 
-	(void)wait_status;
+	fprintf(stderr,"DIED %x\n",wait_status);
 	d->stub.pid = 0;
 	deputy_over(d, 0, "the process was killed"); /* the stream ends, and the guest with it */
 }

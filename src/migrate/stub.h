@@ -55,7 +55,8 @@ struct stub_thread {
 	bool cancel;   /* it is to be interrupted as soon as it can be */
 	bool stopped;
 	struct ev_ref ref;
-	struct buf in; /* answer so far */
+	struct buf in;	/* answer so far */
+	struct buf out; /* rest of a request */
 };
 
 struct stub {

@@ -5,7 +5,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,8 @@
 #include "migrate/stub.h"
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
+
+#define ANSWER_MAX (sizeof(uint32_t) + CALL_BYTES_MAX)
 
 /* ----------------------------------------------------------------- answers */
 
@@ -47,16 +48,14 @@ static void take_answers(struct stub_thread *t)
 	}
 }
 
-static void on_socket(void *owner, uint32_t events)
+static void receive(struct stub_thread *t)
 {
-	struct stub_thread *t = owner;
 	uint8_t *room;
 	ssize_t n;
 
-	(void)events;
-	if (buf_room(&t->in, sizeof(uint32_t) + CALL_BYTES_MAX - t->in.len, &room) < 0)
+	if (buf_room(&t->in, ANSWER_MAX - t->in.len, &room) < 0)
 		return; /* no memory now: it stays readable */
-	n = recv(t->sock, room, sizeof(uint32_t) + CALL_BYTES_MAX - t->in.len, 0);
+	n = recv(t->sock, room, ANSWER_MAX - t->in.len, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -67,32 +66,51 @@ static void on_socket(void *owner, uint32_t events)
 	take_answers(t);
 }
 
+/* what the socket did not take at once */
+static int send_rest(struct stub_thread *t)
+{
+	ssize_t n = 0;
+
+	if (t->out.len)
+		n = send(t->sock, buf_bytes(&t->out), t->out.len, MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return errno == EPIPE ? -ESRCH : -errno;
+	if (n > 0)
+		buf_eat(&t->out, (size_t)n);
+	loop_set_fd(t->stub->loop, t->ref, EPOLLIN | (t->out.len ? EPOLLOUT : 0));
+	return 0;
+}
+
+static void on_socket(void *owner, uint32_t events)
+{
+	struct stub_thread *t = owner;
+
+	if (events & EPOLLOUT)
+		told_later(send_rest(t));
+	if (events & ~(uint32_t)EPOLLOUT)
+		receive(t);
+}
+
 int stub_call(struct stub *s, pid_t tid, const void *request, size_t n)
 {
 	struct stub_thread *t = stub_thread_find(s, tid);
 	uint32_t len = (uint32_t)n;
-	const struct iovec iov[2] = { { &len, sizeof(len) }, { (void *)request, n } };
-	const struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = 2 };
-	ssize_t done;
-	int r;
+	int r = 0;
 
 	if (!t || t->sock < 0)
 		return -ESRCH;
 	if (t->calling || n > CALL_BYTES_MAX || n < sizeof(struct call_request))
 		return t->calling ? -EBUSY : -EPROTO;
-	if (!t->ref.gen) {
+	if (!t->ref.gen)
 		r = loop_add_fd(s->loop, t->sock, EPOLLIN, on_socket, t, &t->ref);
-		if (r < 0)
-			return r;
-	}
-	/* it waits in read(2) with an empty socket, whose buffer was made large enough */
-	done = sendmsg(t->sock, &msg, MSG_NOSIGNAL);
-	if (done < 0)
-		return errno == EPIPE ? -ESRCH : -errno;
-	if ((size_t)done != n + sizeof(len))
-		return -EMSGSIZE;
-	t->calling = true;
-	return 0;
+	if (!r)
+		r = buf_put(&t->out, &len, sizeof(len));
+	if (!r)
+		r = buf_put(&t->out, request, n);
+	if (!r)
+		r = send_rest(t);
+	t->calling = !r;
+	return r;
 }
 
 void stub_cancel(struct stub *s, pid_t tid)
