@@ -33,6 +33,7 @@ struct stub_thread *stub_thread_new(struct stub *s, pid_t tid)
 		return NULL;
 	*t = (struct stub_thread){ .stub = s, .tid = tid, .slot = slot, .sock = -1, .there = -1 };
 	buf_init(&t->in, sizeof(uint32_t) + CALL_BYTES_MAX);
+	buf_init(&t->out, sizeof(uint32_t) + CALL_BYTES_MAX);
 	s->threads[s->n++] = t;
 	return t;
 }
@@ -42,6 +43,7 @@ void stub_thread_free(struct stub_thread *t)
 	loop_remove(t->stub->loop, &t->ref);
 	fd_close(&t->sock);
 	buf_done(&t->in);
+	buf_done(&t->out);
 	free(t);
 }
 
