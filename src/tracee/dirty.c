@@ -98,7 +98,7 @@ static int scan(const struct dirty *d, const struct ask *ask, uint64_t *from, ui
 	if (n < 0)
 		return -errno;
 	if (a.walk_end <= *from && n == 0)
-		return -EIO;
+		return -EAGAIN; /* mappings change under its hands */
 	*from = a.walk_end;
 	return n;
 }
@@ -260,7 +260,7 @@ static int work(struct dirty *d, const struct maps_entry *m, struct out *o)
 	}
 	if (r == -EPERM && d->step == STEP_NEWS)
 		return take_in(d);
-	if (r == -EPERM) { /* changed under our hands, while it runs */
+	if ((r == -EPERM || r == -EAGAIN) && !d->last) { /* it runs: the next round will see */
 		go_to(d, STEP_NEXT);
 		return 0;
 	}
