@@ -234,8 +234,8 @@ static const struct deed {
 	{ give_back_and_write, 30 },
 	{ move, 2 },
 	{ protect_and_back, 20 },
-	{ fork_and_write, 4 },
-	{ grow_heap, 20 },
+	{ fork_and_write, 1 },
+	{ grow_heap, 23 },
 };
 
 static int writes(struct child *c)
@@ -354,7 +354,7 @@ static void a_copy_follows(unsigned long seed, int rounds)
 	for (int i = 0; i < rounds; i++) {
 		assert_true(take_round(&copy, &d, mem, false) > 0);
 		assert_true(has_uffd(c.pid));
-		for (int k = 0; k < 20; k++)
+		for (int k = 0; k < 5; k++)
 			child_runs_on(&c);
 	}
 	stop(c.pid);
@@ -373,7 +373,7 @@ static void a_copy_follows(unsigned long seed, int rounds)
 
 static void copies_follow(void **state)
 {
-	for (unsigned long seed = 1; seed <= 12; seed++)
+	for (unsigned long seed = 1; seed <= 6; seed++)
 		a_copy_follows(seed, (int)seed);
 }
 
