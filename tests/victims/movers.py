@@ -165,7 +165,7 @@ class Local(Stay):
         deputy.lines = Lines(deputy.stdout)
         self.deputies[pid] = deputy
         word = deputy.lines.next(time.monotonic() + LIMIT_S)
-        if word == "away":
+        if word and word.split()[0] == "away":
             return
         said = first_line((word or "") + "\n" + deputy.stderr.read().decode(errors="replace"))
         status = deputy.wait(LIMIT_S)
