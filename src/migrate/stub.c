@@ -266,17 +266,21 @@ void stub_done(struct stub *s)
 
 /* ------------------------------------------------------------------- start */
 
+int stub_enter(struct stub *s, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < s->n; i++)
+		r = stub_thread_enter(s->threads[i]);
+	return r < 0 ? err_set(e, r, "set its threads to work: %s", strerror(-r)) : 0;
+}
+
 int stub_start(struct stub *s, struct err *e)
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && i < s->n; i++) {
-		struct stub_thread *t = s->threads[i];
-
-		r = stub_thread_enter(t);
-		if (!r)
-			r = tracee_set_sigmask(t->tid, 0);
-	}
+	for (size_t i = 0; !r && i < s->n; i++)
+		r = tracee_set_sigmask(s->threads[i]->tid, 0);
 	if (r < 0)
 		return err_set(e, r, "set its threads to work: %s", strerror(-r));
 	s->running = true;
