@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* deputy_away.c - between the guest and its stub */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "forward/call.h"
+#include "forward/home/parasite.h"
 #include "migrate/deputy.h"
 
 struct call_header {
@@ -32,9 +32,14 @@ static void answer_gone(struct deputy *d, pid_t tid)
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	struct call_header h;
+	uint32_t nr = 0;
 	int r;
 
 	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
+	if (f->len >= sizeof(h) + sizeof(nr))
+		memcpy(&nr, f->payload + sizeof(h), sizeof(nr));
+	if (nr >= PARASITE_CLONE) /* words for the parasite itself are ours to say */
+		return err_set(e, -EPROTO, "thread %u asks for call %#x", h.tid, nr);
 	r = stub_call(&d->stub, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	if (r == -ESRCH) {
 		answer_gone(d, (pid_t)h.tid);
@@ -135,7 +140,7 @@ static void on_died(void *owner, int wait_status)
 {
 	struct deputy *d = owner;
 
-	fprintf(stderr,"DIED %x\n",wait_status);
+	(void)wait_status; /* its parent has it */
 	d->stub.pid = 0;
 	deputy_over(d, 0, "the process was killed"); /* the stream ends, and the guest with it */
 }
