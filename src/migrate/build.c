@@ -49,9 +49,12 @@ void build_init(struct build *b)
 
 void build_abort(struct build *b)
 {
+	pid_t pid;
+
 	if (b->pid > 0) {
 		(void)kill(b->pid, SIGKILL);
-		while (waitpid(b->pid, NULL, __WALL) < 0 && errno == EINTR)
+		/* every thread is ours to reap, and the leader's end is not told before the others' */
+		while ((pid = waitpid(-1, NULL, __WALL)) > 0 || (pid < 0 && errno == EINTR))
 			;
 	}
 	batch_done(&b->batch);

@@ -275,7 +275,7 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 {
 	int r;
 
-	*d = (struct deputy){ .loop = l, .ops = ops, .owner = owner, .pid = pid, .mem = -1 };
+	*d = (struct deputy){ .loop = l, .ops = ops, .owner = owner, .pid = pid, .mem = -1, .pagemap = -1 };
 	d->reader.mem = d->reader.pagemap = -1;
 	buf_init(&d->image_bytes, IMAGE_BYTES_MAX);
 	image_init(&d->back);
@@ -300,6 +300,7 @@ void deputy_done(struct deputy *d)
 	buf_done(&d->image_bytes);
 	image_done(&d->back);
 	fd_close(&d->mem);
+	fd_close(&d->pagemap);
 	free(d->pending);
 	d->channel = NULL;
 	d->pending = NULL;

@@ -134,7 +134,7 @@ static void on_died(void *owner, int wait_status)
 {
 	struct deputy *d = owner;
 
-	(void)wait_status;
+	(void)wait_status; /* its parent has it */
 	d->stub.pid = 0;
 	deputy_over(d, 0, "the process was killed"); /* the stream ends, and the guest with it */
 }

@@ -50,6 +50,7 @@ enum guest_thread_state {
 	THREAD_HOMEWARD, /* trapped; its call can be made at home only */
 	THREAD_CLONING,	 /* stopped before clone; home makes the thread first */
 	THREAD_BEARING,	 /* makes the new thread now; stopped at the end of clone */
+	THREAD_BORN,	 /* its first stop is awaited */
 	THREAD_MAPPING,	 /* stopped around mmap of a file; its pages are fetched */
 	THREAD_FROZEN,	 /* stopped for the way home */
 };

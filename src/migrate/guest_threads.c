@@ -160,28 +160,44 @@ int guest_take_cloned(struct guest *g, const struct move_frame *f, struct err *e
 	return 0;
 }
 
-/* the new thread's first stop: it must not see the registers of our clone3 */
-static void on_birth(struct guest *g, pid_t tid)
+/* who bears the thread with this id? */
+static struct guest_thread *parent_of(struct guest *g, pid_t tid)
 {
-	struct guest_thread *parent = NULL, *t;
-	struct user_regs_struct regs;
-
 	for (size_t i = 0; i < g->n; i++)
 		if (g->threads[i]->state == THREAD_BEARING && g->threads[i]->born == tid)
-			parent = g->threads[i];
+			return g->threads[i];
+	return NULL;
+}
+
+/* told by the parent's stop or by the thread's own, whichever comes first */
+static void announce(struct guest *g, pid_t tid)
+{
+	struct guest_thread *parent = parent_of(g, tid), *t;
+
 	t = parent ? guest_add_thread(g, tid) : NULL;
 	if (!t) {
 		guest_fail(g, -ENOMEM, "a thread was born that cannot be kept");
 		return;
 	}
-	if (tracee_get_regs(tid, &regs) < 0)
+	t->state = THREAD_BORN;
+	t->regs.rdi = parent->regs.rdi;
+	t->regs.rsi = parent->regs.rsi;
+}
+
+/* the new thread's first stop: it must not see the registers of our clone3 */
+static void on_birth(struct guest_thread *t)
+{
+	struct user_regs_struct regs;
+
+	if (tracee_get_regs(t->tid, &regs) < 0)
 		return;
-	regs.rdi = parent->regs.rdi;
-	regs.rsi = parent->regs.rsi;
-	if (tracee_set_regs(tid, &regs) < 0)
+	regs.rdi = t->regs.rdi;
+	regs.rsi = t->regs.rsi;
+	if (tracee_set_regs(t->tid, &regs) < 0)
 		return;
-	if (g->state == GUEST_FREEZING && tracee_interrupt(tid) < 0)
-		return;
+	t->state = THREAD_RUNNING;
+	if (t->guest->state == GUEST_FREEZING)
+		told_later(tracee_interrupt(t->tid));
 	go_on(t);
 }
 
@@ -268,7 +284,13 @@ static void on_stop(struct guest *g, const struct tracee_stop *stop)
 		return;
 	}
 	if (!t) {
-		on_birth(g, stop->tid);
+		announce(g, stop->tid);
+		t = guest_thread(g, stop->tid);
+		if (!t)
+			return;
+	}
+	if (t->state == THREAD_BORN) {
+		on_birth(t);
 		return;
 	}
 	switch (stop->kind) {
@@ -295,9 +317,12 @@ static void on_stop(struct guest *g, const struct tracee_stop *stop)
 		else
 			go_on(t);
 		return;
-	default: /* CLONE of a thread that bears one: on to the end of the call */
-		if (t->state == THREAD_BEARING && tracee_syscall_cont(t->tid, 0) == 0)
-			return;
+	case TRACEE_CLONE: /* on to the end of the call */
+		if (!guest_thread(g, (pid_t)stop->value))
+			announce(g, (pid_t)stop->value);
+		told_later(tracee_syscall_cont(t->tid, 0));
+		return;
+	default:
 		go_on(t);
 	}
 }
