@@ -261,7 +261,8 @@ static void on_group_stop(struct guest_thread *t, int signo)
 	if (!g->stopped)
 		guest_send(g, MOVE_STOPPED, &payload, sizeof(payload), NULL, 0);
 	g->stopped = true;
-	told_later(tracee_listen(t->tid));
+	if (!guest_hold(t, HOLD_GROUP))
+		told_later(tracee_listen(t->tid));
 }
 
 static void on_interrupt(struct guest_thread *t)
@@ -272,7 +273,8 @@ static void on_interrupt(struct guest_thread *t)
 		guest_frozen(t->guest);
 		return;
 	}
-	go_on(t);
+	if (!guest_hold(t, HOLD_INTERRUPT))
+		go_on(t);
 }
 
 static void on_stop(struct guest *g, const struct tracee_stop *stop)
@@ -336,4 +338,5 @@ void guest_on_child(void *owner, int signo)
 	while (g->state >= GUEST_RUNNING && g->state <= GUEST_FREEZING &&
 	       tracee_wait(-1, false, &stop) == 1)
 		on_stop(g, &stop);
+	guest_hold_running(g);
 }
