@@ -341,7 +341,7 @@ class Real(unittest.TestCase):
     COUNT = "$| = 1; for $i (1 .. 100000) { print \"$i\\n\"; select(undef, undef, undef, 0.005) }"
 
     def setUp(self):
-        self.c = nodes.Cluster(("head", "head"), ("s1", "server"))
+        self.c = nodes.Cluster(("head", "head"), ("s1", "server"), ("r1", "server", "relayed"))
         self.addCleanup(self.c.close)
         self.c.start()
         self.c.wait_all()
@@ -381,6 +381,16 @@ class Real(unittest.TestCase):
             self.c[name].start()
             self.c[name].wait_log("found running")
             self.goes_on()
+        self.move("home")
+
+    def test_daemons_in_the_path_are_killed(self):
+        self.move("r1")
+        for name in ("r1", "head"):
+            self.c[name].end(signal.SIGKILL)
+            self.c[name].start()
+            self.c[name].wait_log("found running")
+            self.goes_on()
+        self.c["head"].wait_log("a new transport to r1")
         self.move("home")
 
     def test_it_ends_while_away(self):
