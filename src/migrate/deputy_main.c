@@ -23,13 +23,16 @@
 #include "tracee/maps.h"
 
 static const char usage[] =
-	"Usage: comosix-deputy --local PID\n"
+	"Usage: comosix-deputy --local PID [--job [--path DIR]...]\n"
 	"\n"
 	"Moves a process away and executes its calls here. It is started by comosixd; people use\n"
 	"migrate(1).\n"
 	"\n"
 	"  --local PID  move the process into a guest on this machine, until SIGINT or SIGTERM\n"
 	"               brings it home: to try out whether a program can move\n"
+	"  --job        confine it as a job that goes to a desktop, for good: it may use its open\n"
+	"               files, its working directory and system files, and no dot file of its home\n"
+	"  --path DIR   of a job: one more file or directory that it may use\n"
 	"  --help       this text\n"
 	"  --version    the version\n"
 	"\n"
@@ -40,7 +43,9 @@ static const char usage[] =
 struct program {
 	struct loop *loop;
 	struct deputy deputy;
-	int status;
+	bool job;
+	const char *paths[CONFINE_PATHS_MAX];
+	size_t n_paths;
 };
 
 static void on_state(void *owner, enum deputy_state s, uint64_t freeze_us)
@@ -103,6 +108,16 @@ static int start_guest(const struct proc_stat *st, int stream, const uint8_t *ke
 	return pid < 0 ? err_set(e, -EIO, "start '%s': %s", program, strerror(errno)) : 0;
 }
 
+static int confine(struct program *p, const struct proc_stat *st, struct err *e)
+{
+	struct confine_spec spec = { .paths = p->paths, .n_paths = p->n_paths };
+	char home[CONFINE_PATH_MAX];
+	int r = confine_home(st->uid[0], home, sizeof(home), e);
+
+	spec.home = home[0] ? home : NULL;
+	return r < 0 ? r : deputy_confine(&p->deputy, &spec, e);
+}
+
 static int move_here(struct program *p, pid_t pid, struct err *e)
 {
 	uint8_t key[CHANNEL_KEY];
@@ -123,6 +138,11 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	if (!r)
 		r = deputy_start(&p->deputy, p->loop, high[0], key, pid, &ops, p, e);
 	explicit_bzero(key, sizeof(key));
+	if (!r && p->job) {
+		r = confine(p, &st, e);
+		if (r < 0)
+			deputy_done(&p->deputy);
+	}
 	return r;
 }
 
@@ -130,6 +150,8 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "local", required_argument, NULL, 'l' },
+		{ "job", no_argument, NULL, 'j' },
+		{ "path", required_argument, NULL, 'p' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -149,6 +171,16 @@ int main(int argc, char **argv)
 					      optarg);
 				return 2;
 			}
+			break;
+		case 'j':
+			p.job = true;
+			break;
+		case 'p':
+			if (p.n_paths == CONFINE_PATHS_MAX) {
+				(void)fprintf(stderr, "comosix-deputy: too many --path\n");
+				return 2;
+			}
+			p.paths[p.n_paths++] = optarg;
 			break;
 		case 'h':
 			(void)fputs(usage, stdout);
