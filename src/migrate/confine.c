@@ -247,13 +247,13 @@ static int confine_thread(struct stub *s, pid_t tid, int ruleset, struct err *e)
 }
 
 /* for all threads, and the ruleset is closed before it: nothing of ours stays */
-static int set_filter(struct stub *s, int ruleset, struct err *e)
+static int set_filter(const struct confine *c, struct stub *s, int ruleset, struct err *e)
 {
 	struct sock_filter code[CONFINE_INSNS_MAX];
 	struct sock_fprog prog = { 0 };
 	uint64_t at_code = 0, at = 0;
 	size_t n = 0;
-	int r = confine_calls_build(code, &n);
+	int r = confine_calls_build(c->pid, code, &n);
 
 	prog.len = (unsigned short)n;
 	if (!r)
@@ -285,7 +285,7 @@ int confine_enter(struct confine *c, struct stub *s, struct err *e)
 		return fd;
 	for (size_t i = 0; !r && i < s->n; i++)
 		r = confine_thread(s, s->threads[i]->tid, fd, e);
-	return r < 0 ? r : set_filter(s, fd, e);
+	return r < 0 ? r : set_filter(c, s, fd, e);
 }
 
 int confine_self(struct confine *c, struct err *e)
@@ -296,7 +296,7 @@ int confine_self(struct confine *c, struct err *e)
 	int r = allow_cwd(c, e);
 
 	if (!r)
-		r = confine_calls_build(code, &n);
+		r = confine_calls_build(c->pid, code, &n);
 	prog.len = (unsigned short)n;
 	if (r < 0)
 		return r;

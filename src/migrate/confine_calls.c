@@ -29,7 +29,6 @@
 static const uint16_t denied[] = {
 	/* other processes: Landlock holds for signals */
 	SYS_ptrace,
-	SYS_process_vm_readv,
 	SYS_process_vm_writev,
 	SYS_process_madvise,
 	SYS_process_mrelease,
@@ -217,8 +216,10 @@ static void emit_rule(struct program *p, const struct rule *r)
 	load(p, offsetof(struct seccomp_data, nr));
 }
 
-int confine_calls_build(struct sock_filter *to, size_t *ret_n)
+int confine_calls_build(pid_t pid, struct sock_filter *to, size_t *ret_n)
 {
+	const struct rule own_memory = { SYS_process_vm_readv, 0, IF_IS_NOT, UINT32_MAX,
+					 (uint32_t)pid };
 	struct program p = { .insns = to };
 
 	load(&p, offsetof(struct seccomp_data, arch));
@@ -238,6 +239,7 @@ int confine_calls_build(struct sock_filter *to, size_t *ret_n)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
 		emit_rule(&p, &rules[i]);
+	emit_rule(&p, &own_memory);
 	/* a name, or none: futimens(3) has none, its file is open */
 	emit(&p, BPF_JMP | BPF_JEQ | BPF_K, SYS_utimensat, 0, 5);
 	load(&p, offsetof(struct seccomp_data, args[1]));

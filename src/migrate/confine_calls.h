@@ -16,6 +16,7 @@
 
 #include <linux/filter.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 
@@ -27,11 +28,13 @@
 
 /**
  * confine_calls_build() - The filter program
+ * @pid:	Whose memory may be read by process_vm_readv(2): the stub's own, which it must
+ *		be able to after a sleep that was interrupted
  * @to:		CONFINE_INSNS_MAX instructions
  * @ret_n:	How many were written
  *
  * Return: 0, -E2BIG
  */
-int confine_calls_build(struct sock_filter *to, size_t *ret_n) MUST_CHECK;
+int confine_calls_build(pid_t pid, struct sock_filter *to, size_t *ret_n) MUST_CHECK;
 
 #endif

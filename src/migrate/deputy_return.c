@@ -7,6 +7,7 @@
 
 #include "migrate/clock.h"
 #include "migrate/deputy.h"
+#include "migrate/region.h"
 #include "migrate/restore.h"
 #include "os/clock.h"
 #include "tracee/tracee.h"
@@ -23,13 +24,29 @@ static int block_signals(struct deputy *d, struct err *e)
 	return 0;
 }
 
+/* what is mapped where our region is would be under our own feet */
+static int check_image(const struct deputy *d, struct err *e)
+{
+	const struct stub *s = &d->stub;
+
+	if (d->back.pid != (uint32_t)d->pid)
+		return err_set(e, -EPROTO, "another process came back");
+	for (size_t i = 0; i < d->back.n_mappings; i++) {
+		const struct image_mapping *v = &d->back.mappings[i];
+
+		if (v->start < s->region + REGION_BYTES && v->end > s->region)
+			return err_set(e, -EPROTO, "it came back with a mapping over our region");
+	}
+	return stub_is_idle(s) ? 0 : err_set(e, -EPROTO, "it came back with calls under way");
+}
+
 static int start_return(struct deputy *d, struct err *e)
 {
 	int r = image_get(buf_bytes(&d->image_bytes), d->image_bytes.len, &d->back, e);
 
 	buf_reset(&d->image_bytes);
-	if (!r && d->back.pid != (uint32_t)d->pid)
-		r = err_set(e, -EPROTO, "another process came back");
+	if (!r)
+		r = check_image(d, e);
 	if (!r)
 		r = stub_halt(&d->stub, e);
 	if (!r)
@@ -80,7 +97,7 @@ int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err 
 	more += d->n_pending;
 	more->tid = (pid_t)p.tid;
 	memcpy(&more->info, p.info, sizeof(p.info));
-	if (!p.signo || p.signo > IMAGE_SIGNALS || more->info.si_signo != (int)p.signo)
+	if (d->n_pending >= PENDING_MAX || !p.signo || p.signo > IMAGE_SIGNALS || more->info.si_signo != (int)p.signo)
 		return err_set(e, -EPROTO, "signal %u cannot be", p.signo);
 	d->n_pending++;
 	return 0;

@@ -293,6 +293,7 @@ int stub_halt(struct stub *s, struct err *e)
 	struct tracee_stop stop;
 
 	s->running = false;
+	s->batch.code_written = false; /* it may have been written over since */
 	for (size_t i = 0; i < s->n; i++) {
 		struct stub_thread *t = s->threads[i];
 		struct user_regs_struct regs;

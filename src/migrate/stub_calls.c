@@ -105,6 +105,14 @@ void stub_cancel(struct stub *s, pid_t tid)
 	told_later(tracee_interrupt(tid));
 }
 
+bool stub_is_idle(const struct stub *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->threads[i]->calling || s->threads[i]->cloning || !s->threads[i]->tid)
+			return false;
+	return true;
+}
+
 /* ----------------------------------------------------------------- threads */
 
 static void clone_failed(struct stub *s, pid_t caller, struct stub_thread *t, int r)
