@@ -73,10 +73,27 @@ int deputy_take_image(struct deputy *d, const struct move_frame *f, struct err *
 	return f->len ? 0 : start_return(d, e);
 }
 
+/* all of it in mappings that came back: our region is none of them */
+static bool is_mapped(const struct image *m, uint64_t at, uint64_t end)
+{
+	for (size_t i = 0; at < end && i < m->n_mappings; i++)
+		if (m->mappings[i].start <= at && at < m->mappings[i].end)
+			at = m->mappings[i].end;
+	return at >= end;
+}
+
 int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *e)
 {
+	uint64_t at;
+	uint32_t n;
 	bool end;
 
+	/* wire/move.h: the fixed part is there; the rest is checked by pages_write() */
+	memcpy(&at, f->payload, sizeof(at));
+	memcpy(&n, f->payload + sizeof(at), sizeof(n));
+	if (at < IMAGE_TOP && !is_mapped(&d->back, at, at + (uint64_t)n * MOVE_PAGE))
+		return err_set(e, -EPROTO, "%u pages at %#llx, where it has no memory", n,
+			       (unsigned long long)at);
 	d->bytes_back += f->len;
 	return pages_write(d->mem, f, true, &end, e);
 }
