@@ -193,6 +193,25 @@ static int add_mapping(struct image *m, const struct maps_entry *v, struct err *
 	return 0;
 }
 
+/* the kernel may have joined our region with a mapping beside it */
+static int add_around(struct image *m, const struct maps_entry *v, uint64_t hide_start,
+		      uint64_t hide_end, struct err *e)
+{
+	struct maps_entry part = *v;
+	int r = 0;
+
+	if (v->start >= hide_end || v->end <= hide_start)
+		return add_mapping(m, v, e);
+	part.end = hide_start;
+	if (part.start < part.end)
+		r = add_mapping(m, &part, e);
+	part.start = hide_end;
+	part.end = v->end;
+	if (!r && part.start < part.end)
+		r = add_mapping(m, &part, e);
+	return r;
+}
+
 int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, struct image *ret,
 		 struct err *e)
 {
@@ -204,8 +223,7 @@ int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, struct image
 	ret->n_mappings = 0;
 	ret->vdso_start = 0;
 	for (size_t i = 0; !r && i < maps.n; i++)
-		if (maps.entries[i].start >= hide_end || maps.entries[i].end <= hide_start)
-			r = add_mapping(ret, &maps.entries[i], e);
+		r = add_around(ret, &maps.entries[i], hide_start, hide_end, e);
 	maps_done(&maps);
 	return r;
 }

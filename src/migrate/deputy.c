@@ -282,7 +282,7 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 {
 	int r;
 
-	*d = (struct deputy){ .loop = l, .ops = ops, .owner = owner, .pid = pid, .mem = -1 };
+	*d = (struct deputy){ .loop = l, .ops = ops, .owner = owner, .pid = pid, .mem = -1, .pagemap = -1 };
 	d->reader.mem = d->reader.pagemap = -1;
 	buf_init(&d->image_bytes, IMAGE_BYTES_MAX);
 	image_init(&d->back);
@@ -314,6 +314,7 @@ void deputy_done(struct deputy *d)
 	image_done(&d->back);
 	confine_done(&d->confine);
 	fd_close(&d->mem);
+	fd_close(&d->pagemap);
 	free(d->pending);
 	d->channel = NULL;
 	d->pending = NULL;

@@ -63,7 +63,7 @@ struct deputy {
 	unsigned int clocks_told;
 	struct pages_reader reader;
 	struct image back; /* as it came home */
-	int mem;	   /* /proc/PID/mem, for its pages */
+	int mem, pagemap;  /* /proc/PID/..., for its pages */
 	struct pending *pending; /* signals that the guest had not taken, or may not have */
 	size_t n_pending;
 	uint64_t signals_sent;

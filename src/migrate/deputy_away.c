@@ -127,7 +127,8 @@ int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e
 	int status = (int)number(f);
 
 	if (!is_end(status))
-		return err_set(e, -EPROTO, "wait status %#x is not one of an end", (unsigned int)status);
+		return err_set(e, -EPROTO, "wait status %#x is not one of an end",
+			       (unsigned int)status);
 	stub_exit(&d->stub, status);
 	deputy_over(d, 0, "the process has ended");
 	return 0;
@@ -149,7 +150,8 @@ static int keep(struct deputy *d, pid_t tid, uint64_t number, const siginfo_t *i
 	if (!more)
 		return -ENOMEM;
 	d->pending = more;
-	d->pending[d->n_pending++] = (struct pending){ .tid = tid, .number = number, .info = *info };
+	d->pending[d->n_pending++] =
+		(struct pending){ .tid = tid, .number = number, .info = *info };
 	return 0;
 }
 
@@ -183,7 +185,7 @@ static void on_died(void *owner, int wait_status)
 {
 	struct deputy *d = owner;
 
-	(void)wait_status;
+	(void)wait_status; /* its parent has it */
 	d->stub.pid = 0;
 	deputy_over(d, 0, "the process was killed"); /* the stream ends, and the guest with it */
 }

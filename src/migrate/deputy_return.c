@@ -3,12 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "migrate/clock.h"
 #include "migrate/deputy.h"
 #include "migrate/region.h"
 #include "migrate/restore.h"
+#include "migrate/set_state.h"
 #include "os/clock.h"
 #include "tracee/tracee.h"
 
@@ -55,7 +58,10 @@ static int start_return(struct deputy *d, struct err *e)
 		r = restore_memory(&d->stub, &d->back, e);
 	if (!r) {
 		d->mem = tracee_mem_open(d->pid);
-		r = d->mem < 0 ? err_set(e, d->mem, "open its memory: %s", strerror(-d->mem)) : 0;
+		d->pagemap = pages_open_pagemap(d->pid);
+		r = d->mem < 0 ? d->mem : d->pagemap < 0 ? d->pagemap : 0;
+		if (r < 0)
+			(void)err_set(e, r, "open its memory: %s", strerror(-r));
 	}
 	deputy_enter(d, DEPUTY_RETURNING, 0);
 	return r;
@@ -82,11 +88,32 @@ static bool is_mapped(const struct image *m, uint64_t at, uint64_t end)
 	return at >= end;
 }
 
+static int drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e)
+{
+	struct deputy *d = owner;
+	int r = batch_add(&d->stub.batch, SYS_madvise, at, n * IMAGE_PAGE, MADV_DONTNEED, 0, 0, 0);
+
+	if (r == -ENOBUFS) { /* full: run what there is, and once more */
+		r = set_state_run(&d->stub.batch, d->pid, "give pages back", e);
+		if (!r)
+			r = batch_add(&d->stub.batch, SYS_madvise, at, n * IMAGE_PAGE,
+				      MADV_DONTNEED, 0, 0, 0);
+	}
+	return r < 0 ? r : 0;
+}
+
 int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	uint64_t at;
 	uint32_t n;
+	const struct pages_writer w = {
+		.mem = d->mem,
+		.pagemap = d->pagemap,
+		.drop = drop_pages,
+		.owner = d,
+	};
 	bool end;
+	int r;
 
 	/* wire/move.h: the fixed part is there; the rest is checked by pages_write() */
 	memcpy(&at, f->payload, sizeof(at));
@@ -95,7 +122,10 @@ int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *
 		return err_set(e, -EPROTO, "%u pages at %#llx, where it has no memory", n,
 			       (unsigned long long)at);
 	d->bytes_back += f->len;
-	return pages_write(d->mem, f, true, &end, e);
+	r = pages_write(&w, f, &end, e);
+	if (!r && end)
+		r = set_state_run(&d->stub.batch, d->pid, "give pages back", e);
+	return r;
 }
 
 int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err *e)
@@ -114,7 +144,8 @@ int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err 
 	more += d->n_pending;
 	more->tid = (pid_t)p.tid;
 	memcpy(&more->info, p.info, sizeof(p.info));
-	if (d->n_pending >= PENDING_MAX || !p.signo || p.signo > IMAGE_SIGNALS || more->info.si_signo != (int)p.signo)
+	if (d->n_pending >= PENDING_MAX || !p.signo || p.signo > IMAGE_SIGNALS ||
+	    more->info.si_signo != (int)p.signo)
 		return err_set(e, -EPROTO, "signal %u cannot be", p.signo);
 	d->n_pending++;
 	return 0;

@@ -73,12 +73,13 @@ static int finish(struct guest *g, struct err *e)
 
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 {
+	const struct pages_writer w = { .mem = g->build.mem, .pagemap = -1 };
 	bool end;
 	int r;
 
 	if (!g->build.pid)
 		return err_set(e, -EPROTO, "pages before the image");
-	r = pages_write(g->build.mem, f, false, &end, e);
+	r = pages_write(&w, f, &end, e);
 	return r < 0 || !end ? r : finish(g, e);
 }
 

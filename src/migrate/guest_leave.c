@@ -98,7 +98,7 @@ static int start_leaving(struct guest *g, struct err *e)
 			(void)err_set(e, r, "write its image: %s", strerror(-r));
 	}
 	if (!r)
-		r = pages_reader_init(&g->reader, g->build.pid, &g->image, true, e);
+		r = pages_reader_init(&g->reader, g->build.pid, &g->image, false, e);
 	return r;
 }
 

@@ -53,9 +53,11 @@ struct stub_thread {
 	bool calling;  /* a request is with the parasite */
 	bool cloning;  /* and it is one to make a thread */
 	bool cancel;   /* it is to be interrupted as soon as it can be */
+	bool ending;   /* it was told to */
 	bool stopped;
 	struct ev_ref ref;
-	struct buf in; /* answer so far */
+	struct buf in;	/* answer so far */
+	struct buf out; /* rest of a request */
 };
 
 struct stub {

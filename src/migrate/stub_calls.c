@@ -5,7 +5,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +14,21 @@
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
 
+#define ANSWER_MAX (sizeof(uint32_t) + CALL_BYTES_MAX)
+
 /* ----------------------------------------------------------------- answers */
+
+/* the new thread's id is known: its row had none */
+static void name_thread(struct stub *s, pid_t tid)
+{
+	if (stub_thread_find(s, tid))
+		return;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->threads[i]->tid == 0) {
+			s->threads[i]->tid = tid;
+			return;
+		}
+}
 
 static void take_answers(struct stub_thread *t)
 {
@@ -38,6 +51,8 @@ static void take_answers(struct stub_thread *t)
 		t->calling = t->cancel = false;
 		if (t->cloning) {
 			t->cloning = false;
+			if (answer.result > 0) /* the stop that tells it may come later */
+				name_thread(s, (pid_t)answer.result);
 			buf_eat(&t->in, sizeof(len) + len);
 			s->ops->cloned(s->owner, t->tid, answer.result);
 		} else {
@@ -47,16 +62,14 @@ static void take_answers(struct stub_thread *t)
 	}
 }
 
-static void on_socket(void *owner, uint32_t events)
+static void receive(struct stub_thread *t)
 {
-	struct stub_thread *t = owner;
 	uint8_t *room;
 	ssize_t n;
 
-	(void)events;
-	if (buf_room(&t->in, sizeof(uint32_t) + CALL_BYTES_MAX - t->in.len, &room) < 0)
+	if (buf_room(&t->in, ANSWER_MAX - t->in.len, &room) < 0)
 		return; /* no memory now: it stays readable */
-	n = recv(t->sock, room, sizeof(uint32_t) + CALL_BYTES_MAX - t->in.len, 0);
+	n = recv(t->sock, room, ANSWER_MAX - t->in.len, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -67,32 +80,51 @@ static void on_socket(void *owner, uint32_t events)
 	take_answers(t);
 }
 
+/* what the socket did not take at once */
+static int send_rest(struct stub_thread *t)
+{
+	ssize_t n = 0;
+
+	if (t->out.len)
+		n = send(t->sock, buf_bytes(&t->out), t->out.len, MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return errno == EPIPE ? -ESRCH : -errno;
+	if (n > 0)
+		buf_eat(&t->out, (size_t)n);
+	loop_set_fd(t->stub->loop, t->ref, EPOLLIN | (t->out.len ? EPOLLOUT : 0));
+	return 0;
+}
+
+static void on_socket(void *owner, uint32_t events)
+{
+	struct stub_thread *t = owner;
+
+	if (events & EPOLLOUT)
+		told_later(send_rest(t));
+	if (events & ~(uint32_t)EPOLLOUT)
+		receive(t);
+}
+
 int stub_call(struct stub *s, pid_t tid, const void *request, size_t n)
 {
 	struct stub_thread *t = stub_thread_find(s, tid);
 	uint32_t len = (uint32_t)n;
-	const struct iovec iov[2] = { { &len, sizeof(len) }, { (void *)request, n } };
-	const struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = 2 };
-	ssize_t done;
-	int r;
+	int r = 0;
 
 	if (!t || t->sock < 0)
 		return -ESRCH;
 	if (t->calling || n > CALL_BYTES_MAX || n < sizeof(struct call_request))
 		return t->calling ? -EBUSY : -EPROTO;
-	if (!t->ref.gen) {
+	if (!t->ref.gen)
 		r = loop_add_fd(s->loop, t->sock, EPOLLIN, on_socket, t, &t->ref);
-		if (r < 0)
-			return r;
-	}
-	/* it waits in read(2) with an empty socket, whose buffer was made large enough */
-	done = sendmsg(t->sock, &msg, MSG_NOSIGNAL);
-	if (done < 0)
-		return errno == EPIPE ? -ESRCH : -errno;
-	if ((size_t)done != n + sizeof(len))
-		return -EMSGSIZE;
-	t->calling = true;
-	return 0;
+	if (!r)
+		r = buf_put(&t->out, &len, sizeof(len));
+	if (!r)
+		r = buf_put(&t->out, request, n);
+	if (!r)
+		r = send_rest(t);
+	t->calling = !r;
+	return r;
 }
 
 void stub_cancel(struct stub *s, pid_t tid)
@@ -174,8 +206,9 @@ void stub_gone(struct stub *s, pid_t tid)
 	const struct call_request request = { .nr = PARASITE_EXIT };
 	struct stub_thread *t = stub_thread_find(s, tid);
 
-	if (t && tid != s->pid)
-		told_later(stub_call(s, tid, &request, sizeof(request)));
+	if (!t || tid == s->pid)
+		return; /* the leader stays until the process ends */
+	t->ending = stub_call(s, tid, &request, sizeof(request)) == 0;
 }
 
 /* ------------------------------------------------------------------- stops */
@@ -238,15 +271,6 @@ static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee
 	go_on(t, 0);
 }
 
-static void on_new_thread(struct stub *s, pid_t tid)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (s->threads[i]->tid == 0) {
-			s->threads[i]->tid = tid;
-			return;
-		}
-}
-
 static void on_gone(struct stub *s, pid_t tid, int status)
 {
 	struct stub_thread *t = stub_thread_find(s, tid);
@@ -268,7 +292,7 @@ static void on_stop(struct stub *s, const struct tracee_stop *stop)
 		return;
 	}
 	if (!t) { /* the first stop of a new thread may come before its creator's */
-		on_new_thread(s, stop->tid);
+		name_thread(s, stop->tid);
 		t = stub_thread_find(s, stop->tid);
 		if (!t)
 			return; /* nobody's: a thread whose creation was given up */
@@ -282,8 +306,7 @@ static void on_stop(struct stub *s, const struct tracee_stop *stop)
 			go_on(t, 0);
 		return;
 	case TRACEE_CLONE:
-		if (!stub_thread_find(s, (pid_t)stop->value))
-			on_new_thread(s, (pid_t)stop->value);
+		name_thread(s, (pid_t)stop->value);
 		go_on(t, 0);
 		return;
 	case TRACEE_INTERRUPT:

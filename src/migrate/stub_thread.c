@@ -33,6 +33,7 @@ struct stub_thread *stub_thread_new(struct stub *s, pid_t tid)
 		return NULL;
 	*t = (struct stub_thread){ .stub = s, .tid = tid, .slot = slot, .sock = -1, .there = -1 };
 	buf_init(&t->in, sizeof(uint32_t) + CALL_BYTES_MAX);
+	buf_init(&t->out, sizeof(uint32_t) + CALL_BYTES_MAX);
 	s->threads[s->n++] = t;
 	return t;
 }
@@ -42,6 +43,7 @@ void stub_thread_free(struct stub_thread *t)
 	loop_remove(t->stub->loop, &t->ref);
 	fd_close(&t->sock);
 	buf_done(&t->in);
+	buf_done(&t->out);
 	free(t);
 }
 
@@ -108,6 +110,7 @@ static int run_move(struct stub *s, pid_t by, const int pair[2], int *ret_there,
 
 int stub_thread_connect(struct stub_thread *t, pid_t by, struct err *e)
 {
+	const int room = CALL_BYTES_MAX;
 	struct stub *s = t->stub;
 	int pair[2], r;
 
@@ -122,6 +125,9 @@ int stub_thread_connect(struct stub_thread *t, pid_t by, struct err *e)
 		r = run_move(s, by, pair, &t->there, e);
 	if (!r)
 		r = fd_nonblock(t->sock, 1);
+	/* a request fits in whole: the kernel doubles the number, which allows for what it adds */
+	if (!r && setsockopt(t->sock, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) < 0)
+		r = -errno;
 	return r < 0 ? err_set(e, r, "give thread %d a socket: %s", t->tid, strerror(-r)) : 0;
 }
 

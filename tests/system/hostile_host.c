@@ -2,10 +2,10 @@
 /*
  * hostile_host.c - a deputy, and a host that says whatever a test tells it to
  *
- * hostile_host FD PID [job [PATH...]] (JOB_HOME: home directory of its user): the parent is the deputy of PID as comosix-deputy is one; the
- * child is the other end of its channel and rebuilds nothing. Frames pass between the channel and
- * the test by descriptor FD, both ways: { length u32, type u32, payload }. Prints the states of the
- * deputy, then "over STATUS: WHY".
+ * hostile_host FD PID [job [PATH...]] (JOB_HOME: home directory of its user): the parent is the
+ * deputy of PID as comosix-deputy is one; the child is the other end of its channel and rebuilds
+ * nothing. Frames pass between the channel and the test by descriptor FD, both ways: { length u32,
+ * type u32, payload }. Prints the states of the deputy, then "over STATUS: WHY".
  */
 #include <errno.h>
 #include <signal.h>
@@ -107,7 +107,9 @@ static void on_test(void *owner, uint32_t events)
 
 static void NORETURN be_host(int fd)
 {
-	static const struct channel_ops ops = { on_frame, on_room, on_broken };
+	static const struct channel_ops ops = { .frame = on_frame,
+						.room = on_room,
+						.broken = on_broken };
 	struct host h = { 0 };
 	struct err e;
 
