@@ -18,6 +18,7 @@
 #include "base/parse.h"
 #include "log/log.h"
 #include "migrate/deputy.h"
+#include "migrate/lease.h"
 #include "os/fd.h"
 
 static int test_fd;
@@ -168,7 +169,7 @@ int main(int argc, char **argv)
 	(void)close(pair[1]);
 	(void)close(test_fd);
 	if (loop_new(&loop, &e) < 0 || loop_add_signal(loop, SIGINT, on_recall, &d, &ref) < 0 ||
-	    deputy_start(&d, loop, pair[0], key, (pid_t)pid, &ops, NULL, &e) < 0)
+	    deputy_start(&d, loop, pair[0], key, (pid_t)pid, LEASE_MS, &ops, NULL, &e) < 0)
 		die("%s", e.text);
 	if (argc > 3) {
 		spec.n_paths = (size_t)argc - 4;
