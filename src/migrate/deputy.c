@@ -133,7 +133,7 @@ static int take_clock(struct deputy *d, const struct move_frame *f, struct err *
 		return 0;
 	r = capture(d, &why);
 	if (r < 0) {
-		undo(d, r == -EAGAIN || r == -EMFILE || r == -E2BIG ? 5 : 1, why.text);
+		undo(d, r == -ENOMEM ? 1 : 5, why.text);
 		return 0;
 	}
 	deputy_enter(d, DEPUTY_SENDING, 0);
