@@ -309,6 +309,19 @@ int cgroup_make_new(const char *name, char *ret)
 	return mkdir(ret, 0755) < 0 ? -errno : 0;
 }
 
+bool cgroup_is_there(const char *name)
+{
+	char dir[CGROUP_PATH_MAX];
+	struct texts t;
+	int r;
+
+	if (texts_read(&t) < 0)
+		return true; /* nothing is known: nothing is to be taken away */
+	r = grouping_dir(&t, name, dir);
+	texts_done(&t);
+	return !r && !access(dir, F_OK);
+}
+
 int cgroup_put(const char *dir, pid_t pid)
 {
 	char text[16];
