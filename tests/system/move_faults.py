@@ -102,6 +102,7 @@ class Faults(unittest.TestCase):
         self.assertEqual(victim.end(), moving.RIGHT)
 
     def is_killed(self, victim):
+        moving.until(lambda: victim.drain() or victim.process.poll() is not None, "it runs on")
         self.assertEqual(victim.end(), KILLED)
 
     def cell(self, stage, harm):
@@ -120,8 +121,8 @@ class Faults(unittest.TestCase):
         end = move.over()
         if harm is kill_stub:
             self.is_killed(victim)
-        elif then == "home" or (then == "either" and end != (1, moving.FATE_LOST) and
-                                end != (0, moving.FATE_EXITED) and harm is not kill_deputy):
+        elif then == "home" or (then == "either" and end not in ((1, moving.FATE_LOST),
+                                                                 (0, moving.FATE_EXITED))):
             # a deputy that is killed leaves its region, where nothing of it runs any more
             self.lives(victim, as_before=harm is not kill_deputy)
             self.assertIn(end, (None,) if harm is kill_deputy else ((1, moving.FATE_STAYED), (5, moving.FATE_STAYED)))
