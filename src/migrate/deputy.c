@@ -133,7 +133,7 @@ static int take_clock(struct deputy *d, const struct move_frame *f, struct err *
 		return 0;
 	r = capture(d, &why);
 	if (r < 0) {
-		undo(d, r == -EAGAIN || r == -EMFILE || r == -E2BIG ? 5 : 1, why.text);
+		undo(d, r == -ENOMEM ? 1 : 5, why.text);
 		return 0;
 	}
 	deputy_enter(d, DEPUTY_SENDING, 0);
@@ -143,9 +143,16 @@ static int take_clock(struct deputy *d, const struct move_frame *f, struct err *
 
 static int take_built(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	int r = stub_enter(&d->stub, e);
+	struct err why = { 0 };
+	int r;
 
 	(void)f;
+	/* the last thing before RUN, for it cannot be undone */
+	if (confine_is_wanted(&d->confine) && confine_enter(&d->confine, &d->stub, &why) < 0) {
+		undo(d, 5, why.text);
+		return 0;
+	}
+	r = stub_enter(&d->stub, e);
 	if (r < 0)
 		return r;
 	/* POINT OF NO RETURN. No thread here can execute the program any more, even if we die now */
@@ -302,6 +309,7 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	d->reader.mem = d->reader.pagemap = -1;
 	buf_init(&d->image_bytes, IMAGE_BYTES_MAX);
 	image_init(&d->back);
+	confine_init(&d->confine);
 	stub_init(&d->stub, l, &deputy_stub_ops, d);
 	r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
 	if (!r)
@@ -318,6 +326,11 @@ int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e
 	return channel_replace(d->channel, fd, key, e);
 }
 
+int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err *e)
+{
+	return confine_prepare(&d->confine, d->pid, spec, e);
+}
+
 void deputy_done(struct deputy *d)
 {
 	channel_free(d->channel);
@@ -327,6 +340,7 @@ void deputy_done(struct deputy *d)
 	pages_reader_done(&d->reader);
 	buf_done(&d->image_bytes);
 	image_done(&d->back);
+	confine_done(&d->confine);
 	fd_close(&d->mem);
 	fd_close(&d->pagemap);
 	free(d->pending);

@@ -23,6 +23,7 @@
 #include "image/image.h"
 #include "loop/loop.h"
 #include "migrate/channel.h"
+#include "migrate/confine.h"
 #include "migrate/pages.h"
 #include "migrate/pending.h"
 #include "migrate/stub.h"
@@ -56,6 +57,7 @@ struct deputy {
 	enum deputy_state state;
 	pid_t pid;
 	struct stub stub;
+	struct confine confine; /* of a job that goes to a desktop */
 	struct buf image_bytes;
 	bool image_is_sent, recall;
 	unsigned int clocks_told;
@@ -86,6 +88,16 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 
 /** deputy_transport() - Another stream to the guest; fd is the deputy's after success */
 int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e) MUST_CHECK;
+
+/**
+ * deputy_confine() - The process is a job and goes to a desktop: it is confined before it goes
+ *
+ * Right after deputy_start(), before the loop runs.
+ *
+ * Return: 0 or -errno (a reason for its user): nothing was done to the process, end it by
+ * deputy_done()
+ */
+int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err *e) MUST_CHECK;
 
 /** deputy_recall() - Bring it home; now, or as soon as it is away */
 void deputy_recall(struct deputy *d);

@@ -36,13 +36,17 @@
 #define REASONS_MAX 4096 /* bytes of the sentences that say why not */
 
 static const char usage[] =
-	"Usage: comosix-deputy --local PID\n"
+	"Usage: comosix-deputy --local PID [--job [--path DIR]...]\n"
 	"\n"
 	"Moves a process away and executes its calls here. It is started by comosixd; people use\n"
 	"migrate(1).\n"
 	"\n"
 	"  --local PID  move the process into a guest on this machine, until SIGINT or SIGTERM\n"
 	"               brings it home: to try out whether a program can move\n"
+	"  --job        confine it as a job that goes to a desktop, for good: it may use its open\n"
+	"               files, its working directory and system files, and no dot file of its "
+	"home\n"
+	"  --path DIR   of a job: one more file or directory that it may use\n"
 	"  --help       this text\n"
 	"  --version    the version\n"
 	"\n"
@@ -53,6 +57,9 @@ static const char usage[] =
 struct program {
 	struct loop *loop;
 	struct deputy deputy;
+	bool job;
+	const char *paths[CONFINE_PATHS_MAX];
+	size_t n_paths;
 	bool running;		 /* the deputy was started */
 	struct control *control; /* NULL: --local */
 	Cmx__HalfStart *start;
@@ -61,6 +68,17 @@ struct program {
 	enum deputy_state last;
 	bool came_home;
 };
+
+/* it is a job and goes to a desktop */
+static int confine(struct program *p, uid_t uid, const char *const *paths, size_t n, struct err *e)
+{
+	struct confine_spec spec = { .paths = paths, .n_paths = n };
+	char home[CONFINE_PATH_MAX];
+	int r = confine_home(uid, home, sizeof(home), e);
+
+	spec.home = home[0] ? home : NULL;
+	return r < 0 ? r : deputy_confine(&p->deputy, &spec, e);
+}
 
 /* ---- for comosixd ---- */
 
@@ -232,6 +250,12 @@ static int begin(struct program *p, const uint8_t *key)
 		return 1;
 	}
 	p->running = true;
+	if (p->start->job && !strcmp(p->start->peer_role, "desktop") &&
+	    confine(p, p->start->uid, (const char *const *)p->start->paths, p->start->n_paths, &e) <
+		    0) {
+		control_end(p->control, 5, CMX__HALF_FATE__FATE_STAYED, e.text);
+		return 1;
+	}
 	return 0;
 }
 
@@ -356,6 +380,8 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 		(void)close(pair[0]);
 	p->running = !r;
 	explicit_bzero(key, sizeof(key));
+	if (!r && p->job)
+		r = confine(p, st.uid[0], p->paths, p->n_paths, e);
 	return r;
 }
 
@@ -379,13 +405,12 @@ static bool by_comosixd(void)
 }
 
 /* Return: -1 go on, with *ret_pid 0 for comosixd; else the exit status */
-static int read_options(int argc, char **argv, uint64_t *ret_pid)
+static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_pid)
 {
 	static const struct option options[] = {
-		{ "local", required_argument, NULL, 'l' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ 0 },
+		{ "local", required_argument, NULL, 'l' }, { "job", no_argument, NULL, 'j' },
+		{ "path", required_argument, NULL, 'p' },  { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },	   { 0 },
 	};
 	int c;
 
@@ -397,6 +422,16 @@ static int read_options(int argc, char **argv, uint64_t *ret_pid)
 					      optarg);
 				return 2;
 			}
+			break;
+		case 'j':
+			p->job = true;
+			break;
+		case 'p':
+			if (p->n_paths == CONFINE_PATHS_MAX) {
+				(void)fprintf(stderr, "comosix-deputy: too many --path\n");
+				return 2;
+			}
+			p->paths[p->n_paths++] = optarg;
 			break;
 		case 'h':
 			(void)fputs(usage, stdout);
@@ -421,7 +456,7 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	struct ev_ref ref;
 	uint64_t pid = 0;
-	int r = read_options(argc, argv, &pid);
+	int r = read_options(argc, argv, &p, &pid);
 
 	if (r >= 0)
 		return r;

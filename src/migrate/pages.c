@@ -61,7 +61,8 @@ static bool is_skipped(const struct image_mapping *v)
 /* a mapping whose pages are all to be sent, there or not */
 static bool is_whole(const struct pages_reader *p, const struct image_mapping *v)
 {
-	return p->home && (v->flags & IMAGE_MAP_FILE);
+	/* of shared memory pagemap says only what this process has touched lately */
+	return (v->flags & IMAGE_MAP_SHARED) || (p->home && (v->flags & IMAGE_MAP_FILE));
 }
 
 /* Return: how many runs of the mapping come next, 0 none, -errno */

@@ -321,6 +321,7 @@ static int halt_thread(struct stub_thread *t)
 int stub_halt(struct stub *s, struct err *e)
 {
 	s->running = false;
+	s->batch.code_written = false; /* it may have been written over since */
 	for (size_t i = 0; i < s->n;)
 		if (s->threads[i]->ending)
 			await_end(s->threads[i]); /* another one is in its place now */

@@ -117,6 +117,9 @@ void stub_deliver(struct stub *s, int signo);
 /** stub_reap() - To be called at SIGCHLD: deals with all stops there are */
 void stub_reap(struct stub *s);
 
+/** stub_is_idle() - Is no call under way, no thread about to be born? */
+bool stub_is_idle(const struct stub *s);
+
 /** stub_halt() - Stop all threads and keep them so, for the rebuilding */
 int stub_halt(struct stub *s, struct err *e) MUST_CHECK;
 
