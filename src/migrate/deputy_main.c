@@ -377,7 +377,8 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	if (!r)
 		r = tell_guest(control, &st, pid, key, e);
 	if (!r)
-		r = deputy_start(&p->deputy, p->loop, pair[0], key, pid, LEASE_MS, &local_ops, p, e);
+		r = deputy_start(&p->deputy, p->loop, pair[0], key, pid, LEASE_MS, &local_ops, p,
+				 e);
 	else
 		(void)close(pair[0]);
 	p->running = !r;

@@ -53,6 +53,7 @@ static void on_sweep(void *owner)
 	j->sweep = (struct ev_ref){ 0 };
 	cgroup_sweep(JOB_GROUP);
 	cgroup_sweep(STAY_GROUP);
+	cgroup_sweep(GUEST_GROUP); /* of guests that took a moment longer to end than their agent */
 	forget_paths(j);
 	(void)!loop_add_timer(j->node->loop, loop_now(j->node->loop) + SWEEP_MS, on_sweep, j,
 			      &j->sweep);

@@ -16,8 +16,9 @@
 
 #define PROCESS_COMMAND_MAX 64
 #define PROCESS_GROUP_MAX   48
-#define JOB_GROUP	    "comosix-job-"  /* cgroup of a job: comosix-job-UID-N */
-#define STAY_GROUP	    "comosix-stay-" /* of one that may not move: mosrun -l */
+#define JOB_GROUP	    "comosix-job-"   /* cgroup of a job: comosix-job-UID-N */
+#define GUEST_GROUP	    "comosix-guest-" /* of a guest here: comosix-guest-SLOT */
+#define STAY_GROUP	    "comosix-stay-"  /* of one that may not move: mosrun -l */
 
 enum process_job {
 	PROCESS_NO_JOB,
