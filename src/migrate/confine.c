@@ -157,7 +157,7 @@ static int allow_cwd(const struct confine *c, struct err *e)
 
 /* ------------------------------------------------------------------ injected */
 
-static int is_confined(struct stub *s, struct err *e)
+int confine_is_ours(struct stub *s, struct err *e)
 {
 	int r;
 
@@ -273,7 +273,7 @@ static int set_filter(const struct confine *c, struct stub *s, int ruleset, stru
 
 int confine_enter(struct confine *c, struct stub *s, struct err *e)
 {
-	int r = is_confined(s, e), fd;
+	int r = confine_is_ours(s, e), fd;
 
 	if (r)
 		return r < 0 ? r : 0;

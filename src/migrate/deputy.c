@@ -10,6 +10,7 @@
 #include "migrate/clock.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "tracee/maps.h"
 
 void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us)
 {
@@ -97,6 +98,20 @@ static void go_on_sending(struct deputy *d)
 	deputy_enter(d, DEPUTY_BUILDING, 0);
 }
 
+/* a filter that is not the wall of an earlier move would be lost at the host */
+static int check_filter(struct deputy *d, struct err *e)
+{
+	struct proc_stat st;
+	int r = proc_stat_read(d->pid, &st, e);
+
+	if (r < 0 || !st.seccomp)
+		return r;
+	r = confine_is_ours(&d->stub, e);
+	if (r)
+		return r < 0 ? r : 0;
+	return err_set(e, -EPERM, "it has restricted its own system calls (seccomp)");
+}
+
 static int capture(struct deputy *d, struct err *e)
 {
 	int r;
@@ -105,6 +120,8 @@ static int capture(struct deputy *d, struct err *e)
 	r = stub_seize(&d->stub, d->pid, e);
 	if (!r)
 		r = stub_prepare(&d->stub, e);
+	if (!r)
+		r = check_filter(d, e);
 	if (!r)
 		r = image_check(&d->stub.before, e);
 	if (!r) {
