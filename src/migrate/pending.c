@@ -8,7 +8,6 @@
 #include <sys/syscall.h>
 
 #define AT_ONCE	    32
-#define PENDING_MAX 65536 /* more than RLIMIT_SIGPENDING commonly allows */
 
 static int read_some(pid_t tid, bool shared, uint64_t from, siginfo_t *to)
 {

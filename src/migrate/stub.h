@@ -85,6 +85,14 @@ int stub_seize(struct stub *s, pid_t pid, struct err *e) MUST_CHECK;
 /** stub_prepare() - Map the region, make the sockets, read the image into s->before */
 int stub_prepare(struct stub *s, struct err *e) MUST_CHECK;
 
+/**
+ * stub_enter() - Set all threads to the beginning of their parasites, stopped as they are
+ *
+ * Whoever lets them go now ends the process: without an agent a parasite kills it. Undone by
+ * stub_release().
+ */
+int stub_enter(struct stub *s, struct err *e) MUST_CHECK;
+
 /** stub_start() - The point of no return is passed: the threads become parasites */
 int stub_start(struct stub *s, struct err *e) MUST_CHECK;
 
@@ -108,6 +116,9 @@ void stub_deliver(struct stub *s, int signo);
 
 /** stub_reap() - To be called at SIGCHLD: deals with all stops there are */
 void stub_reap(struct stub *s);
+
+/** stub_is_idle() - Is no call under way, no thread about to be born? */
+bool stub_is_idle(const struct stub *s);
 
 /** stub_halt() - Stop all threads and keep them so, for the rebuilding */
 int stub_halt(struct stub *s, struct err *e) MUST_CHECK;

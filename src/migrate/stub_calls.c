@@ -137,6 +137,14 @@ void stub_cancel(struct stub *s, pid_t tid)
 	told_later(tracee_interrupt(tid));
 }
 
+bool stub_is_idle(const struct stub *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->threads[i]->calling || s->threads[i]->cloning || !s->threads[i]->tid)
+			return false;
+	return true;
+}
+
 /* ----------------------------------------------------------------- threads */
 
 static void clone_failed(struct stub *s, pid_t caller, struct stub_thread *t, int r)
@@ -231,11 +239,31 @@ static void interrupted(struct stub_thread *t)
 		t->cancel = false;
 }
 
+/* the parasite makes no such mistakes: somebody has written over it */
+static bool is_broken(const struct tracee_stop *stop)
+{
+	switch (stop->signo) {
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGILL:
+	case SIGFPE:
+	case SIGTRAP:
+	case SIGSYS:
+		return stop->info.si_code > 0; /* the kernel says so, not a sender */
+	default:
+		return false;
+	}
+}
+
 static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee_stop *stop)
 {
 	if (s->letting == stop->signo) {
 		s->letting = 0;
 		go_on(t, stop->signo);
+		return;
+	}
+	if (is_broken(stop)) {
+		(void)kill(s->pid, SIGKILL); /* told by its end */
 		return;
 	}
 	interrupted(t);
