@@ -97,6 +97,9 @@ int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err
 void deputy_recall(struct deputy *d);
 void deputy_done(struct deputy *d);
 
+/** deputy_take_frame() - What the host says, judged by the state; -errno: it lies */
+int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+
 /* deputy_away.c: frames of the guest while it is away, and the stub's words for it */
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 int deputy_take_cancel(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
