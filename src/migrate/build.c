@@ -202,13 +202,18 @@ static const struct {
 	{ IMAGE_MAP_NOHUGEPAGE, MADV_NOHUGEPAGE },
 };
 
-/* everything is private memory here; what is behind it at home is the stub's */
+/*
+ * There are no files here: what is behind a mapping at home is the stub's. Shared memory that can be
+ * written is shared memory here as well, so that madvise(2) and the like do what they do at home.
+ */
 static int add_mapping(struct build *b, const struct image_mapping *v)
 {
 	uint64_t len = v->end - v->start;
-	uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+	bool shared = (v->flags & IMAGE_MAP_SHARED) && (v->prot & PROT_WRITE);
+	uint64_t flags = MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
 	int r;
 
+	flags |= shared ? MAP_SHARED : MAP_PRIVATE;
 	if (v->flags & IMAGE_MAP_GROWSDOWN)
 		flags |= MAP_GROWSDOWN;
 	r = batch_add(&b->batch, SYS_mmap, v->start, len, v->prot, flags, (uint64_t)-1, 0);

@@ -28,8 +28,6 @@
 #include "migrate/pending.h"
 #include "migrate/stub.h"
 
-#define DEPUTY_LEASE_MS 30000 /* without a word of the guest's it is gone */
-
 enum deputy_state {
 	DEPUTY_CONNECTING,
 	DEPUTY_SENDING,
@@ -47,6 +45,8 @@ struct deputy_ops {
 	void (*state)(void *owner, enum deputy_state s, uint64_t freeze_us);
 	/* the end: status as of our commands; the process runs here again, or has ended */
 	void (*over)(void *owner, int status, const char *why);
+	/* the stream was cut; true: deputy_transport() may follow. NULL: it never does */
+	bool (*cut)(void *owner, const struct err *why);
 };
 
 struct deputy {
@@ -68,6 +68,7 @@ struct deputy {
 	size_t n_pending;
 	uint64_t signals_sent;
 	uint64_t froze_us;
+	uint32_t lease_ms;
 	struct ev_ref lease_ref, child_ref;
 	uint64_t bytes_out, bytes_back;
 };
@@ -77,11 +78,16 @@ struct deputy {
  * @fd:		Bare stream to the guest's agent; owned by the deputy from now on
  * @key:	CHANNEL_KEY bytes
  * @pid:	Found movable by preflight
+ * @lease_ms:	lease.h
  *
  * Return: 0 or -errno: nothing was done then
  */
 int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, pid_t pid,
-		 const struct deputy_ops *ops, void *owner, struct err *e) MUST_CHECK;
+		 uint32_t lease_ms, const struct deputy_ops *ops, void *owner,
+		 struct err *e) MUST_CHECK;
+
+/** deputy_transport() - Another stream to the guest; fd is the deputy's after success */
+int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e) MUST_CHECK;
 
 /**
  * deputy_confine() - The process is a job and goes to a desktop: it is confined before it goes
@@ -99,6 +105,9 @@ void deputy_done(struct deputy *d);
 
 /** deputy_take_frame() - What the host says, judged by the state; -errno: it lies */
 int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** deputy_drop() - Nothing more will come: undo before RUN, after it the process is lost */
+void deputy_drop(struct deputy *d, const char *why);
 
 /* deputy_away.c: frames of the guest while it is away, and the stub's words for it */
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;

@@ -23,7 +23,9 @@
 #include "migrate/box.h"
 #include "migrate/control.h"
 #include "migrate/deputy.h"
+#include "migrate/lease.h"
 #include "migrate/preflight.h"
+#include "migrate/rights.h"
 #include "migrate/sharing.h"
 #include "os/fd.h"
 #include "os/rand.h"
@@ -138,7 +140,18 @@ static void on_over(void *owner, int status, const char *why)
 	loop_stop(p->loop, 0);
 }
 
-static const struct deputy_ops daemon_ops = { .state = on_state, .over = on_over };
+static bool on_cut(void *owner, const struct err *why)
+{
+	struct program *p = owner;
+
+	if (!control_open(p->control))
+		return false;
+	log_warn("the stream to the host was cut: %s; the lease runs", why->text);
+	control_want_transport(p->control);
+	return true;
+}
+
+static const struct deputy_ops daemon_ops = { .state = on_state, .over = on_over, .cut = on_cut };
 
 static void on_home(void *owner)
 {
@@ -150,14 +163,31 @@ static void on_home(void *owner)
 /* the stream is void: what its end does is right, before RUN and after */
 static void on_drop(void *owner, const char *text)
 {
+	struct program *p = owner;
 	char quoted[256];
 
-	(void)owner;
-	log_warn("comosixd: %s", log_quote(text, quoted, sizeof(quoted)));
-	(void)shutdown(HALF_FD_STREAM, SHUT_RDWR); /* it may have ended by itself */
+	(void)log_quote(text, quoted, sizeof(quoted));
+	log_warn("comosixd: %s", quoted);
+	if (p->running)
+		deputy_drop(&p->deputy, quoted);
 }
 
-static const struct control_ops control_ops = { .home = on_home, .drop = on_drop };
+static void on_transport(void *owner, const uint8_t *key, int fd)
+{
+	struct program *p = owner;
+	struct err e = { 0 };
+
+	if (p->running && deputy_transport(&p->deputy, fd, key, &e) == 0)
+		return;
+	(void)close(fd);
+	log_warn("%s", e.code ? e.text : "a stream for a move that has not begun");
+}
+
+static const struct control_ops control_ops = {
+	.home = on_home,
+	.transport = on_transport,
+	.drop = on_drop,
+};
 
 /* Return: 0 it may move; else the exit status that fits */
 static int look(struct program *p, struct buf *why)
@@ -216,7 +246,7 @@ static int begin(struct program *p, const uint8_t *key)
 	p->bytes_all = resident_bytes((pid_t)p->start->pid);
 	control_state(p->control, CMX__HALF_STAGE__STAGE_CONNECT, 0, p->bytes_all, 0);
 	if (deputy_start(&p->deputy, p->loop, HALF_FD_STREAM, key, (pid_t)p->start->pid,
-			 &daemon_ops, p, &e) < 0) {
+			 p->start->lease_ms, &daemon_ops, p, &e) < 0) {
 		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, e.text);
 		return 1;
 	}
@@ -225,6 +255,10 @@ static int begin(struct program *p, const uint8_t *key)
 	    confine(p, p->start->uid, (const char *const *)p->start->paths, p->start->n_paths, &e) <
 		    0) {
 		control_end(p->control, 5, CMX__HALF_FATE__FATE_STAYED, e.text);
+		return 1;
+	}
+	if (rights_shed(p->start->uid, p->start->gid, &e) < 0) {
+		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, e.text);
 		return 1;
 	}
 	return 0;
@@ -288,7 +322,7 @@ static int tell_guest(int control, const struct proc_stat *st, pid_t pid, uint8_
 	s.pid = (uint32_t)pid;
 	s.uid = st->uid[0];
 	s.gid = st->gid[0];
-	s.lease_ms = DEPUTY_LEASE_MS;
+	s.lease_ms = LEASE_MS;
 	s.slot = (uint32_t)getpid() % GUEST_BOX_SLOTS_MAX;
 	m.body_case = CMX__HALF__BODY_START;
 	m.start = &s;
@@ -346,13 +380,15 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	if (!r)
 		r = tell_guest(control, &st, pid, key, e);
 	if (!r)
-		r = deputy_start(&p->deputy, p->loop, pair[0], key, pid, &local_ops, p, e);
+		r = deputy_start(&p->deputy, p->loop, pair[0], key, pid, LEASE_MS, &local_ops, p, e);
 	else
 		(void)close(pair[0]);
 	p->running = !r;
 	explicit_bzero(key, sizeof(key));
 	if (!r && p->job)
 		r = confine(p, st.uid[0], p->paths, p->n_paths, e);
+	if (!r)
+		r = rights_shed(st.uid[0], st.gid[0], e);
 	return r;
 }
 

@@ -171,6 +171,20 @@ static void on_room(void *owner)
 	guest_on_room(owner);
 }
 
+/* from BUILT on home may have said RUN, and may say it again; before, it undoes the move */
+static bool on_cut(void *owner, const struct err *why)
+{
+	const struct guest *g = owner;
+
+	(void)why;
+	return g->state >= GUEST_WAITING;
+}
+
+static void on_heard(void *owner)
+{
+	guest_heard(owner);
+}
+
 static void on_broken(void *owner, const struct err *why)
 {
 	struct guest *g = owner;
@@ -185,5 +199,7 @@ static void on_broken(void *owner, const struct err *why)
 const struct channel_ops guest_channel_ops = {
 	.frame = on_frame,
 	.room = on_room,
+	.cut = on_cut,
+	.heard = on_heard,
 	.broken = on_broken,
 };

@@ -25,8 +25,11 @@
 	(CLONE_PIDFD | CLONE_VFORK | CLONE_PARENT | CLONE_UNTRACED | CLONE_NEWNS | CLONE_NEWUTS |  \
 	 CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_IO)
 
+/* an interrupt is lost when the thread stops for something else first (tracee/stop.c): once more */
 static void go_on(struct guest_thread *t)
 {
+	if (t->guest->state == GUEST_FREEZING)
+		told_later(tracee_interrupt(t->tid));
 	told_later(tracee_cont(t->tid, 0));
 }
 
@@ -196,8 +199,6 @@ static void on_birth(struct guest_thread *t)
 	if (tracee_set_regs(t->tid, &regs) < 0)
 		return;
 	t->state = THREAD_RUNNING;
-	if (t->guest->state == GUEST_FREEZING)
-		told_later(tracee_interrupt(t->tid));
 	go_on(t);
 }
 
@@ -214,8 +215,6 @@ static void on_borne(struct guest_thread *t)
 		return;
 	t->state = THREAD_RUNNING;
 	t->born = 0;
-	if (t->guest->state == GUEST_FREEZING && tracee_interrupt(t->tid) < 0)
-		return;
 	go_on(t);
 }
 
@@ -240,6 +239,31 @@ static void on_gone(struct guest *g, pid_t tid, uint32_t status)
 		guest_frozen(g);
 }
 
+static void on_wait(struct guest_thread *t)
+{
+	if (tracee_read(t->guest->build.pid, t->regs.rdi, &t->awaited, sizeof(t->awaited)) < 0)
+		t->awaited = 0; /* the call will say so */
+	told_later(tracee_syscall_cont(t->tid, 0));
+}
+
+/* sigtimedwait(2) has taken a signal itself: what belongs to it is put into its place here */
+static void on_waited(struct guest_thread *t)
+{
+	struct user_regs_struct regs;
+	siginfo_t info;
+
+	t->nr = 0;
+	t->awaited = 0;
+	if (tracee_get_regs(t->tid, &regs) < 0)
+		return;
+	if ((int64_t)regs.rax > 0 && regs.rsi &&
+	    tracee_read(t->guest->build.pid, regs.rsi, &info, sizeof(info)) == 0) {
+		guest_restore_info(t->guest, t->tid, &info);
+		told_later(tracee_write(t->guest->build.pid, regs.rsi, &info, sizeof(info)));
+	}
+	go_on(t);
+}
+
 static void on_seccomp(struct guest_thread *t)
 {
 	if (tracee_get_regs(t->tid, &t->regs) < 0)
@@ -249,6 +273,8 @@ static void on_seccomp(struct guest_thread *t)
 		on_clone_call(t);
 	else if (t->nr == SYS_mmap && t->guest->state == GUEST_RUNNING)
 		guest_map_file(t);
+	else if (t->nr == SYS_rt_sigtimedwait && t->guest->state == GUEST_RUNNING)
+		on_wait(t);
 	else
 		guest_turn_back(t);
 }
@@ -261,7 +287,8 @@ static void on_group_stop(struct guest_thread *t, int signo)
 	if (!g->stopped)
 		guest_send(g, MOVE_STOPPED, &payload, sizeof(payload), NULL, 0);
 	g->stopped = true;
-	told_later(tracee_listen(t->tid));
+	if (!guest_hold(t, HOLD_GROUP))
+		told_later(tracee_listen(t->tid));
 }
 
 static void on_interrupt(struct guest_thread *t)
@@ -272,7 +299,8 @@ static void on_interrupt(struct guest_thread *t)
 		guest_frozen(t->guest);
 		return;
 	}
-	go_on(t);
+	if (!guest_hold(t, HOLD_INTERRUPT))
+		go_on(t);
 }
 
 static void on_stop(struct guest *g, const struct tracee_stop *stop)
@@ -307,6 +335,8 @@ static void on_stop(struct guest *g, const struct tracee_stop *stop)
 		on_interrupt(t);
 		return;
 	case TRACEE_TRAP: /* a breakpoint of the program's own: it has asked for this signal */
+		if (g->state == GUEST_FREEZING)
+			told_later(tracee_interrupt(t->tid));
 		told_later(tracee_cont(t->tid, SIGTRAP));
 		return;
 	case TRACEE_SYSCALL:
@@ -314,6 +344,8 @@ static void on_stop(struct guest *g, const struct tracee_stop *stop)
 			on_borne(t);
 		else if (t->state == THREAD_MAPPING)
 			guest_map_stopped(t);
+		else if (t->nr == SYS_rt_sigtimedwait)
+			on_waited(t);
 		else
 			go_on(t);
 		return;
@@ -336,4 +368,5 @@ void guest_on_child(void *owner, int signo)
 	while (g->state >= GUEST_RUNNING && g->state <= GUEST_FREEZING &&
 	       tracee_wait(-1, false, &stop) == 1)
 		on_stop(g, &stop);
+	guest_hold_running(g);
 }

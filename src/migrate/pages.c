@@ -61,7 +61,8 @@ static bool is_skipped(const struct image_mapping *v)
 /* a mapping whose pages are all to be sent, there or not */
 static bool is_whole(const struct pages_reader *p, const struct image_mapping *v)
 {
-	return p->home && (v->flags & IMAGE_MAP_FILE);
+	/* of shared memory pagemap says only what this process has touched lately */
+	return (v->flags & IMAGE_MAP_SHARED) || (p->home && (v->flags & IMAGE_MAP_FILE));
 }
 
 /* Return: how many runs of the mapping come next, 0 none, -errno */
@@ -168,6 +169,18 @@ static int send_part(struct pages_reader *p, struct channel *c, struct page_run 
 	return r;
 }
 
+/*
+ * A process that was killed has no memory any more: its pages look like ones that never were, and
+ * reading gives nothing, not even an error. Once so, it stays so: asked at the end, it holds for all
+ */
+static bool was_killed(const struct pages_reader *p)
+{
+	uint8_t byte;
+
+	return p->image->n_mappings &&
+	       pread(p->mem, &byte, 1, (off_t)p->image->mappings[0].start) == 0;
+}
+
 /* Return: 1 all was sent, 0 there is more, -errno */
 static int send_next(struct pages_reader *p, struct channel *c, struct err *e)
 {
@@ -188,6 +201,8 @@ static int send_next(struct pages_reader *p, struct channel *c, struct err *e)
 	r = next_runs(p, e);
 	if (r)
 		return r < 0 ? r : 0;
+	if (was_killed(p))
+		return err_set(e, -ESRCH, "it was killed while its pages were read");
 	r = send_run(p, c, 0, NULL, 0, PAGES_BYTES);
 	return r < 0 ? r : 1;
 }

@@ -76,11 +76,10 @@ static int map_region(struct stub *s, struct err *e)
 {
 	const uint64_t map[6] = { 0,
 				  REGION_BYTES,
-				  PROT_READ | PROT_WRITE,
+				  PROT_READ | PROT_WRITE | PROT_EXEC,
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 				  (uint64_t)-1,
 				  0 };
-	uint64_t usable[6] = { 0, REGION_SLOTS, PROT_READ | PROT_WRITE | PROT_EXEC };
 	const void *code;
 	int64_t result;
 	size_t n;
@@ -91,15 +90,17 @@ static int map_region(struct stub *s, struct err *e)
 	if (r < 0)
 		return err_set(e, r, "map our region into it: %s", strerror(-r));
 	s->region = (uint64_t)result;
-	usable[0] = s->region;
-	r = inject(s, SYS_mprotect, usable, &result);
 	code = parasite_code(&n);
-	if (!r)
-		r = tracee_write(s->pid, s->region, code, n);
+	r = tracee_write(s->pid, s->region, code, n);
 	if (r < 0)
 		return err_set(e, r, "put our code into it: %s", strerror(-r));
 	batch_init(&s->batch, s->pid, s->region + REGION_BATCH, REGION_BATCH_BYTES);
-	return 0;
+	batch_heal(&s->batch);
+	/* what the guest sends is no code */
+	r = batch_add(&s->batch, SYS_mprotect, region_slot(s->region, 0),
+		      REGION_BYTES - REGION_SLOTS, PROT_READ | PROT_WRITE, 0, 0, 0);
+	return r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r)) :
+		       set_state_run(&s->batch, s->pid, "protect our region in it", e);
 }
 
 static void unmap_region(struct stub *s)
@@ -266,17 +267,21 @@ void stub_done(struct stub *s)
 
 /* ------------------------------------------------------------------- start */
 
+int stub_enter(struct stub *s, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < s->n; i++)
+		r = stub_thread_enter(s->threads[i]);
+	return r < 0 ? err_set(e, r, "set its threads to work: %s", strerror(-r)) : 0;
+}
+
 int stub_start(struct stub *s, struct err *e)
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && i < s->n; i++) {
-		struct stub_thread *t = s->threads[i];
-
-		r = stub_thread_enter(t);
-		if (!r)
-			r = tracee_set_sigmask(t->tid, 0);
-	}
+	for (size_t i = 0; !r && i < s->n; i++)
+		r = tracee_set_sigmask(s->threads[i]->tid, 0);
 	if (r < 0)
 		return err_set(e, r, "set its threads to work: %s", strerror(-r));
 	s->running = true;

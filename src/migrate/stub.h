@@ -85,6 +85,14 @@ int stub_seize(struct stub *s, pid_t pid, struct err *e) MUST_CHECK;
 /** stub_prepare() - Map the region, make the sockets, read the image into s->before */
 int stub_prepare(struct stub *s, struct err *e) MUST_CHECK;
 
+/**
+ * stub_enter() - Set all threads to the beginning of their parasites, stopped as they are
+ *
+ * Whoever lets them go now ends the process: without an agent a parasite kills it. Undone by
+ * stub_release().
+ */
+int stub_enter(struct stub *s, struct err *e) MUST_CHECK;
+
 /** stub_start() - The point of no return is passed: the threads become parasites */
 int stub_start(struct stub *s, struct err *e) MUST_CHECK;
 

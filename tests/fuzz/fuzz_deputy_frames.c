@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "migrate/deputy.h"
+#include "migrate/lease.h"
 #include "migrate/stub_thread.h"
 #include "tests/fuzz/frames.h"
 
@@ -44,7 +45,7 @@ static void start(struct deputy *d, struct loop *l, struct seen *seen, int ends[
 
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
-	MUST(deputy_start(d, l, ends[0], key, NOBODY, &ops, seen, &e) == 0);
+	MUST(deputy_start(d, l, ends[0], key, NOBODY, LEASE_MS, &ops, seen, &e) == 0);
 	t = stub_thread_new(&d->stub, NOBODY);
 	MUST(t);
 	t->sock = pair[0];

@@ -154,6 +154,25 @@ class Hostile(unittest.TestCase):
         agent_root = boxed[last - 1][0] + "/root/proc"
         self.assertLessEqual(len([p for p in os.listdir(agent_root) if p.isdigit()]), 2)
 
+    def test_deputy(self):
+        """The deputy has kept little of root, and nobody of its user's can touch it."""
+        g = Guest()
+        with open("/proc/%d/status" % g.deputy.pid) as f:
+            text = f.read()
+        real, effective, saved, files = (int(u) for u in re.search(r"^Uid:(.*)", text, re.M)[1].split())
+        self.assertEqual((effective, files), (UID, UID))
+        self.assertEqual(real, saved)
+        self.assertGreaterEqual(real, BOX_UIDS.stop)
+        self.assertEqual(int(re.search(r"^CapEff:\t(\w+)", text, re.M)[1], 16), 1 << 19 | 1 << 5)
+        self.assertEqual(int(re.search(r"^CapBnd:\t(\w+)", text, re.M)[1], 16), 0)
+        self.assertIn("NoNewPrivs:\t1\n", text)
+        for call in ((62, g.deputy.pid, 0), (62, g.deputy.pid, 9), (101, 0x4206, g.deputy.pid)):
+            self.assertLess(g.do("call", *call), 0)
+        user = subprocess.run(["/usr/bin/setpriv", "--reuid=%d" % UID, "--regid=%d" % UID, "--clear-groups",
+                               "/bin/sh", "-c", "kill -9 %d" % g.deputy.pid], stderr=subprocess.PIPE)
+        self.assertNotEqual(user.returncode, 0)
+        self.assertIsNone(g.deputy.poll())
+
     def test_what_must_work(self):
         """Lest all the rest hold for a wrong reason."""
         g = Guest()
