@@ -238,10 +238,8 @@ static const struct {
 	{ MOVE_DONE, DEPUTY_RETURNING, DEPUTY_RETURNING, deputy_take_done },
 };
 
-static int on_frame(void *owner, const struct move_frame *f, struct err *e)
+int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	struct deputy *d = owner;
-
 	if (d->state == DEPUTY_OVER)
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
@@ -249,6 +247,11 @@ static int on_frame(void *owner, const struct move_frame *f, struct err *e)
 		    d->state <= frames[i].to)
 			return frames[i].take(d, f, e);
 	return err_set(e, -EPROTO, "%s cannot come now", move_name(f->type));
+}
+
+static int on_frame(void *owner, const struct move_frame *f, struct err *e)
+{
+	return deputy_take_frame(owner, f, e);
 }
 
 static void on_room(void *owner)

@@ -103,6 +103,8 @@ int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err
 void deputy_recall(struct deputy *d);
 void deputy_done(struct deputy *d);
 
+/** deputy_take_frame() - What the host says, judged by the state; -errno: it lies */
+int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 
 /** deputy_drop() - Nothing more will come: undo before RUN, after it the process is lost */
 void deputy_drop(struct deputy *d, const char *why);

@@ -25,6 +25,7 @@
 #include "migrate/deputy.h"
 #include "migrate/lease.h"
 #include "migrate/preflight.h"
+#include "migrate/rights.h"
 #include "migrate/sharing.h"
 #include "os/fd.h"
 #include "os/rand.h"
@@ -258,6 +259,10 @@ static int begin(struct program *p, const uint8_t *key)
 		control_end(p->control, 5, CMX__HALF_FATE__FATE_STAYED, e.text);
 		return 1;
 	}
+	if (rights_shed(p->start->uid, p->start->gid, &e) < 0) {
+		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, e.text);
+		return 1;
+	}
 	return 0;
 }
 
@@ -385,6 +390,8 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	explicit_bzero(key, sizeof(key));
 	if (!r && p->job)
 		r = confine(p, st.uid[0], p->paths, p->n_paths, e);
+	if (!r)
+		r = rights_shed(st.uid[0], st.gid[0], e);
 	return r;
 }
 
