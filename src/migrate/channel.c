@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* channel.c - the stream between deputy and guest: TLS around a move_link, and what becomes of both
- * when it breaks */
+/* channel.c - TLS around a move_link, and what becomes of both when the transport breaks */
 #include "migrate/channel.h"
 
 #include <errno.h>
