@@ -174,7 +174,7 @@ static void deliver(struct channel *c)
 	bool had_room = move_room(&c->link, MOVE_PAYLOAD_MAX);
 	struct err e = { 0 };
 	struct move_frame f;
-	int r;
+	int r = 0;
 
 	while (!c->dead && (r = move_take(&c->link, &f, &e)) > 0) {
 		if (f.type == MOVE_BEAT)
