@@ -155,6 +155,9 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	r = stub_enter(&d->stub, e);
 	if (r < 0)
 		return r;
+	r = stub_tell_pending(&d->stub, e);
+	if (r < 0)
+		return r;
 	/* POINT OF NO RETURN. No thread here can execute the program any more, even if we die now */
 	r = channel_send(d->channel, MOVE_RUN, NULL, 0, NULL, 0);
 	if (r < 0)

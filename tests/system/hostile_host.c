@@ -19,6 +19,7 @@
 #include "log/log.h"
 #include "migrate/deputy.h"
 #include "migrate/lease.h"
+#include "migrate/lease.h"
 #include "os/fd.h"
 
 static int test_fd;
