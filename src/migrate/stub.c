@@ -268,6 +268,8 @@ void stub_done(struct stub *s)
 	while (s->n)
 		stub_thread_free(s->threads[--s->n]);
 	batch_done(&s->batch);
+	if (s->loop)
+		loop_remove(s->loop, &s->retry_ref);
 	free(s->told);
 	s->told = NULL;
 	s->n_told = 0;

@@ -74,6 +74,7 @@ struct stub {
 	uint64_t kept;	/* signals that stay blocked: a signalfd of the program takes them */
 	struct pending *told; /* were pending when it left: told already, and dropped when they come */
 	size_t n_told;
+	struct ev_ref retry_ref;
 	int letting;	/* signal that is to be delivered as if it came natively; 0: none */
 	struct batch batch;
 	int stale[2 * IMAGE_THREADS_MAX]; /* descriptors of ours there whose thread has ended */

@@ -15,6 +15,7 @@
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
 
+#define RETRY_MS   1 /* until a call that is to be cancelled has begun */
 #define ANSWER_MAX (sizeof(uint32_t) + CALL_BYTES_MAX)
 
 /* ----------------------------------------------------------------- answers */
@@ -229,17 +230,31 @@ static void go_on(struct stub_thread *t, int signo)
 	told_later(tracee_cont(t->tid, signo));
 }
 
-/* let the loop hear that its call was interrupted; and try again when it was not yet in it */
+static void on_retry(void *owner)
+{
+	struct stub *s = owner;
+
+	s->retry_ref = (struct ev_ref){ 0 };
+	for (size_t i = 0; i < s->n; i++)
+		if (s->threads[i]->cancel)
+			told_later(tracee_interrupt(s->threads[i]->tid));
+}
+
+/*
+ * Let the loop hear that its call was interrupted. It may not have come to it yet; then again in a
+ * moment, for an interrupt that waits when a thread goes on stops it before its next instruction.
+ */
 static void interrupted(struct stub_thread *t)
 {
+	struct stub *s = t->stub;
 	enum stub_call_state state;
 
 	if (stub_thread_interrupted(t, &state) < 0 || !t->cancel)
 		return;
-	if (state == STUB_CALL_BEFORE)
-		told_later(tracee_interrupt(t->tid));
-	else
-		t->cancel = false;
+	t->cancel = state == STUB_CALL_BEFORE;
+	if (t->cancel && !s->retry_ref.gen)
+		told_later(loop_add_timer(s->loop, loop_now(s->loop) + RETRY_MS, on_retry, s,
+					  &s->retry_ref));
 }
 
 /* the parasite makes no such mistakes: somebody has written over it */
