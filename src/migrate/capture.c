@@ -20,6 +20,9 @@
 #define ACTION_BYTES	32 /* kernel_sigaction of x86-64 */
 #define SIGSET_BYTES	8
 
+/* ignored when there is no handler, signal(7): SIGCHLD, SIGCONT, SIGURG, SIGWINCH */
+#define QUIET (1ULL << 16 | 1ULL << 17 | 1ULL << 22 | 1ULL << 27)
+
 /*
  * Calls that say EINTR and not "restart" when they are interrupted, signal or not (signal(7)). When
  * it was only us, the call is made again.
@@ -45,7 +48,8 @@ static int deliverable(pid_t tid, bool *ret)
 	int r = proc_stat_read(tid, &st, NULL);
 
 	if (!r)
-		*ret = ((st.pending | st.shared_pending) & ~st.blocked & ~st.ignored) != 0;
+		*ret = ((st.pending | st.shared_pending) & ~st.blocked & ~st.ignored &
+			(st.caught | ~QUIET)) != 0;
 	return r;
 }
 

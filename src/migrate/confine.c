@@ -158,7 +158,7 @@ static int allow_cwd(const struct confine *c, struct err *e)
 
 /* ------------------------------------------------------------------ injected */
 
-static int is_confined(struct stub *s, struct err *e)
+int confine_is_ours(struct stub *s, struct err *e)
 {
 	int r;
 
@@ -282,7 +282,7 @@ static void close_there(struct stub *s, int fd)
 
 int confine_enter(struct confine *c, struct stub *s, struct err *e)
 {
-	int r = is_confined(s, e), fd;
+	int r = confine_is_ours(s, e), fd;
 
 	if (r)
 		return r < 0 ? r : 0;

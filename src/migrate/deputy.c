@@ -11,6 +11,7 @@
 #include "migrate/clock.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "tracee/maps.h"
 
 /* for all that one frame makes us inject; a process that waits for a disk stops in that time */
 #define WATCH_S 10
@@ -101,6 +102,20 @@ static void go_on_sending(struct deputy *d)
 	deputy_enter(d, DEPUTY_BUILDING, 0);
 }
 
+/* a filter that is not the wall of an earlier move would be lost at the host */
+static int check_filter(struct deputy *d, struct err *e)
+{
+	struct proc_stat st;
+	int r = proc_stat_read(d->pid, &st, e);
+
+	if (r < 0 || !st.seccomp)
+		return r;
+	r = confine_is_ours(&d->stub, e);
+	if (r)
+		return r < 0 ? r : 0;
+	return err_set(e, -EPERM, "it has restricted its own system calls (seccomp)");
+}
+
 static int capture(struct deputy *d, struct err *e)
 {
 	int r;
@@ -109,6 +124,8 @@ static int capture(struct deputy *d, struct err *e)
 	r = stub_seize(&d->stub, d->pid, e);
 	if (!r)
 		r = stub_prepare(&d->stub, e);
+	if (!r)
+		r = check_filter(d, e);
 	if (!r)
 		r = image_check(&d->stub.before, e);
 	if (!r) {
@@ -157,6 +174,9 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 		return 0;
 	}
 	r = stub_enter(&d->stub, e);
+	if (r < 0)
+		return r;
+	r = stub_tell_pending(&d->stub, e);
 	if (r < 0)
 		return r;
 	/* POINT OF NO RETURN. No thread here can execute the program any more, even if we die now */

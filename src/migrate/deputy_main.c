@@ -208,6 +208,8 @@ static int look(struct program *p, struct buf *why)
 		(void)!buf_printf(why, "%s", e.text); /* without memory it is short of words */
 		return r == -ESRCH ? 4 : 1;
 	}
+	if (p->start->job && preflight_may_be_wall((pid_t)p->start->pid))
+		reasons &= ~PREFLIGHT_BIT(SECCOMP);
 	if (reasons)
 		(void)!preflight_sentences(reasons, why); /* the same */
 	return reasons ? 5 : 0;
@@ -380,7 +382,8 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	if (!r)
 		r = tell_guest(control, &st, pid, key, e);
 	if (!r)
-		r = deputy_start(&p->deputy, p->loop, pair[0], key, pid, LEASE_MS, &local_ops, p, e);
+		r = deputy_start(&p->deputy, p->loop, pair[0], key, pid, LEASE_MS, &local_ops, p,
+				 e);
 	else
 		(void)close(pair[0]);
 	p->running = !r;

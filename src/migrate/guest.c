@@ -150,7 +150,7 @@ static const struct {
 	{ MOVE_FAIL, GUEST_ARRIVING, GUEST_WAITING, take_fail },
 	{ MOVE_RUN, GUEST_WAITING, GUEST_WAITING, take_run },
 	{ MOVE_ANSWER, GUEST_RUNNING, GUEST_FREEZING, guest_take_answer },
-	{ MOVE_SIGNAL, GUEST_RUNNING, GUEST_LEFT, guest_take_signal },
+	{ MOVE_SIGNAL, GUEST_WAITING, GUEST_LEFT, guest_take_signal },
 	{ MOVE_CLONED, GUEST_RUNNING, GUEST_FREEZING, guest_take_cloned },
 	{ MOVE_RECALL, GUEST_RUNNING, GUEST_RUNNING, take_recall },
 };

@@ -93,6 +93,7 @@ struct guest_thread {
 	uint64_t rest_at;	      /* where that call's output goes */
 	int64_t rest_result;	      /* and what it gives when that is there */
 	bool cancelled;
+	bool signalled; /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
 	enum guest_hold hold;
 };

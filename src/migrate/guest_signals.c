@@ -99,6 +99,14 @@ static void cancel_calls(struct guest *g, pid_t tid, int signo)
 	}
 }
 
+/* a call that is being trapped at this moment would not hear it either: guest_calls.c */
+static void look_before_calls(struct guest *g, pid_t tid)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!tid || g->threads[i]->tid == tid)
+			g->threads[i]->signalled = true;
+}
+
 static int remember(struct guest *g, pid_t tid, const siginfo_t *info)
 {
 	struct guest_signal *s = malloc(sizeof(*s)), **end = &g->signals;
@@ -133,8 +141,10 @@ int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e
 		return err_set(e, -ENOMEM, "no memory for a signal");
 	r = p.tid ? syscall(SYS_tgkill, g->build.pid, p.tid, p.signo) :
 		    kill(g->build.pid, (int)p.signo);
-	if (r == 0)
+	if (r == 0) {
+		look_before_calls(g, (pid_t)p.tid);
 		cancel_calls(g, (pid_t)p.tid, (int)p.signo);
+	}
 	return 0;
 }
 

@@ -214,6 +214,11 @@ static void on_borne(struct guest_thread *t)
 	if (tracee_set_regs(t->tid, &regs) < 0)
 		return;
 	t->state = THREAD_RUNNING;
+	if ((int64_t)regs.rax < 0) { /* no thread here: then none at home */
+		const uint32_t payload = (uint32_t)t->born;
+
+		guest_send(t->guest, MOVE_GONE, &payload, sizeof(payload), NULL, 0);
+	}
 	t->born = 0;
 	go_on(t);
 }

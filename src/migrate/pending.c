@@ -38,6 +38,7 @@ int pending_read(pid_t tid, bool shared, struct pending **ret, size_t *ret_n, st
 		for (int i = 0; i < got; i++)
 			list[n++] = (struct pending){ .tid = shared ? 0 : tid, .info = infos[i] };
 	}
+	*ret = NULL;
 	if (got < 0) {
 		free(list);
 		return err_set(e, got, "read the signals of thread %d: %s", tid, strerror(-got));

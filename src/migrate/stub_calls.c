@@ -2,6 +2,7 @@
 /* stub_calls.c - a stub at work: requests in, answers, signals and stops out */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -169,6 +170,8 @@ static int prepare_clone(struct stub *s, struct stub_thread *caller, struct stub
 	if (r >= 0)
 		r = tracee_set_regs(caller->tid, &regs);
 	if (r >= 0)
+		r = stub_close_stale(s, caller->tid);
+	if (r >= 0)
 		r = stub_thread_connect(t, caller->tid, NULL);
 	if (r >= 0)
 		r = stub_thread_context(t);
@@ -255,6 +258,20 @@ static bool is_broken(const struct tracee_stop *stop)
 	}
 }
 
+/* it waited already when the process left: stub_tell_pending() */
+static bool was_told(struct stub *s, pid_t tid, const siginfo_t *info)
+{
+	for (size_t i = 0; i < s->n_told; i++) {
+		struct pending *p = &s->told[i];
+
+		if ((p->tid && p->tid != tid) || memcmp(&p->info, info, sizeof(*info)) != 0)
+			continue;
+		memmove(p, p + 1, (--s->n_told - i) * sizeof(*p));
+		return true;
+	}
+	return false;
+}
+
 static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee_stop *stop)
 {
 	if (s->letting == stop->signo) {
@@ -267,7 +284,8 @@ static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee
 		return;
 	}
 	interrupted(t);
-	s->ops->signal(s->owner, for_thread(stop, s->pid) ? t->tid : 0, &stop->info);
+	if (!was_told(s, t->tid, &stop->info))
+		s->ops->signal(s->owner, for_thread(stop, s->pid) ? t->tid : 0, &stop->info);
 	go_on(t, 0);
 }
 
