@@ -27,6 +27,7 @@
 #include "migrate/confine_rules.h"
 #include "migrate/set_state.h"
 #include "migrate/stub.h"
+#include "migrate/told.h"
 #include "os/fd.h"
 #include "tracee/maps.h"
 
@@ -271,6 +272,14 @@ static int set_filter(const struct confine *c, struct stub *s, int ruleset, stru
 		     : set_state_run(&s->batch, s->pid, "set its filter", e);
 }
 
+static void close_there(struct stub *s, int fd)
+{
+	batch_clear(&s->batch);
+	if (batch_add(&s->batch, SYS_close, (uint64_t)fd, 0, 0, 0, 0, 0) >= 0)
+		told_later(batch_run(&s->batch, s->pid, NULL));
+	batch_clear(&s->batch);
+}
+
 int confine_enter(struct confine *c, struct stub *s, struct err *e)
 {
 	int r = confine_is_ours(s, e), fd;
@@ -285,5 +294,9 @@ int confine_enter(struct confine *c, struct stub *s, struct err *e)
 		return fd;
 	for (size_t i = 0; !r && i < s->n; i++)
 		r = confine_thread(s, s->threads[i]->tid, fd, e);
-	return r < 0 ? r : set_filter(c, s, fd, e);
+	if (!r)
+		r = set_filter(c, s, fd, e);
+	if (r < 0)
+		close_there(s, fd); /* by the filter's batch already, when that was run */
+	return r;
 }

@@ -5,12 +5,16 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/time.h>
 
 #include "log/log.h"
 #include "migrate/clock.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "tracee/maps.h"
+
+/* for all that one frame makes us inject; a process that waits for a disk stops in that time */
+#define WATCH_S 10
 
 void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us)
 {
@@ -238,6 +242,39 @@ static const struct {
 	{ MOVE_DONE, DEPUTY_RETURNING, DEPUTY_RETURNING, deputy_take_done },
 };
 
+static void on_watch(int signo)
+{
+	(void)signo; /* what waits says -EINTR */
+}
+
+/*
+ * After RUN the stub's memory is what the host likes, the code of our injected calls too: it may run
+ * in circles. tracee.h: a wait ends when a handler runs; again and again, lest it run just before.
+ */
+static void watch(unsigned int seconds)
+{
+	const struct itimerval t = { .it_value = { seconds, 0 }, .it_interval = { 1, 0 } };
+	const struct sigaction action = { .sa_handler = on_watch };
+
+	(void)sigaction(SIGALRM, &action, NULL); /* valid arguments: cannot fail, nor does this */
+	(void)setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static int take_watched(struct deputy *d, const struct move_frame *f,
+			int (*take)(struct deputy *d, const struct move_frame *f, struct err *e),
+			struct err *e)
+{
+	int r;
+
+	/* the path of a call is hot, and nothing is injected on it */
+	if (d->state < DEPUTY_AWAY || f->type == MOVE_CALL || f->type == MOVE_CANCEL)
+		return take(d, f, e);
+	watch(WATCH_S);
+	r = take(d, f, e);
+	watch(0);
+	return r;
+}
+
 int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	if (d->state == DEPUTY_OVER)
@@ -245,7 +282,7 @@ int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
 		if (frames[i].type == f->type && d->state >= frames[i].from &&
 		    d->state <= frames[i].to)
-			return frames[i].take(d, f, e);
+			return take_watched(d, f, frames[i].take, e);
 	return err_set(e, -EPROTO, "%s cannot come now", move_name(f->type));
 }
 

@@ -345,6 +345,19 @@ class Liar(unittest.TestCase):
         line, code = m.end()
         self.assertEqual((line, code), ("over 0: the process is at home", 0))
 
+    def test_own_batches_go_in_circles(self):
+        m = Move(self.place)
+        fd, _ = m.ask("open", b"file\0", os.O_RDWR | os.O_TRUNC)
+        self.assertEqual(m.ask("write", fd, b"\xeb\xfe" * 2048, 4096)[0], 4096)
+        self.assertEqual(m.ask("pread64", fd, m.region()[0] + 65536, 4096, 0)[0], 4096)
+        m.send("CLONE", struct.pack("<I", m.pid))
+        try:
+            m.wait("CLONED")  # it was refused, and the host may go on lying
+            m.stream.close()
+        except Over:
+            pass
+        self.ended(m)
+
     def test_exits(self):
         for status in (0x7f, 0x137f, 0x13, 0x12, 0x11, 0x14, 0x17, 0x1c, 0x41, 0x7e, 0xffff, 0x10000,
                        0xffffffff, 0x80000000):
