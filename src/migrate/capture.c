@@ -193,19 +193,47 @@ static int add_mapping(struct image *m, const struct maps_entry *v, struct err *
 	return 0;
 }
 
-int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, struct image *ret,
-		 struct err *e)
+/* flags that smaps tells and maps does not */
+static uint32_t known_flags(const struct image *known, size_t *i, uint64_t at)
+{
+	const uint32_t told = IMAGE_MAP_SHARED | IMAGE_MAP_FILE | IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL;
+	const struct image_mapping *v;
+
+	while (*i < known->n_mappings && known->mappings[*i].end <= at)
+		(*i)++;
+	v = *i < known->n_mappings ? &known->mappings[*i] : NULL;
+	return v && v->start <= at ? v->flags & ~told : 0;
+}
+
+int capture_mappings(const struct maps *maps, uint64_t hide_start, uint64_t hide_end,
+		     const struct image *known, struct image *ret, struct err *e)
+{
+	size_t k = 0;
+	int r = 0;
+
+	ret->n_mappings = 0;
+	ret->vdso_start = 0;
+	for (size_t i = 0; !r && i < maps->n; i++) {
+		const struct maps_entry *v = &maps->entries[i];
+
+		if (v->start < hide_end && v->end > hide_start)
+			continue;
+		r = add_mapping(ret, v, e);
+		if (!r && known)
+			ret->mappings[ret->n_mappings - 1].flags |= known_flags(known, &k, v->start);
+	}
+	return r;
+}
+
+int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, const struct image *known,
+		 struct image *ret, struct err *e)
 {
 	struct maps maps;
-	int r = maps_read(pid, true, &maps, e);
+	int r = maps_read(pid, !known, &maps, e);
 
 	if (r < 0)
 		return r;
-	ret->n_mappings = 0;
-	ret->vdso_start = 0;
-	for (size_t i = 0; !r && i < maps.n; i++)
-		if (maps.entries[i].start >= hide_end || maps.entries[i].end <= hide_start)
-			r = add_mapping(ret, &maps.entries[i], e);
+	r = capture_mappings(&maps, hide_start, hide_end, known, ret, e);
 	maps_done(&maps);
 	return r;
 }
@@ -340,8 +368,8 @@ static void take_mm(const struct proc_stat *st, struct image *m)
 	(void)snprintf(m->name, sizeof(m->name), "%s", st->name);
 }
 
-int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end, struct image *ret,
-		    struct err *e)
+int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end,
+		    const struct image *known, struct image *ret, struct err *e)
 {
 	pid_t pid = (pid_t)ret->threads[0].tid;
 	struct questions q;
@@ -363,7 +391,7 @@ int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end, str
 		return err_prefix(e, "ask process %d for its state", pid);
 	r = proc_stat_read(pid, &st, e);
 	if (!r)
-		r = capture_maps(pid, hide_start, hide_end, ret, e);
+		r = capture_maps(pid, hide_start, hide_end, known, ret, e);
 	if (r < 0)
 		return r;
 	take_mm(&st, ret);

@@ -9,6 +9,7 @@
 
 #include "migrate/clock.h"
 #include "migrate/deputy.h"
+#include "migrate/region.h"
 #include "migrate/restore.h"
 #include "migrate/set_state.h"
 #include "os/clock.h"
@@ -26,6 +27,16 @@ static int block_signals(struct deputy *d, struct err *e)
 	return 0;
 }
 
+int deputy_open_memory(struct deputy *d, struct err *e)
+{
+	int r;
+
+	d->mem = tracee_mem_open(d->pid);
+	d->pagemap = pages_open_pagemap(d->pid);
+	r = d->mem < 0 ? d->mem : d->pagemap < 0 ? d->pagemap : 0;
+	return r < 0 ? err_set(e, r, "open its memory: %s", strerror(-r)) : 0;
+}
+
 static int start_return(struct deputy *d, struct err *e)
 {
 	int r = image_get(buf_bytes(&d->image_bytes), d->image_bytes.len, &d->back, e);
@@ -39,13 +50,6 @@ static int start_return(struct deputy *d, struct err *e)
 		r = block_signals(d, e);
 	if (!r)
 		r = restore_memory(&d->stub, &d->back, e);
-	if (!r) {
-		d->mem = tracee_mem_open(d->pid);
-		d->pagemap = pages_open_pagemap(d->pid);
-		r = d->mem < 0 ? d->mem : d->pagemap < 0 ? d->pagemap : 0;
-		if (r < 0)
-			(void)err_set(e, r, "open its memory: %s", strerror(-r));
-	}
 	deputy_enter(d, DEPUTY_RETURNING, 0);
 	return r;
 }
@@ -81,17 +85,29 @@ int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *
 	const struct pages_writer w = {
 		.mem = d->mem,
 		.pagemap = d->pagemap,
-		.drop = drop_pages,
+		.drop = d->state == DEPUTY_RETURNING ? drop_pages : NULL, /* else it works */
 		.owner = d,
+		.hide_start = d->stub.region,
+		.hide_end = d->stub.region + REGION_BYTES,
 	};
 	bool end;
 	int r;
 
 	d->bytes_back += f->len;
 	r = pages_write(&w, f, &end, e);
-	if (!r && end)
+	if (!r && end && d->state == DEPUTY_RETURNING)
 		r = set_state_run(&d->stub.batch, d->pid, "give pages back", e);
 	return r;
+}
+
+/* a round has come home; the host stops it after that, or makes another one */
+int deputy_take_round(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	(void)f;
+	(void)e;
+	d->froze_us = clock_boot_us();
+	deputy_send(d, MOVE_ROUND, NULL, 0, NULL, 0);
+	return 0;
 }
 
 int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err *e)
