@@ -17,8 +17,8 @@
  *
  * The first out_fixed bytes of output are sent back when the call did not fail (or always, if so
  * flagged). With CALL_OUT_BY_RESULT the others follow as far as the result says, each of its units
- * being CALL_SCALE bytes: a read of 64 KiB that found 10 bytes sends 10; without the flag they must
- * be none, out_fixed == out_len.
+ * being CALL_SCALE bytes: a read of 64 KiB that found 10 bytes sends 10. Without the flag all output
+ * is fixed and out_fixed is not looked at.
  *
  * All of it is little-endian and laid out as below on both sides (x86-64 only). The executing side
  * checks every offset against the lengths before it uses any: the request comes from a host that
@@ -60,7 +60,7 @@ struct call_request {
 	uint32_t in_len;
 	uint32_t out_at; /* at most in_len; what is of the fixed part behind the input is zeroed */
 	uint32_t out_len;
-	uint32_t out_fixed; /* at most out_len */
+	uint32_t out_fixed; /* at most out_len; CALL_OUT_BY_RESULT only */
 };
 
 #define CALL_SCALE(flags) ((flags) >> 8 ? (uint32_t)(flags) >> 8 : 1U)

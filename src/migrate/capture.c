@@ -193,6 +193,25 @@ static int add_mapping(struct image *m, const struct maps_entry *v, struct err *
 	return 0;
 }
 
+/* the kernel may have joined our region with a mapping beside it */
+static int add_around(struct image *m, const struct maps_entry *v, uint64_t hide_start,
+		      uint64_t hide_end, struct err *e)
+{
+	struct maps_entry part = *v;
+	int r = 0;
+
+	if (v->start >= hide_end || v->end <= hide_start)
+		return add_mapping(m, v, e);
+	part.end = hide_start;
+	if (part.start < part.end)
+		r = add_mapping(m, &part, e);
+	part.start = hide_end;
+	part.end = v->end;
+	if (!r && part.start < part.end)
+		r = add_mapping(m, &part, e);
+	return r;
+}
+
 /* flags that smaps tells and maps does not */
 static uint32_t known_flags(const struct image *known, size_t *i, uint64_t at)
 {
@@ -214,13 +233,12 @@ int capture_mappings(const struct maps *maps, uint64_t hide_start, uint64_t hide
 	ret->n_mappings = 0;
 	ret->vdso_start = 0;
 	for (size_t i = 0; !r && i < maps->n; i++) {
-		const struct maps_entry *v = &maps->entries[i];
+		size_t first = ret->n_mappings;
 
-		if (v->start < hide_end && v->end > hide_start)
-			continue;
-		r = add_mapping(ret, v, e);
-		if (!r && known)
-			ret->mappings[ret->n_mappings - 1].flags |= known_flags(known, &k, v->start);
+		r = add_around(ret, &maps->entries[i], hide_start, hide_end, e);
+		for (size_t j = first; known && j < ret->n_mappings; j++)
+			ret->mappings[j].flags |=
+				known_flags(known, &k, ret->mappings[j].start);
 	}
 	return r;
 }

@@ -26,8 +26,14 @@
 struct channel {
 	struct loop *loop;
 	struct ev_ref fd_ref, beat_ref, gone_ref;
-	int fd;
-	bool client, up, dead, want_write;
+	int fd; /* -1: cut, and not replaced yet */
+	bool client;
+	bool up;	 /* the handshake of this transport is done */
+	bool begun;	 /* one was done: there is something to resume */
+	bool cutting;	 /* this transport has failed: on_cut() is about to come */
+	bool dead;	 /* for good */
+	bool want_write;
+	uint64_t shake_until_ms;
 	uint8_t key[CHANNEL_KEY];
 	uint64_t heard_ms;
 	struct move_link link;
@@ -39,7 +45,24 @@ struct channel {
 	struct err why;
 };
 
-static void on_gone(void *owner)
+static void close_transport(struct channel *c)
+{
+	loop_remove(c->loop, &c->fd_ref);
+	if (c->tls)
+		gnutls_deinit(c->tls);
+	if (c->client_creds)
+		gnutls_psk_free_client_credentials(c->client_creds);
+	if (c->server_creds)
+		gnutls_psk_free_server_credentials(c->server_creds);
+	c->tls = NULL;
+	c->client_creds = NULL;
+	c->server_creds = NULL;
+	explicit_bzero(c->key, sizeof(c->key));
+	fd_close(&c->fd);
+	c->up = c->cutting = false;
+}
+
+static void on_dead(void *owner)
 {
 	struct channel *c = owner;
 
@@ -47,7 +70,27 @@ static void on_gone(void *owner)
 	c->ops->broken(c->owner, &c->why);
 }
 
+static void on_cut(void *owner)
+{
+	struct channel *c = owner;
+	int r = move_resume(&c->link);
+
+	c->gone_ref = (struct ev_ref){ 0 };
+	close_transport(c);
+	if (!r && c->ops->cut && c->ops->cut(c->owner, &c->why))
+		return;
+	c->dead = true;
+	c->ops->broken(c->owner, &c->why);
+}
+
 /* the owner hears of it from the loop, never from inside a call of its own */
+static void tell(struct channel *c, loop_timer_fn *fn)
+{
+	loop_remove(c->loop, &c->gone_ref);
+	if (loop_add_timer(c->loop, 0, fn, c, &c->gone_ref) < 0)
+		abort(); /* a slot was given back by our fd */
+}
+
 static void break_up(struct channel *c, int code, const char *text)
 {
 	if (c->dead)
@@ -56,15 +99,36 @@ static void break_up(struct channel *c, int code, const char *text)
 	(void)err_set(&c->why, code, "%s", text);
 	loop_remove(c->loop, &c->fd_ref);
 	loop_remove(c->loop, &c->beat_ref);
-	if (loop_add_timer(c->loop, 0, on_gone, c, &c->gone_ref) < 0)
-		abort(); /* a timer's slot was given back in the line before */
+	tell(c, on_dead);
+}
+
+/*
+ * The transport has failed. What was sent over it and not acknowledged is in the link, which is left
+ * as it is until the loop comes round: a frame of it may just be in the owner's hands
+ */
+static void cut(struct channel *c, int code, const char *text)
+{
+	if (c->dead || c->cutting)
+		return;
+	if (!c->begun) {
+		break_up(c, code, text);
+		return;
+	}
+	(void)err_set(&c->why, code, "%s", text);
+	c->cutting = true;
+	c->up = false;
+	loop_remove(c->loop, &c->fd_ref);
+	tell(c, on_cut);
 }
 
 static void watch(struct channel *c)
 {
-	bool want = c->link.out.len > 0 || (!c->up && gnutls_record_get_direction(c->tls) == 1);
+	bool want;
 
-	if (c->dead || want == c->want_write)
+	if (c->dead || c->cutting || c->fd < 0)
+		return;
+	want = c->up ? c->link.out.len > 0 : gnutls_record_get_direction(c->tls) == 1;
+	if (want == c->want_write)
 		return;
 	c->want_write = want;
 	loop_set_fd(c->loop, c->fd_ref, EPOLLIN | (want ? EPOLLOUT : 0));
@@ -80,7 +144,7 @@ static void flush(struct channel *c)
 		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
 			break;
 		if (n < 0) {
-			break_up(c, -EPIPE, gnutls_strerror((int)n));
+			cut(c, -EPIPE, gnutls_strerror((int)n));
 			return;
 		}
 		buf_eat(&c->link.out, (size_t)n);
@@ -129,9 +193,16 @@ static void deliver(struct channel *c)
 		c->ops->room(c->owner);
 }
 
+static void hear(struct channel *c)
+{
+	c->heard_ms = loop_now(c->loop);
+	if (c->ops->heard)
+		c->ops->heard(c->owner);
+}
+
 static void take(struct channel *c)
 {
-	for (int i = 0; i < RECORDS_A_TURN && !c->dead; i++) {
+	for (int i = 0; i < RECORDS_A_TURN && c->up && !c->dead; i++) {
 		uint8_t *room;
 		ssize_t n;
 
@@ -145,12 +216,14 @@ static void take(struct channel *c)
 			break;
 		if (n <= 0) {
 			deliver(c); /* last words count */
-			break_up(c, -EPIPE, n == 0 ? "the other side has ended the stream" :
-						     gnutls_strerror((int)n));
+			if (n == 0)
+				break_up(c, -EPIPE, "the other side has ended the stream");
+			else
+				cut(c, -EPIPE, gnutls_strerror((int)n));
 			return;
 		}
 		buf_grow(&c->link.in, (size_t)n);
-		c->heard_ms = loop_now(c->loop);
+		hear(c);
 		deliver(c);
 	}
 }
@@ -160,13 +233,13 @@ static void shake(struct channel *c)
 	int r = gnutls_handshake(c->tls);
 
 	if (r == GNUTLS_E_SUCCESS) {
-		c->up = true;
-		c->heard_ms = loop_now(c->loop);
+		c->up = c->begun = true;
+		hear(c);
 		flush(c);
 		return;
 	}
 	if (gnutls_error_is_fatal(r))
-		break_up(c, -EPROTO, gnutls_strerror(r));
+		cut(c, -EPROTO, gnutls_strerror(r));
 	else
 		watch(c);
 }
@@ -187,15 +260,15 @@ static void on_beat(void *owner)
 {
 	struct channel *c = owner;
 
-	if (!c->up && loop_now(c->loop) > c->heard_ms + HANDSHAKE_MS) {
-		break_up(c, -ETIMEDOUT, "the other side did not finish the handshake");
+	if (!c->up && c->fd >= 0 && loop_now(c->loop) > c->shake_until_ms)
+		cut(c, -ETIMEDOUT, "the other side did not finish the handshake");
+	if (c->dead)
 		return;
-	}
 	/* full: then there is enough to hear without it */
 	if (c->up && move_room(&c->link, 0) && channel_send(c, MOVE_BEAT, NULL, 0, NULL, 0) < 0)
 		return;
-	if (loop_add_timer(c->loop, loop_now(c->loop) + CHANNEL_BEAT_MS, on_beat, c,
-			   &c->beat_ref) < 0)
+	if (!c->dead && loop_add_timer(c->loop, loop_now(c->loop) + CHANNEL_BEAT_MS, on_beat, c,
+				       &c->beat_ref) < 0)
 		break_up(c, -ENOMEM, "no memory for a timer");
 }
 
@@ -229,28 +302,44 @@ static int start_tls(struct channel *c, struct err *e)
 	return 0;
 }
 
-int channel_new(struct loop *l, int fd, bool client, const uint8_t *key,
-		const struct channel_ops *ops, void *owner, struct channel **ret, struct err *e)
+/* the fd stays the caller's after a failure */
+static int open_transport(struct channel *c, int fd, const uint8_t *key, struct err *e)
 {
-	struct channel *c = calloc(1, sizeof(*c));
 	int on = 1, r;
 
-	if (!c)
-		return err_set(e, -ENOMEM, "no memory for a channel");
-	*c = (struct channel){ .loop = l, .fd = fd, .client = client, .ops = ops, .owner = owner };
 	memcpy(c->key, key, CHANNEL_KEY);
-	move_init(&c->link);
-	c->heard_ms = loop_now(l);
+	c->fd = fd;
+	c->shake_until_ms = loop_now(c->loop) + HANDSHAKE_MS;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* not of a Unix socket */
 	r = fd_nonblock(fd, 1);
 	if (!r)
 		r = start_tls(c, e);
 	if (!r)
-		r = loop_add_fd(l, fd, EPOLLIN | EPOLLOUT, on_fd, c, &c->fd_ref);
+		r = loop_add_fd(c->loop, fd, EPOLLIN | EPOLLOUT, on_fd, c, &c->fd_ref);
 	c->want_write = true;
+	if (r < 0) {
+		c->fd = -1;
+		close_transport(c);
+	}
+	return r;
+}
+
+int channel_new(struct loop *l, int fd, bool client, const uint8_t *key,
+		const struct channel_ops *ops, void *owner, struct channel **ret, struct err *e)
+{
+	struct channel *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return err_set(e, -ENOMEM, "no memory for a channel");
+	*c = (struct channel){ .loop = l, .fd = -1, .client = client, .ops = ops, .owner = owner };
+	move_init(&c->link);
+	c->heard_ms = loop_now(l);
+	r = open_transport(c, fd, key, e);
 	if (!r)
 		r = loop_add_timer(l, loop_now(l) + CHANNEL_BEAT_MS, on_beat, c, &c->beat_ref);
 	if (r < 0) {
+		loop_remove(l, &c->fd_ref);
 		c->fd = -1; /* stays the caller's */
 		channel_free(c);
 		return err_prefix(e, "open the channel");
@@ -259,22 +348,33 @@ int channel_new(struct loop *l, int fd, bool client, const uint8_t *key,
 	return 0;
 }
 
+int channel_replace(struct channel *c, int fd, const uint8_t *key, struct err *e)
+{
+	int r;
+
+	if (c->dead || !c->begun)
+		return err_set(e, -EPIPE, "the stream is over, or has not begun: nothing to go on with");
+	if (c->fd >= 0) {
+		r = move_resume(&c->link);
+		if (r < 0)
+			return err_set(e, r, "no memory to go on with");
+		close_transport(c);
+	}
+	loop_remove(c->loop, &c->gone_ref); /* it was cut, and nobody had to hear of it yet */
+	r = open_transport(c, fd, key, e);
+	return r < 0 ? err_prefix(e, "replace the transport") : 0;
+}
+
 void channel_free(struct channel *c)
 {
 	if (!c)
 		return;
-	loop_remove(c->loop, &c->fd_ref);
+	if (c->up)
+		(void)gnutls_bye(c->tls, GNUTLS_SHUT_WR); /* full: the peer's lease ends it */
 	loop_remove(c->loop, &c->beat_ref);
 	loop_remove(c->loop, &c->gone_ref);
-	if (c->tls)
-		gnutls_deinit(c->tls);
-	if (c->client_creds)
-		gnutls_psk_free_client_credentials(c->client_creds);
-	if (c->server_creds)
-		gnutls_psk_free_server_credentials(c->server_creds);
-	explicit_bzero(c->key, sizeof(c->key));
+	close_transport(c);
 	move_done(&c->link);
-	fd_close(&c->fd);
 	free(c);
 }
 
@@ -288,7 +388,7 @@ int channel_send(struct channel *c, enum move_type type, const void *p, size_t n
 	r = move_send(&c->link, type, p, n, q, m);
 	if (r < 0)
 		return r;
-	if (!c->want_write)
+	if (c->up && !c->want_write)
 		flush(c);
 	return 0;
 }
@@ -325,6 +425,4 @@ void channel_flush(struct channel *c, unsigned int ms)
 		if (n > 0)
 			buf_eat(&c->link.out, (size_t)n);
 	}
-	if (c->up && !c->dead)
-		(void)gnutls_bye(c->tls, GNUTLS_SHUT_WR);
 }

@@ -6,6 +6,12 @@
  * for this move only (docs/MIGRATION.md section 3); both ends prove that they have it by a TLS 1.3
  * handshake with it as PSK, the deputy as the client. Frames go out at once when the socket takes
  * them: a forwarded call waits for nothing. Events come from the loop only.
+ *
+ * The stream ends in one of two ways. With TLS's close_notify: the peer meant it, nobody else can
+ * have made it, and broken() is called. In any other way: the transport was cut. An owner with
+ * cut() may then wait for another transport (channel_replace()): the link keeps what was sent and
+ * not acknowledged, both ends say RESUME, and no frame is lost or comes twice. Until then frames
+ * may be sent and are kept. How long to wait is the owner's business (lease.h).
  */
 #ifndef MIGRATE_CHANNEL_H
 #define MIGRATE_CHANNEL_H
@@ -27,6 +33,13 @@ struct channel_ops {
 	int (*frame)(void *owner, const struct move_frame *f, struct err *e);
 	/* there is room to send again, or the peer has taken more; may be NULL */
 	void (*room)(void *owner);
+	/*
+	 * the transport was cut; true: channel_replace() will follow, or the owner's lease ends.
+	 * May be NULL: then, as after false, it is broken()
+	 */
+	bool (*cut)(void *owner, const struct err *why);
+	/* the peer is alive: before the frames of what was just received; may be NULL */
+	void (*heard)(void *owner);
 	/* no more will come; called once. The channel stays the owner's to free */
 	void (*broken)(void *owner, const struct err *why);
 };
@@ -44,7 +57,21 @@ struct channel_ops {
 int channel_new(struct loop *l, int fd, bool client, const uint8_t *key,
 		const struct channel_ops *ops, void *owner, struct channel **ret,
 		struct err *e) MUST_CHECK;
+
+/** channel_free() - Says to the peer, if it still can, that the end is meant */
 void channel_free(struct channel *c);
+
+/**
+ * channel_replace() - Go on over another transport, whether the old one was found to be cut or not
+ * @fd:		Connected stream socket; owned by the channel on success
+ * @key:	CHANNEL_KEY bytes of the new transport; copied
+ * @e:		Reason
+ *
+ * The peer must do the same. Frames flow when its handshake is done and its RESUME has come.
+ *
+ * Return: 0 or -errno; -EPIPE: it is broken for good
+ */
+int channel_replace(struct channel *c, int fd, const uint8_t *key, struct err *e) MUST_CHECK;
 
 /** channel_send() - A frame of up to two parts; -ENOBUFS: wait for room(), -EPIPE: broken */
 int channel_send(struct channel *c, enum move_type type, const void *p, size_t n, const void *q,

@@ -2,30 +2,36 @@
 /*
  * guest_main.c - comosix-guest: hosts one process of another node
  *
- * Started by comosixd, or by comosix-deputy --local, as root, with the stream in fd 3 and in fd 4
- * what it must know (guest_start.h). It builds its box first and reads the stream inside.
+ * Started as root by comosixd, or by comosix-deputy --local, with the descriptors of
+ * net/half_link.h. It reads Start, builds its box, and reads the stream inside. Outside of the box
+ * nothing is left but a process that waits for its end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "log/log.h"
+#include "migrate/control.h"
 #include "migrate/guest.h"
-#include "migrate/guest_start.h"
 #include "os/fd.h"
+#include "wire/message.h"
+
+#define LAST_WORDS_MS 1000
 
 static const char usage[] =
-	"Usage: comosix-guest --slot N\n"
+	"Usage: comosix-guest\n"
 	"\n"
 	"Hosts one process of another node. It is started by comosixd, with the stream to the\n"
 	"process's home in descriptor 3; people use migrate(1).\n"
 	"\n"
-	"  --slot N     number of its box: which private uids it has\n"
 	"  --help       this text\n"
 	"  --version    the version\n"
 	"\n"
@@ -33,10 +39,54 @@ static const char usage[] =
 	"  comosix nodes            see how many guests each node has\n"
 	"  migrate 4711 n2          make process 4711 a guest of node n2\n";
 
+static struct guest guest;
+static struct control *control;
+static uint64_t lease_ms; /* less than home's: there is never a moment with two */
+
+static const Cmx__HalfStage stages[] = {
+	[GUEST_ARRIVING] = CMX__HALF_STAGE__STAGE_CONNECT,
+	[GUEST_WAITING] = CMX__HALF_STAGE__STAGE_BUILD,
+	[GUEST_RUNNING] = CMX__HALF_STAGE__STAGE_AWAY,
+	[GUEST_FREEZING] = CMX__HALF_STAGE__STAGE_RECALL,
+	[GUEST_LEAVING] = CMX__HALF_STAGE__STAGE_RECALL,
+	[GUEST_LEFT] = CMX__HALF_STAGE__STAGE_RECALL,
+};
+
+static void tell_stage(void)
+{
+	if (control_stage(control) != stages[guest.state])
+		control_state(control, stages[guest.state], 0, 0, 0);
+}
+
+/* the guest's own, and then comosixd is told what has become of it */
+static int on_frame(void *owner, const struct move_frame *f, struct err *e)
+{
+	int r = guest_channel_ops.frame(owner, f, e);
+
+	tell_stage();
+	return r;
+}
+
+static void on_room(void *owner)
+{
+	guest_channel_ops.room(owner);
+}
+
+static void on_broken(void *owner, const struct err *why)
+{
+	guest_channel_ops.broken(owner, why);
+}
+
+static const struct channel_ops channel_ops = {
+	.frame = on_frame,
+	.room = on_room,
+	.broken = on_broken,
+};
+
 static void on_lease(void *owner)
 {
 	struct guest *g = owner;
-	uint64_t end = channel_heard_ms(g->channel) + GUEST_LEASE_MS;
+	uint64_t end = channel_heard_ms(g->channel) + lease_ms;
 	struct ev_ref ref;
 
 	if (loop_now(g->loop) >= end)
@@ -45,60 +95,79 @@ static void on_lease(void *owner)
 		guest_fail(g, -ENOMEM, "no memory for a timer");
 }
 
-static int serve(const struct guest_start *s, const struct guest_box *box)
+static void on_drop(void *owner, const char *text)
 {
-	static struct guest g;
-	struct ev_ref ref;
-	int r;
+	char quoted[256];
 
-	g = (struct guest){ .box = box, .notify = -1 };
-	pages_reader_init(&g.reader);
-	dirty_init(&g.dirty);
-	build_init(&g.build);
-	image_init(&g.image);
-	buf_init(&g.image_bytes, IMAGE_BYTES_MAX);
-	r = loop_new(&g.loop, &g.why);
-	if (!r)
-		r = channel_new(g.loop, GUEST_STREAM_FD, false, s->key, &guest_channel_ops, &g,
-				&g.channel, &g.why);
-	if (!r)
-		r = loop_add_signal(g.loop, SIGCHLD, guest_on_child, &g, &ref);
-	if (!r)
-		r = loop_add_timer(g.loop, loop_now(g.loop) + GUEST_LEASE_MS, on_lease, &g, &ref);
-	if (!r) {
-		guest_ask_clock(&g);
-		r = loop_run(g.loop);
-	}
-	if (g.why.code)
-		log_warn("%s", g.why.text);
-	if (g.channel)
-		channel_flush(g.channel, GUEST_LAST_WORDS_MS);
-	/* as pid 1 of its namespace the agent takes everything with it */
-	build_abort(&g.build);
-	channel_free(g.channel);
-	return r == 0 ? 0 : 1;
+	(void)owner;
+	guest_fail(&guest, -EKEYREVOKED, log_quote(text, quoted, sizeof(quoted)));
 }
 
-int main(int argc, char **argv)
+static const struct control_ops control_ops = { .drop = on_drop };
+
+static int begin(Cmx__HalfStart *start)
+{
+	uint8_t key[HALF_KEY_LEN];
+	struct guest *g = &guest;
+	struct ev_ref ref;
+	int r = loop_new(&g->loop, &g->why);
+
+	memcpy(key, start->key.data, sizeof(key));
+	if (!r)
+		r = control_new(g->loop, start, &control_ops, g, &control, &g->why);
+	if (!r)
+		r = channel_new(g->loop, HALF_FD_STREAM, false, key, &channel_ops, g, &g->channel,
+				&g->why);
+	explicit_bzero(key, sizeof(key));
+	if (!r)
+		r = loop_add_signal(g->loop, SIGCHLD, guest_on_child, g, &ref);
+	if (!r)
+		r = loop_add_timer(g->loop, loop_now(g->loop) + lease_ms, on_lease, g, &ref);
+	return r;
+}
+
+static int serve(Cmx__HalfStart *start, const struct guest_box *box)
+{
+	struct guest *g = &guest;
+	int r;
+
+	*g = (struct guest){ .box = box, .notify = -1 };
+	pages_reader_init(&g->reader);
+	dirty_init(&g->dirty);
+	build_init(&g->build);
+	image_init(&g->image);
+	buf_init(&g->image_bytes, IMAGE_BYTES_MAX);
+	r = begin(start);
+	if (!r) {
+		tell_stage();
+		guest_ask_clock(g);
+		r = loop_run(g->loop);
+	}
+	if (g->why.code)
+		log_warn("%s", g->why.text);
+	if (g->channel)
+		channel_flush(g->channel, LAST_WORDS_MS);
+	if (control)
+		control_end(control, r ? 1 : 0, CMX__HALF_FATE__FATE_NONE, g->why.text);
+	/* as pid 1 of its namespace the agent takes everything with it */
+	build_abort(&g->build);
+	channel_free(g->channel);
+	control_free(control);
+	return r ? 1 : 0;
+}
+
+/* Return: -1 go on, else the exit status */
+static int read_options(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "slot", required_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	struct guest_box box = { .fds = { STDERR_FILENO, GUEST_STREAM_FD }, .n_fds = 2 };
-	struct guest_start start;
-	struct err e = { 0 };
-	pid_t init = 0;
 	int c;
 
-	log_open("comosix-guest", LOG_INFO);
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1)
 		switch (c) {
-		case 's':
-			box.agent_uid = guest_box_agent_uid((uint32_t)strtoul(optarg, NULL, 10));
-			break;
 		case 'h':
 			(void)fputs(usage, stdout);
 			return 0;
@@ -109,17 +178,43 @@ int main(int argc, char **argv)
 			(void)fprintf(stderr, "see comosix-guest --help\n");
 			return 2;
 		}
-	if (!box.agent_uid || optind != argc) {
-		(void)fprintf(stderr, "comosix-guest: started by hand? See comosix-guest --help\n");
-		return 2;
-	}
-	if (guest_start_read(GUEST_START_FD, &start, &e) < 0)
+	if (optind == argc && fcntl(HALF_FD_CONTROL, F_GETFD) >= 0)
+		return -1;
+	(void)fprintf(stderr, "comosix-guest: started by hand? See comosix-guest --help\n");
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	/* a listening socket is there when comosixd has started it */
+	struct guest_box box = { .fds = { STDERR_FILENO, HALF_FD_STREAM, HALF_FD_CONTROL },
+				 .n_fds = 3 };
+	AUTO_MESSAGE Cmx__HalfStart *start = NULL;
+	struct err e = { 0 };
+	pid_t init = 0;
+	int r = read_options(argc, argv);
+
+	if (r >= 0)
+		return r;
+	log_open("comosix-guest", LOG_INFO);
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		die("SIGPIPE: %s", strerror(errno));
+	r = control_start(&start, &e);
+	if (r == -EPIPE)
+		return 0; /* it was not told to do anything */
+	if (r < 0)
 		die("%s", e.text);
-	box.home_uid = start.uid;
-	box.home_gid = start.gid;
+	if (start->slot >= GUEST_BOX_SLOTS_MAX)
+		die("box %u is beyond the private uids", start->slot);
+	if (fcntl(HALF_FD_LISTEN, F_GETFD) >= 0)
+		box.fds[box.n_fds++] = HALF_FD_LISTEN;
+	box.agent_uid = guest_box_agent_uid(start->slot);
+	box.home_uid = start->uid;
+	box.home_gid = start->gid;
+	lease_ms = start->lease_ms / 3 * 2;
 	if (guest_box_enter(&box, &init, &e) < 0)
 		die("%s", e.text);
 	if (init)
 		return guest_box_wait(init);
-	return serve(&start, &box);
+	return serve(start, &box);
 }

@@ -12,7 +12,6 @@
  * is to hear one has its call cancelled at home.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -158,7 +157,6 @@ void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop
 	if (is_ours(&info) && recall_signal(t->guest, t->tid, stop->signo, &info) &&
 	    tracee_set_siginfo(t->tid, &info) < 0)
 		return; /* killed: told by its end */
-	if (stop->signo==SIGSEGV||stop->signo==SIGILL||stop->signo==SIGBUS){struct user_regs_struct rr; if(!tracee_get_regs(t->tid,&rr)) fprintf(stderr,"GSIG %d tid %d rip %llx addr %p code %d rax %llx orig %lld rsp %llx\n",stop->signo,t->tid,rr.rip,stop->info.si_addr,stop->info.si_code,rr.rax,(long long)rr.orig_rax,rr.rsp); unsigned char bb[24]={0}; told_later((int)tracee_read_some(t->tid,rr.rip-8,bb,24)); for(int q=0;q<24;q++)fprintf(stderr,"%02x ",bb[q]); char cmd[64]; snprintf(cmd,64,"/proc/%d/maps",t->guest->build.pid); FILE*ff=fopen(cmd,"r"); char ll[300]; fprintf(stderr,"\nregion %lx rbx %llx rdi %llx rsi %llx\n",t->guest->image.parasite,rr.rbx,rr.rdi,rr.rsi); while(ff&&fgets(ll,300,ff))fputs(ll,stderr);}
 	/* on the way home it stops again at once, with the handler about to run */
 	if (t->guest->state == GUEST_FREEZING && tracee_interrupt(t->tid) < 0)
 		return;

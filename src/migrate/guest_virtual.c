@@ -140,7 +140,9 @@ static void read_rest(struct guest_thread *t, uint64_t at, size_t len)
 		.n_fixups = ARRAY_LEN(fix),
 		.args = { (uint64_t)t->guest->build.pid, 0, 1, 0, 1, 0 },
 		.in_len = sizeof(in),
+		.out_at = sizeof(in),
 		.out_len = (uint32_t)len,
+		.out_fixed = (uint32_t)len,
 	};
 
 	ask(t, &q, fix, in, on_rest_read);
@@ -241,6 +243,7 @@ static void usage(struct guest_thread *t)
 		.n_fixups = 1,
 		.args = { t->args[0], 0 },
 		.out_len = sizeof(struct rusage),
+		.out_fixed = sizeof(struct rusage),
 	};
 
 	ask(t, &q, &fix, NULL, on_usage);

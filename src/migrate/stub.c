@@ -292,25 +292,44 @@ int stub_start(struct stub *s, struct err *e)
 	return 0;
 }
 
-int stub_halt(struct stub *s, struct err *e)
+/* it was told to end: see it gone */
+static void await_end(struct stub_thread *t)
 {
 	struct tracee_stop stop;
 
-	s->running = false;
-	for (size_t i = 0; i < s->n; i++) {
-		struct stub_thread *t = s->threads[i];
-		struct user_regs_struct regs;
-		int r = t->stopped ? 0 : tracee_stop_thread(t->tid, &stop);
+	while (tracee_wait(t->tid, true, &stop) == 1 && stop.kind != TRACEE_GONE)
+		told_later(tracee_cont(t->tid, 0));
+	stub_thread_remove(t);
+}
 
-		if (r >= 0)
-			r = tracee_get_regs(t->tid, &regs);
-		if (r >= 0) {
-			(void)tracee_rewind(&regs); /* out of its read, for good */
-			r = tracee_set_regs(t->tid, &regs);
-		}
+static int halt_thread(struct stub_thread *t)
+{
+	struct user_regs_struct regs;
+	struct tracee_stop stop;
+	int r = t->stopped ? 0 : tracee_stop_thread(t->tid, &stop);
+
+	if (r >= 0)
+		r = tracee_get_regs(t->tid, &regs);
+	if (r < 0)
+		return r;
+	(void)tracee_rewind(&regs); /* out of its read, for good */
+	t->stopped = true;
+	return tracee_set_regs(t->tid, &regs);
+}
+
+int stub_halt(struct stub *s, struct err *e)
+{
+	s->running = false;
+	for (size_t i = 0; i < s->n;)
+		if (s->threads[i]->ending)
+			await_end(s->threads[i]); /* another one is in its place now */
+		else
+			i++;
+	for (size_t i = 0; i < s->n; i++) {
+		int r = halt_thread(s->threads[i]);
+
 		if (r < 0)
-			return err_set(e, r, "stop thread %d: %s", t->tid, strerror(-r));
-		t->stopped = true;
+			return err_set(e, r, "stop thread %d: %s", s->threads[i]->tid, strerror(-r));
 	}
 	return 0;
 }

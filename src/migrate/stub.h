@@ -53,6 +53,7 @@ struct stub_thread {
 	bool calling;  /* a request is with the parasite */
 	bool cloning;  /* and it is one to make a thread */
 	bool cancel;   /* it is to be interrupted as soon as it can be */
+	bool ending;   /* it was told to */
 	bool stopped;
 	struct ev_ref ref;
 	struct buf in;	/* answer so far */

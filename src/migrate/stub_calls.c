@@ -18,6 +18,18 @@
 
 /* ----------------------------------------------------------------- answers */
 
+/* the new thread's id is known: its row had none */
+static void name_thread(struct stub *s, pid_t tid)
+{
+	if (stub_thread_find(s, tid))
+		return;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->threads[i]->tid == 0) {
+			s->threads[i]->tid = tid;
+			return;
+		}
+}
+
 static void take_answers(struct stub_thread *t)
 {
 	struct stub *s = t->stub;
@@ -39,6 +51,8 @@ static void take_answers(struct stub_thread *t)
 		t->calling = t->cancel = false;
 		if (t->cloning) {
 			t->cloning = false;
+			if (answer.result > 0) /* the stop that tells it may come later */
+				name_thread(s, (pid_t)answer.result);
 			buf_eat(&t->in, sizeof(len) + len);
 			s->ops->cloned(s->owner, t->tid, answer.result);
 		} else {
@@ -184,8 +198,9 @@ void stub_gone(struct stub *s, pid_t tid)
 	const struct call_request request = { .nr = PARASITE_EXIT };
 	struct stub_thread *t = stub_thread_find(s, tid);
 
-	if (t && tid != s->pid)
-		told_later(stub_call(s, tid, &request, sizeof(request)));
+	if (!t || tid == s->pid)
+		return; /* the leader stays until the process ends */
+	t->ending = stub_call(s, tid, &request, sizeof(request)) == 0;
 }
 
 /* ------------------------------------------------------------------- stops */
@@ -228,15 +243,6 @@ static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee
 	go_on(t, 0);
 }
 
-static void on_new_thread(struct stub *s, pid_t tid)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (s->threads[i]->tid == 0) {
-			s->threads[i]->tid = tid;
-			return;
-		}
-}
-
 static void on_gone(struct stub *s, pid_t tid, int status)
 {
 	struct stub_thread *t = stub_thread_find(s, tid);
@@ -258,7 +264,7 @@ static void on_stop(struct stub *s, const struct tracee_stop *stop)
 		return;
 	}
 	if (!t) { /* the first stop of a new thread may come before its creator's */
-		on_new_thread(s, stop->tid);
+		name_thread(s, stop->tid);
 		t = stub_thread_find(s, stop->tid);
 		if (!t)
 			return; /* nobody's: a thread whose creation was given up */
@@ -272,8 +278,7 @@ static void on_stop(struct stub *s, const struct tracee_stop *stop)
 			go_on(t, 0);
 		return;
 	case TRACEE_CLONE:
-		if (!stub_thread_find(s, (pid_t)stop->value))
-			on_new_thread(s, (pid_t)stop->value);
+		name_thread(s, (pid_t)stop->value);
 		go_on(t, 0);
 		return;
 	case TRACEE_INTERRUPT:

@@ -109,6 +109,7 @@ static int run_move(struct stub *s, pid_t by, const int pair[2], int *ret_there,
 
 int stub_thread_connect(struct stub_thread *t, pid_t by, struct err *e)
 {
+	const int room = CALL_BYTES_MAX;
 	struct stub *s = t->stub;
 	int pair[2], r;
 
@@ -123,6 +124,9 @@ int stub_thread_connect(struct stub_thread *t, pid_t by, struct err *e)
 		r = run_move(s, by, pair, &t->there, e);
 	if (!r)
 		r = fd_nonblock(t->sock, 1);
+	/* a request fits in whole: the kernel doubles the number, which allows for what it adds */
+	if (!r && setsockopt(t->sock, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) < 0)
+		r = -errno;
 	return r < 0 ? err_set(e, r, "give thread %d a socket: %s", t->tid, strerror(-r)) : 0;
 }
 

@@ -3,6 +3,7 @@
 #include "node/cgroup.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -280,4 +281,57 @@ void cgroup_remove(const char *name)
 int cgroup_enter(const char *dir)
 {
 	return write_file(dir, "cgroup.procs", "0");
+}
+
+/* ---- groups that only say who belongs together ---- */
+
+/* where they are: beside them nothing else of the name is made */
+static int grouping_dir(struct texts *t, const char *name, char *ret)
+{
+	int r = group_dir(t, controllers[CONTROLLER_PIDS].name, name, ret);
+
+	return r < 0 ? group_dir(t, "", name, ret) : r;
+}
+
+int cgroup_make_new(const char *name, char *ret)
+{
+	struct texts t;
+	int r = texts_read(&t);
+
+	if (r < 0)
+		return r;
+	r = grouping_dir(&t, name, ret);
+	texts_done(&t);
+	if (r < 0)
+		return r;
+	return mkdir(ret, 0755) < 0 ? -errno : 0;
+}
+
+int cgroup_put(const char *dir, pid_t pid)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", (int)pid);
+	return write_file(dir, "cgroup.procs", text);
+}
+
+void cgroup_sweep(const char *prefix)
+{
+	char dir[CGROUP_PATH_MAX];
+	struct dirent *d;
+	struct texts t;
+	DIR *all;
+	int r;
+
+	if (texts_read(&t) < 0)
+		return;
+	r = grouping_dir(&t, "", dir); /* the own group, with a slash at its end */
+	texts_done(&t);
+	all = r < 0 ? NULL : opendir(dir);
+	if (!all)
+		return;
+	while ((d = readdir(all)))
+		if (!strncmp(d->d_name, prefix, strlen(prefix)))
+			(void)unlinkat(dirfd(all), d->d_name, AT_REMOVEDIR); /* not when in use */
+	(void)closedir(all);						     /* was only read */
 }

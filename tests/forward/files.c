@@ -111,8 +111,8 @@ void scenario_status(struct twin *t)
 	CALL_(stat, a, P(t->hole));
 	CALL_(stat, twin_text(t, 32, "none"), st);
 	(void)QUIET(statx, cwd, a, 0, STATX_SIZE | STATX_MODE, st + 1024);
+	twin_forget(t, 4096 + 1024 + 32, 224); /* number and times */
 	CALL_(statx, cwd, a, 0xffff, 0, st + 1024);
-	twin_forget(t, 4096 + 1024, 256);
 	(void)QUIET(statfs, a, st + 2048);
 	(void)QUIET(fstatfs, (uint64_t)fd, st + 2048);
 	twin_forget(t, 4096 + 2048 + 16, 40);

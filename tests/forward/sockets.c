@@ -118,14 +118,16 @@ static uint64_t make_message(struct twin *t, size_t parts, size_t each, size_t c
 			     uint32_t namelen)
 {
 	struct iovec v[64];
-	struct msghdr h = { .msg_name = name,
-			    .msg_namelen = namelen,
-			    .msg_iov = AT(2048),
-			    .msg_iovlen = parts,
-			    .msg_control = control ? AT(3072) : NULL,
-			    .msg_controllen = control,
-			    .msg_flags = 0x55 };
+	struct msghdr h;
 
+	memset(&h, 0, sizeof(h)); /* its gaps as well: they are compared */
+	h.msg_name = name;
+	h.msg_namelen = namelen;
+	h.msg_iov = AT(2048);
+	h.msg_iovlen = parts;
+	h.msg_control = control ? AT(3072) : NULL;
+	h.msg_controllen = control;
+	h.msg_flags = 0x55;
 	for (size_t i = 0; i < parts && i < ARRAY_LEN(v); i++)
 		v[i] = (struct iovec){ AT(65536 + i * 5000), each };
 	(void)twin_bytes(t, 2048, v, (parts < 64 ? parts : 64) * sizeof(v[0]));

@@ -9,9 +9,9 @@
 #ifndef TESTS_FORWARD_TWIN_H
 #define TESTS_FORWARD_TWIN_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "forward/away/marshal.h"
@@ -30,6 +30,7 @@ enum twin_number {
 
 struct twin {
 	bool away;
+	bool alone;	       /* without a parasite: the whole process is away, or is not */
 	uint8_t *arena, *hole; /* hole: a page that is not there, right behind the arena */
 	struct buf notes;
 	unsigned int differences;
@@ -41,7 +42,7 @@ struct twin {
 	struct buf request;
 	uint8_t *region, *answer;
 	int socket;
-	pthread_t thread;
+	volatile pid_t tid; /* of the parasite's thread; 0 when it has ended */
 	struct parasite_context *context;
 };
 
@@ -50,6 +51,12 @@ void twin_stop(struct twin *t);
 
 /** twin_run() - Run a scenario both ways and hold the notes against each other */
 void twin_run(struct twin *t, const char *name, void (*scenario)(struct twin *));
+
+/** twin_start_alone() - For a process that is moved as a whole; twin_notes(): of a scenario */
+void twin_start_alone(struct twin *t);
+char *twin_notes(struct twin *t, void (*scenario)(struct twin *));
+/** twin_compare() - Count and print the first difference; both texts are taken apart */
+void twin_compare(struct twin *t, const char *name, char *a, char *b);
 
 /** twin_call() - Make a call and note its result and the arena */
 int64_t twin_call(struct twin *t, const char *name, uint32_t nr, const uint64_t args[6]);

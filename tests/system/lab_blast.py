@@ -152,12 +152,12 @@ class Blast(unittest.TestCase):
             while (left := self.lab.on(node, "sh", "-c", look).stdout):
                 self.assertLess(time.monotonic(), deadline, left)
 
-        _, first = self.finish(self.search("small", "few", out="first.out"))
+        _, first, _ = self.finish(self.search("small", "few", out="first.out"))
         have = [n for n, row in first.items() if row["cached_bytes"] + row["fetched_bytes"]]
         self.assertTrue(have)
         for node in have:
             await_kept(node)
-        _, second = self.finish(self.search("small", "few", out="second.out"))
+        _, second, _ = self.finish(self.search("small", "few", out="second.out"))
         for node in set(have) & set(second):
             self.assertEqual(second[node]["fetched_bytes"], 0, second)
 

@@ -57,7 +57,7 @@ int main(void)
 	(void)sigaddset(&set, SIGUSR2);
 	(void)sigaddset(&set, SIGALRM);
 	(void)sigaddset(&set, SIGPIPE);
-	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	twin_scratch();
 	twin_start(&twin);
 	r = cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,7 +275,7 @@ static void test_returns(void **state)
 	assert_int_equal(begin(h, 12345, ARGS(0)), MARSHAL_RETURN);
 	assert_int_equal(begin(h, SYS_ioctl, ARGS(1, 0xdeadbeef, 0)), MARSHAL_RETURN);
 	assert_int_equal(begin(h, SYS_getpid, ARGS(0)), MARSHAL_RETURN);
-	assert_int_equal(begin(h, SYS_setxattr, ARGS(P("a"), P("b"), P(data), sizeof(data), 0)),
+	assert_int_equal(begin(h, SYS_setxattr, ARGS(P(data), P(data), P(data), sizeof(data), 0)),
 			 MARSHAL_RETURN);
 	assert_int_equal(begin(h, SYS_close_range, ARGS(3, 100, 2)), MARSHAL_RETURN);
 	assert_int_equal(begin(h, SYS_setsockopt, ARGS(3, SOL_SOCKET, 26, P(data), 16)),
@@ -289,9 +289,9 @@ static void test_reserved(void **state)
 	struct pollfd fds = { .fd = 905, .events = POLLIN }, sent;
 	fd_set set;
 	struct {
-		struct cmsghdr c;
-		int fd, pad;
-	} control = { { CMSG_LEN(4), SOL_SOCKET, SCM_RIGHTS }, 905, 0 };
+		uint64_t len;
+		int level, type, fd, pad;
+	} control = { CMSG_LEN(4), SOL_SOCKET, SCM_RIGHTS, 905, 0 };
 	struct iovec v = { &fds, 1 };
 	struct msghdr msg = { .msg_iov = &v,
 			      .msg_iovlen = 1,

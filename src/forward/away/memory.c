@@ -39,11 +39,10 @@ size_t memory_reach(const struct marshal *m, uint64_t at, size_t n)
 
 	if (at + n < at)
 		return 0;
-	if (n == 0)
+	if (n == 0 || !memory_read(m, at, &byte, 1))
 		return 0;
-	/* in one page or in two: the ends say it */
-	if ((at + n - 1) / PAGE - at / PAGE < 2 && memory_read(m, at, &byte, 1) &&
-	    memory_read(m, at + n - 1, &byte, 1))
+	/* a look costs a microsecond: one in the last page has to do, unless nothing is there */
+	if (at / PAGE == (at + n - 1) / PAGE || memory_read(m, at + n - 1, &byte, 1))
 		return n;
 	while (seen < n && memory_read(m, at + seen, &byte, 1))
 		seen += PAGE - (at + seen) % PAGE;

@@ -121,7 +121,7 @@ bool memory_read(const struct marshal *m, uint64_t at, void *p, size_t n);
 size_t memory_read_up_to(const struct marshal *m, uint64_t at, void *p, size_t n);
 bool memory_write(const struct marshal *m, uint64_t at, const void *p, size_t n);
 
-/** memory_reach() - How many of n bytes are there, looking at one byte of each page */
+/** memory_reach() - How many of n bytes are there, looking at the ends first; holes are not seen */
 size_t memory_reach(const struct marshal *m, uint64_t at, size_t n);
 
 /** parts_load() - Read an iovec; 0, -EFAULT, -EINVAL (a length), -EMSGSIZE (too many), -ENOMEM */

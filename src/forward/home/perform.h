@@ -55,8 +55,7 @@ PERFORM_INLINE bool perform_lengths_fit(struct perform_job *q, uint64_t n)
 		return false;
 	if (head + buffer > CALL_BYTES_MAX || q->out_at > q->in_len || q->out_fixed > q->out_len)
 		return false;
-	if ((q->flags & 0xff & ~CALL_FLAGS_ALL) ||
-	    (!(q->flags & CALL_OUT_BY_RESULT) && q->out_fixed != q->out_len))
+	if (q->flags & 0xff & ~CALL_FLAGS_ALL)
 		return false;
 	q->buffer = (uint8_t *)q->request + head;
 	q->buffer_len = (uint32_t)buffer;
@@ -116,7 +115,7 @@ PERFORM_INLINE bool perform_prepare(uint8_t *frame, uint32_t n, struct perform_j
 	job->in_len = q->in_len;
 	job->out_at = q->out_at;
 	job->out_len = q->out_len;
-	job->out_fixed = q->out_fixed;
+	job->out_fixed = q->flags & CALL_OUT_BY_RESULT ? q->out_fixed : q->out_len;
 	if (!perform_lengths_fit(job, n) || !perform_fixups_fit(job))
 		return false;
 	/* what a call writes in part only must not show what was there before; output that comes
