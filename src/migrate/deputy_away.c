@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "forward/call.h"
+#include "forward/home/parasite.h"
 #include "migrate/deputy.h"
 
 struct call_header {
@@ -31,9 +32,14 @@ static void answer_gone(struct deputy *d, pid_t tid)
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	struct call_header h;
+	uint32_t nr = 0;
 	int r;
 
 	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
+	if (f->len >= sizeof(h) + sizeof(nr))
+		memcpy(&nr, f->payload + sizeof(h), sizeof(nr));
+	if (nr >= PARASITE_CLONE) /* words for the parasite itself are ours to say */
+		return err_set(e, -EPROTO, "thread %u asks for call %#x", h.tid, nr);
 	r = stub_call(&d->stub, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	if (r == -ESRCH) {
 		answer_gone(d, (pid_t)h.tid);

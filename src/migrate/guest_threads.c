@@ -25,8 +25,11 @@
 	(CLONE_PIDFD | CLONE_VFORK | CLONE_PARENT | CLONE_UNTRACED | CLONE_NEWNS | CLONE_NEWUTS |  \
 	 CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_IO)
 
+/* an interrupt is lost when the thread stops for something else first (tracee/stop.c): once more */
 static void go_on(struct guest_thread *t)
 {
+	if (t->guest->state == GUEST_FREEZING)
+		told_later(tracee_interrupt(t->tid));
 	told_later(tracee_cont(t->tid, 0));
 }
 
@@ -196,8 +199,6 @@ static void on_birth(struct guest_thread *t)
 	if (tracee_set_regs(t->tid, &regs) < 0)
 		return;
 	t->state = THREAD_RUNNING;
-	if (t->guest->state == GUEST_FREEZING)
-		told_later(tracee_interrupt(t->tid));
 	go_on(t);
 }
 
@@ -214,8 +215,6 @@ static void on_borne(struct guest_thread *t)
 		return;
 	t->state = THREAD_RUNNING;
 	t->born = 0;
-	if (t->guest->state == GUEST_FREEZING && tracee_interrupt(t->tid) < 0)
-		return;
 	go_on(t);
 }
 
@@ -307,6 +306,8 @@ static void on_stop(struct guest *g, const struct tracee_stop *stop)
 		on_interrupt(t);
 		return;
 	case TRACEE_TRAP: /* a breakpoint of the program's own: it has asked for this signal */
+		if (g->state == GUEST_FREEZING)
+			told_later(tracee_interrupt(t->tid));
 		told_later(tracee_cont(t->tid, SIGTRAP));
 		return;
 	case TRACEE_SYSCALL:

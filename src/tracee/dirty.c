@@ -18,9 +18,10 @@
  * Nothing is protected that does not exist: marks for that would cost page tables for the holes
  * of huge sparse mappings, and look like pages in /proc/PID/pagemap.
  *
- * A LOST page is forgotten at once, and named as zeroes, never to be read: were it read, it could
- * come to be, be read, and be lost again before the next round, which would not know of it. BACK
- * pages have the file's content, which cannot be named; they stay known, and are named each time.
+ * What was named stays known for ever, and is named again in each round in which it does not exist:
+ * the caller has something in that place, and who knows what will be mapped there. LOST pages are
+ * zeroes and cost nothing to send; they are never to be read, as that would make them exist. BACK
+ * pages have the file's content, which the caller reads.
  */
 #include "tracee/dirty.h"
 
@@ -97,7 +98,7 @@ static int scan(const struct dirty *d, const struct ask *ask, uint64_t *from, ui
 	if (n < 0)
 		return -errno;
 	if (a.walk_end <= *from && n == 0)
-		return -EIO;
+		return -EAGAIN; /* mappings change under its hands */
 	*from = a.walk_end;
 	return n;
 }
@@ -141,7 +142,6 @@ static int lose(struct dirty *d, uint64_t from, uint64_t end, struct out *o)
 		if (n == 0)
 			return 0;
 		name(o, region.start, (region.end - region.start) / PAGE, DIRTY_ZERO);
-		pageset_remove(&d->known, region.start, (region.end - region.start) / PAGE);
 	}
 	return 0;
 }
@@ -260,7 +260,7 @@ static int work(struct dirty *d, const struct maps_entry *m, struct out *o)
 	}
 	if (r == -EPERM && d->step == STEP_NEWS)
 		return take_in(d);
-	if (r == -EPERM) { /* changed under our hands, while it runs */
+	if ((r == -EPERM || r == -EAGAIN) && !d->last) { /* it runs: the next round will see */
 		go_to(d, STEP_NEXT);
 		return 0;
 	}

@@ -28,7 +28,7 @@
 
 enum dirty_kind {
 	DIRTY_DATA, /* read it and send it */
-	DIRTY_ZERO, /* was named before and is given back to the kernel: zeroes. Do not read it */
+	DIRTY_ZERO, /* was named before, and is zeroes now: given back. Do not read it */
 };
 
 struct dirty_run {

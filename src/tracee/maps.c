@@ -16,6 +16,7 @@
 #define TEXT_MAX      (128U << 20) /* smaps of 65530 mappings has some 50 MB */
 #define ENTRIES_MAX   (1U << 20)
 #define PROC_PATH_MAX 32
+#define READ_TRIES    50
 
 /* VmFlags of proc(5) */
 static const struct flag_row {
@@ -190,7 +191,7 @@ int maps_parse(char *text, struct maps *ret, struct err *e)
 	return 0;
 }
 
-int maps_read(pid_t pid, bool with_flags, struct maps *ret, struct err *e)
+static int read_once(pid_t pid, bool with_flags, struct maps *ret, struct err *e)
 {
 	char path[PROC_PATH_MAX];
 	struct buf b;
@@ -212,7 +213,19 @@ int maps_read(pid_t pid, bool with_flags, struct maps *ret, struct err *e)
 
 	/* nothing was taken from its front: the memory is the text's */
 	r = maps_parse((char *)b.data, ret, e);
-	return r < 0 ? err_prefix(e, "process %d", pid) : 0;
+	if (r < 0)
+		(void)err_prefix(e, "process %d", pid);
+	return r;
+}
+
+int maps_read(pid_t pid, bool with_flags, struct maps *ret, struct err *e)
+{
+	int r = -EPROTO;
+
+	/* of a process that maps and unmaps meanwhile, lines may overlap (Linux 6.17) */
+	for (int tries = 0; r == -EPROTO && tries < READ_TRIES; tries++)
+		r = read_once(pid, with_flags, ret, e);
+	return r;
 }
 
 void maps_done(struct maps *m)

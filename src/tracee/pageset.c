@@ -60,16 +60,10 @@ static struct pageset_chunk *insert(struct pageset *s, size_t at, uint64_t numbe
 	return &s->chunks[at];
 }
 
-static void set_bits(struct pageset_chunk *c, unsigned int from, unsigned int to, bool on)
+static void set_bits(struct pageset_chunk *c, unsigned int from, unsigned int to)
 {
-	for (unsigned int i = from; i < to; i++) {
-		uint64_t bit = 1ULL << i % WORD_BITS;
-
-		if (on)
-			c->bits[i / WORD_BITS] |= bit;
-		else
-			c->bits[i / WORD_BITS] &= ~bit;
-	}
+	for (unsigned int i = from; i < to; i++)
+		c->bits[i / WORD_BITS] |= 1ULL << i % WORD_BITS;
 }
 
 int pageset_add(struct pageset *s, uint64_t start, uint64_t n)
@@ -87,25 +81,10 @@ int pageset_add(struct pageset *s, uint64_t start, uint64_t n)
 		if (!c)
 			return -ENOMEM;
 		set_bits(c, (unsigned int)(page % CHUNK_PAGES),
-			 (unsigned int)(stop - number * CHUNK_PAGES), true);
+			 (unsigned int)(stop - number * CHUNK_PAGES));
 		page = stop;
 	}
 	return 0;
-}
-
-void pageset_remove(struct pageset *s, uint64_t start, uint64_t n)
-{
-	uint64_t page = start / PAGE, end = page + n;
-
-	for (size_t at = lower_bound(s, page / CHUNK_PAGES); at < s->n; at++) {
-		struct pageset_chunk *c = &s->chunks[at];
-		uint64_t first = c->number * CHUNK_PAGES, last = first + CHUNK_PAGES;
-
-		if (first >= end)
-			return;
-		set_bits(c, page > first ? (unsigned int)(page - first) : 0,
-			 end < last ? (unsigned int)(end - first) : CHUNK_PAGES, false);
-	}
 }
 
 static bool has(const struct pageset_chunk *c, unsigned int i)

@@ -24,7 +24,9 @@
 	X(children)                                                                                \
 	X(objects)                                                                                 \
 	X(timers)                                                                                  \
-	X(signals)
+	X(signals)                                                                                 \
+	X(signalfd)                                                                                \
+	X(changes)
 
 #define SCENARIO_PROTOTYPE(name) void scenario_##name(struct twin *t);
 SCENARIOS(SCENARIO_PROTOTYPE)

@@ -18,7 +18,7 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BUILD = os.environ.get("COMOSIX_BUILD", os.path.join(HERE, "..", "..", "build"))
+BUILD = os.path.realpath(os.environ.get("COMOSIX_BUILD", os.path.join(HERE, "..", "..", "build")))
 BIN = os.environ.setdefault("COMOSIX_BIN", os.path.join(BUILD, "bin"))
 sys.path.insert(0, os.path.join(HERE, "..", "system"))
 import labs  # noqa: E402 (needs COMOSIX_BIN)
@@ -165,10 +165,12 @@ class Local(Stay):
         deputy.lines = Lines(deputy.stdout)
         self.deputies[pid] = deputy
         word = deputy.lines.next(time.monotonic() + LIMIT_S)
-        if word == "away":
+        if word and word.split()[0] == "away":
             return
-        said = first_line((word or "") + "\n" + deputy.stderr.read().decode(errors="replace"))
         status = deputy.wait(LIMIT_S)
+        os.set_blocking(deputy.stderr.fileno(), False)
+        said = first_line((word or "") + "\n" + (deputy.stderr.read() or b"").decode(errors="replace"))
+        del self.deputies[pid]
         if status == REFUSED:
             raise Refused(said)
         raise Failed(f"comosix-deputy ended with {status}: {said}")
@@ -184,13 +186,17 @@ class Local(Stay):
         if deputy is None:
             return
         try:
-            said = deputy.communicate(timeout=LIMIT_S)[1].decode(errors="replace")
+            status = deputy.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
             deputy.kill()
-            deputy.communicate()
-            raise Failed("comosix-deputy does not end") from None
-        if deputy.returncode != 0:
-            raise Failed(f"comosix-deputy ended with {deputy.returncode}: {first_line(said)}")
+            deputy.wait()
+            status = "nothing: it hangs"
+        with deputy.stdout, deputy.stderr:
+            # no more than is there: what it started may hold the pipe open
+            os.set_blocking(deputy.stderr.fileno(), False)
+            said = (deputy.stderr.read() or b"").decode(errors="replace")
+        if status != 0:
+            raise Failed(f"comosix-deputy ended with {status}: {first_line(said)}")
 
 
 class InLab(Stay):

@@ -137,7 +137,8 @@ class Run:
     def end(self):
         self.nudge()
         self.mover.touch(f"{self.dir}/stop")
-        while self.lines.next(time.monotonic() + LIMIT_S) is not None:
+        until = time.monotonic() + LIMIT_S
+        while self.lines.next(until) is not None:
             pass
         status = self.proc.wait(LIMIT_S)
         self.mover.over(self.pid)

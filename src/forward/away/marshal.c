@@ -85,12 +85,13 @@ int marshal_again(struct marshal *m, uint64_t now_ns, struct buf *request, int64
 	return start(m, request, result);
 }
 
-/* a signal ends the call: write what is left to wait, and say what the guest's kernel is to see */
-static int64_t interrupted(struct marshal *m, int64_t code)
+/* a signal ends the call: write what is left to wait, if home has not, and say what the guest's
+ * kernel is to see */
+static int64_t interrupted(struct marshal *m, int64_t code, bool written)
 {
 	int64_t rest, t[2];
 
-	if (m->wait.is && m->wait.back) {
+	if (m->wait.is && m->wait.back && !written) {
 		rest = wait_rest(m, m->now_ns);
 		t[0] = rest / 1000000000;
 		t[1] = rest % 1000000000 / m->wait.back_unit_ns;
@@ -126,8 +127,8 @@ int marshal_answer(struct marshal *m, const void *answer, size_t n, uint64_t now
 		*result = -EFAULT;
 	else
 		*result = a.result;
-	if (r == MARSHAL_RESULT && a.out_len == 0 && marshal_interrupted(*result))
-		*result = interrupted(m, *result);
+	if (r == MARSHAL_RESULT && marshal_interrupted(*result))
+		*result = interrupted(m, *result, a.out_len != 0);
 	return r;
 }
 
