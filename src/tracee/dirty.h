@@ -36,6 +36,10 @@ struct dirty_run {
 	enum dirty_kind kind;
 };
 
+struct dirty_owed {
+	uint64_t start, end;
+};
+
 struct dirty {
 	pid_t pid;
 	int uffd, pagemap;    /* -1: none */
@@ -44,6 +48,11 @@ struct dirty {
 	size_t at;	      /* which of them is next */
 	uint64_t from;	      /* where in it */
 	int step;	      /* enum dirty_step */
+	bool enrolled;	      /* in this round we have registered it */
+	struct dirty_owed *owed; /* owned; all of it is to be named anew, in the round after this */
+	size_t n_owed;
+	struct dirty_owed *due;	 /* owned; and in this one */
+	size_t n_due;
 	bool last;
 };
 
