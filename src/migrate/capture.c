@@ -20,6 +20,9 @@
 #define ACTION_BYTES	32 /* kernel_sigaction of x86-64 */
 #define SIGSET_BYTES	8
 
+/* ignored when there is no handler, signal(7): SIGCHLD, SIGCONT, SIGURG, SIGWINCH */
+#define QUIET (1ULL << 16 | 1ULL << 17 | 1ULL << 22 | 1ULL << 27)
+
 /*
  * Calls that say EINTR and not "restart" when they are interrupted, signal or not (signal(7)). When
  * it was only us, the call is made again.
@@ -45,7 +48,8 @@ static int deliverable(pid_t tid, bool *ret)
 	int r = proc_stat_read(tid, &st, NULL);
 
 	if (!r)
-		*ret = ((st.pending | st.shared_pending) & ~st.blocked & ~st.ignored) != 0;
+		*ret = ((st.pending | st.shared_pending) & ~st.blocked & ~st.ignored &
+			(st.caught | ~QUIET)) != 0;
 	return r;
 }
 
@@ -212,16 +216,16 @@ static int add_around(struct image *m, const struct maps_entry *v, uint64_t hide
 	return r;
 }
 
-/* flags that smaps tells and maps does not */
-static uint32_t known_flags(const struct image *known, size_t *i, uint64_t at)
+/* flags that smaps tells and maps does not; a stack may begin lower than it was known to */
+static uint32_t known_flags(const struct image *known, size_t *i, const struct image_mapping *now)
 {
 	const uint32_t told = IMAGE_MAP_SHARED | IMAGE_MAP_FILE | IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL;
 	const struct image_mapping *v;
 
-	while (*i < known->n_mappings && known->mappings[*i].end <= at)
+	while (*i < known->n_mappings && known->mappings[*i].end <= now->start)
 		(*i)++;
 	v = *i < known->n_mappings ? &known->mappings[*i] : NULL;
-	return v && v->start <= at ? v->flags & ~told : 0;
+	return v && v->start < now->end ? v->flags & ~told : 0;
 }
 
 int capture_mappings(const struct maps *maps, uint64_t hide_start, uint64_t hide_end,
@@ -238,7 +242,7 @@ int capture_mappings(const struct maps *maps, uint64_t hide_start, uint64_t hide
 		r = add_around(ret, &maps->entries[i], hide_start, hide_end, e);
 		for (size_t j = first; known && j < ret->n_mappings; j++)
 			ret->mappings[j].flags |=
-				known_flags(known, &k, ret->mappings[j].start);
+				known_flags(known, &k, &ret->mappings[j]);
 	}
 	return r;
 }

@@ -19,6 +19,7 @@ struct control {
 	const struct control_ops *ops;
 	void *owner;
 	Cmx__HalfState state;
+	bool want_transport; /* was said, and none has come */
 };
 
 /* what came with Start is kept for control_new(): one half per program */
@@ -105,7 +106,7 @@ Cmx__HalfStage control_stage(const struct control *c)
 	return c->state.stage;
 }
 
-void control_want_transport(struct control *c)
+static void say_want(struct control *c)
 {
 	Cmx__HalfWantTransport want = CMX__HALF_WANT_TRANSPORT__INIT;
 	Cmx__Half m = CMX__HALF__INIT;
@@ -113,6 +114,17 @@ void control_want_transport(struct control *c)
 	m.body_case = CMX__HALF__BODY_WANT_TRANSPORT;
 	m.want_transport = &want;
 	say(c, &m);
+}
+
+void control_want_transport(struct control *c)
+{
+	c->want_transport = true;
+	say_want(c);
+}
+
+bool control_open(const struct control *c)
+{
+	return c && (c->link.fd >= 0 || c->door.gen);
 }
 
 void control_end(struct control *c, int status, Cmx__HalfFate fate, const char *text)
@@ -134,6 +146,7 @@ static void hear_transport(struct control *c, const Cmx__HalfTransport *t)
 {
 	int fd = half_link_passed(&c->link);
 
+	c->want_transport = false;
 	if (c->ops->transport && fd >= 0 && t->key.len == HALF_KEY_LEN)
 		c->ops->transport(c->owner, t->key.data, fd);
 	else
@@ -208,6 +221,8 @@ static void on_door(void *owner, uint32_t events)
 		return;
 	}
 	say_state(c);
+	if (c->want_transport)
+		say_want(c);
 }
 
 /* ---- life ---- */

@@ -45,7 +45,12 @@ void control_free(struct control *c);
 void control_state(struct control *c, Cmx__HalfStage stage, uint64_t bytes_done, uint64_t bytes_all,
 		   uint32_t freeze_us);
 Cmx__HalfStage control_stage(const struct control *c);
+
+/** control_want_transport() - Said until there is one, to each daemon that comes */
 void control_want_transport(struct control *c);
+
+/** control_open() - Is a daemon there, or can one come? */
+bool control_open(const struct control *c);
 
 /** control_end() - The last word */
 void control_end(struct control *c, int status, Cmx__HalfFate fate, const char *text);

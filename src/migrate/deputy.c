@@ -134,7 +134,7 @@ static int read_it(struct deputy *d, struct err *e)
 
 static int status_of(int r)
 {
-	return r == -EAGAIN || r == -EMFILE || r == -E2BIG ? 5 : 1;
+	return r == -ENOMEM ? 1 : 5;
 }
 
 static void capture(struct deputy *d)
@@ -201,9 +201,23 @@ static int take_round(struct deputy *d, const struct move_frame *f, struct err *
 
 static int take_built(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	int r = channel_send(d->channel, MOVE_RUN, NULL, 0, NULL, 0);
+	struct err why = { 0 };
+	int r;
 
 	(void)f;
+	/* the last thing before RUN, for it cannot be undone */
+	if (confine_is_wanted(&d->confine) && confine_enter(&d->confine, &d->stub, &why) < 0) {
+		undo(d, 5, why.text);
+		return 0;
+	}
+	r = stub_enter(&d->stub, e);
+	if (r < 0)
+		return r;
+	r = stub_tell_pending(&d->stub, e);
+	if (r < 0)
+		return r;
+	/* POINT OF NO RETURN. No thread here can execute the program any more, even if we die now */
+	r = channel_send(d->channel, MOVE_RUN, NULL, 0, NULL, 0);
 	if (r < 0)
 		return err_set(e, r, "tell the host to go on: %s", strerror(-r));
 	r = stub_start(&d->stub, e);
@@ -295,34 +309,52 @@ static void on_room(void *owner)
 		go_on_sending(d);
 }
 
+void deputy_drop(struct deputy *d, const char *why)
+{
+	if (d->state == DEPUTY_OVER)
+		return;
+	if (d->state < DEPUTY_AWAY)
+		undo(d, 1, why);
+	else
+		deputy_lost(d, why);
+}
+
+/* before RUN there is nothing worth waiting for: it goes on here */
+static bool on_cut(void *owner, const struct err *why)
+{
+	struct deputy *d = owner;
+
+	return d->state >= DEPUTY_AWAY && d->state < DEPUTY_OVER && d->ops->cut &&
+	       d->ops->cut(d->owner, why);
+}
+
 static void on_broken(void *owner, const struct err *why)
 {
 	struct deputy *d = owner;
 
-	if (d->state == DEPUTY_OVER)
-		return;
-	if (d->state < DEPUTY_AWAY)
-		undo(d, 1, why->text);
-	else
-		deputy_lost(d, why->text);
+	deputy_drop(d, why->text);
 }
 
 static const struct channel_ops channel_ops = {
 	.frame = on_frame,
 	.room = on_room,
+	.cut = on_cut,
 	.broken = on_broken,
 };
 
 static void on_lease(void *owner)
 {
 	struct deputy *d = owner;
-	uint64_t end = channel_heard_ms(d->channel) + DEPUTY_LEASE_MS;
+	uint64_t end = channel_heard_ms(d->channel) + d->lease_ms;
+	char text[64];
 
 	if (loop_now(d->loop) >= end) {
+		(void)snprintf(text, sizeof(text), "nothing was heard of it for %u s",
+			       d->lease_ms / 1000);
 		if (d->state < DEPUTY_AWAY)
 			undo(d, 6, "the host does not answer");
 		else
-			deputy_lost(d, "nothing was heard of it for 30 s");
+			deputy_lost(d, text);
 		return;
 	}
 	if (loop_add_timer(d->loop, end, on_lease, d, &d->lease_ref) < 0)
@@ -338,11 +370,12 @@ static void on_child(void *owner, int signo)
 }
 
 int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, pid_t pid,
-		 const struct deputy_ops *ops, void *owner, struct err *e)
+		 uint32_t lease_ms, const struct deputy_ops *ops, void *owner, struct err *e)
 {
 	int r;
 
 	*d = (struct deputy){ .loop = l, .ops = ops, .owner = owner, .pid = pid, .mem = -1, .pagemap = -1 };
+	d->lease_ms = lease_ms;
 	pages_reader_init(&d->reader);
 	dirty_init(&d->dirty);
 	image_init(&d->flags);
@@ -350,15 +383,26 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	image_init(&d->was);
 	buf_init(&d->image_bytes, IMAGE_BYTES_MAX);
 	image_init(&d->back);
+	confine_init(&d->confine);
 	stub_init(&d->stub, l, &deputy_stub_ops, d);
 	r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
 	if (!r)
 		r = loop_add_signal(l, SIGCHLD, on_child, d, &d->child_ref);
 	if (!r)
-		r = loop_add_timer(l, loop_now(l) + DEPUTY_LEASE_MS, on_lease, d, &d->lease_ref);
+		r = loop_add_timer(l, loop_now(l) + lease_ms, on_lease, d, &d->lease_ref);
 	if (r < 0)
 		deputy_done(d);
 	return r;
+}
+
+int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e)
+{
+	return channel_replace(d->channel, fd, key, e);
+}
+
+int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err *e)
+{
+	return confine_prepare(&d->confine, d->pid, spec, e);
 }
 
 void deputy_done(struct deputy *d)
@@ -374,6 +418,7 @@ void deputy_done(struct deputy *d)
 	image_done(&d->was);
 	buf_done(&d->image_bytes);
 	image_done(&d->back);
+	confine_done(&d->confine);
 	fd_close(&d->mem);
 	fd_close(&d->pagemap);
 	free(d->pending);

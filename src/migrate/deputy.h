@@ -24,11 +24,10 @@
 #include "image/image.h"
 #include "loop/loop.h"
 #include "migrate/channel.h"
+#include "migrate/confine.h"
 #include "migrate/pages.h"
 #include "migrate/pending.h"
 #include "migrate/stub.h"
-
-#define DEPUTY_LEASE_MS 30000 /* without a word of the guest's it is gone */
 
 enum deputy_state {
 	DEPUTY_CONNECTING,
@@ -48,6 +47,8 @@ struct deputy_ops {
 	void (*state)(void *owner, enum deputy_state s, uint64_t freeze_us);
 	/* the end: status as of our commands; the process runs here again, or has ended */
 	void (*over)(void *owner, int status, const char *why);
+	/* the stream was cut; true: deputy_transport() may follow. NULL: it never does */
+	bool (*cut)(void *owner, const struct err *why);
 };
 
 struct deputy {
@@ -58,6 +59,7 @@ struct deputy {
 	enum deputy_state state;
 	pid_t pid;
 	struct stub stub;
+	struct confine confine; /* of a job that goes to a desktop */
 	struct buf image_bytes;
 	bool image_is_sent, all_is_sent, recall;
 	unsigned int clocks_told;
@@ -74,6 +76,7 @@ struct deputy {
 	size_t n_pending;
 	uint64_t signals_sent;
 	uint64_t froze_us;
+	uint32_t lease_ms;
 	struct ev_ref lease_ref, child_ref;
 	uint64_t bytes_out, bytes_back;
 };
@@ -83,11 +86,26 @@ struct deputy {
  * @fd:		Bare stream to the guest's agent; owned by the deputy from now on
  * @key:	CHANNEL_KEY bytes
  * @pid:	Found movable by preflight
+ * @lease_ms:	lease.h
  *
  * Return: 0 or -errno: nothing was done then
  */
 int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, pid_t pid,
-		 const struct deputy_ops *ops, void *owner, struct err *e) MUST_CHECK;
+		 uint32_t lease_ms, const struct deputy_ops *ops, void *owner,
+		 struct err *e) MUST_CHECK;
+
+/** deputy_transport() - Another stream to the guest; fd is the deputy's after success */
+int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e) MUST_CHECK;
+
+/**
+ * deputy_confine() - The process is a job and goes to a desktop: it is confined before it goes
+ *
+ * Right after deputy_start(), before the loop runs.
+ *
+ * Return: 0 or -errno (a reason for its user): nothing was done to the process, end it by
+ * deputy_done()
+ */
+int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err *e) MUST_CHECK;
 
 /** deputy_recall() - Bring it home; now, or as soon as it is away */
 void deputy_recall(struct deputy *d);
@@ -103,6 +121,9 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e) MUST_CHE
 
 /** deputy_copy_last() - It is stopped and read: what is left to send, or everything */
 int deputy_copy_last(struct deputy *d, struct err *e) MUST_CHECK;
+
+/** deputy_drop() - Nothing more will come: undo before RUN, after it the process is lost */
+void deputy_drop(struct deputy *d, const char *why);
 
 /* deputy_away.c: frames of the guest while it is away, and the stub's words for it */
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;

@@ -2,10 +2,11 @@
 /* deputy_away.c - between the guest and its stub */
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "forward/call.h"
-#include "forward/home/parasite.h"
+#include "forward/table/table.h"
 #include "migrate/deputy.h"
 
 struct call_header {
@@ -29,17 +30,42 @@ static void answer_gone(struct deputy *d, pid_t tid)
 	deputy_send(d, MOVE_ANSWER, &h, sizeof(h), &a, sizeof(a));
 }
 
+static bool is_forwarded(enum table_class class)
+{
+	return class == TABLE_HOME || class == TABLE_VIRTUAL;
+}
+
+/*
+ * Would a guest ever ask for this call? All others it comes home for (execve), or makes there
+ * (mmap, exit); and the parasite's own requests are ours to make.
+ */
+static bool can_be_asked(uint32_t nr)
+{
+	struct table_row row;
+
+	if (nr == SYS_process_vm_readv) /* of the stub itself, after an interrupted sleep */
+		return true;
+	if (!table_row(nr, &row))
+		return false;
+	for (size_t i = 0; i < row.n_cases; i++)
+		if (is_forwarded(row.cases[i].class))
+			return true;
+	return is_forwarded(row.class);
+}
+
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	struct call_header h;
-	uint32_t nr = 0;
+	uint32_t nr;
 	int r;
 
 	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
-	if (f->len >= sizeof(h) + sizeof(nr))
-		memcpy(&nr, f->payload + sizeof(h), sizeof(nr));
-	if (nr >= PARASITE_CLONE) /* words for the parasite itself are ours to say */
-		return err_set(e, -EPROTO, "thread %u asks for call %#x", h.tid, nr);
+	if (f->len < sizeof(h) + sizeof(struct call_request))
+		return err_set(e, -EPROTO, "a call of thread %u that is too short", h.tid);
+	memcpy(&nr, f->payload + sizeof(h) + offsetof(struct call_request, nr), sizeof(nr));
+	if (!can_be_asked(nr))
+		return err_set(e, -EPROTO, "a call of thread %u that no guest asks for: %u", h.tid,
+			       nr);
 	r = stub_call(&d->stub, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	if (r == -ESRCH) {
 		answer_gone(d, (pid_t)h.tid);
@@ -79,12 +105,30 @@ int deputy_take_stopped(struct deputy *d, const struct move_frame *f, struct err
 	return 0;
 }
 
+/* the others stop a process, or do nothing, signal(7) */
+static bool can_end(int signo)
+{
+	static const uint64_t never = 1ULL << SIGCHLD | 1ULL << SIGCONT | 1ULL << SIGSTOP |
+				      1ULL << SIGTSTP | 1ULL << SIGTTIN | 1ULL << SIGTTOU |
+				      1ULL << SIGURG | 1ULL << SIGWINCH;
+
+	return signo >= 1 && signo <= IMAGE_SIGNALS && (signo > 63 || !(never >> signo & 1));
+}
+
+static bool is_end(int status)
+{
+	if (status >> 16)
+		return false;
+	return WIFEXITED(status) || (WIFSIGNALED(status) && can_end(WTERMSIG(status)));
+}
+
 int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	int status = (int)number(f);
 
-	if (!WIFEXITED(status) && !WIFSIGNALED(status))
-		return err_set(e, -EPROTO, "wait status %#x is not one of an end", (unsigned int)status);
+	if (!is_end(status))
+		return err_set(e, -EPROTO, "wait status %#x is not one of an end",
+			       (unsigned int)status);
 	stub_exit(&d->stub, status);
 	deputy_over(d, 0, "the process has ended");
 	return 0;
@@ -106,7 +150,8 @@ static int keep(struct deputy *d, pid_t tid, uint64_t number, const siginfo_t *i
 	if (!more)
 		return -ENOMEM;
 	d->pending = more;
-	d->pending[d->n_pending++] = (struct pending){ .tid = tid, .number = number, .info = *info };
+	d->pending[d->n_pending++] =
+		(struct pending){ .tid = tid, .number = number, .info = *info };
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "migrate/box.h"
 #include "migrate/control.h"
 #include "migrate/deputy.h"
+#include "migrate/lease.h"
 #include "migrate/preflight.h"
 #include "migrate/sharing.h"
 #include "os/fd.h"
@@ -35,13 +36,17 @@
 #define REASONS_MAX 4096 /* bytes of the sentences that say why not */
 
 static const char usage[] =
-	"Usage: comosix-deputy --local PID\n"
+	"Usage: comosix-deputy --local PID [--job [--path DIR]...]\n"
 	"\n"
 	"Moves a process away and executes its calls here. It is started by comosixd; people use\n"
 	"migrate(1).\n"
 	"\n"
 	"  --local PID  move the process into a guest on this machine, until SIGINT or SIGTERM\n"
 	"               brings it home: to try out whether a program can move\n"
+	"  --job        confine it as a job that goes to a desktop, for good: it may use its open\n"
+	"               files, its working directory and system files, and no dot file of its "
+	"home\n"
+	"  --path DIR   of a job: one more file or directory that it may use\n"
 	"  --help       this text\n"
 	"  --version    the version\n"
 	"\n"
@@ -52,6 +57,9 @@ static const char usage[] =
 struct program {
 	struct loop *loop;
 	struct deputy deputy;
+	bool job;
+	const char *paths[CONFINE_PATHS_MAX];
+	size_t n_paths;
 	bool running;		 /* the deputy was started */
 	struct control *control; /* NULL: --local */
 	Cmx__HalfStart *start;
@@ -60,6 +68,17 @@ struct program {
 	enum deputy_state last;
 	bool came_home;
 };
+
+/* it is a job and goes to a desktop */
+static int confine(struct program *p, uid_t uid, const char *const *paths, size_t n, struct err *e)
+{
+	struct confine_spec spec = { .paths = paths, .n_paths = n };
+	char home[CONFINE_PATH_MAX];
+	int r = confine_home(uid, home, sizeof(home), e);
+
+	spec.home = home[0] ? home : NULL;
+	return r < 0 ? r : deputy_confine(&p->deputy, &spec, e);
+}
 
 /* ---- for comosixd ---- */
 
@@ -122,7 +141,18 @@ static void on_over(void *owner, int status, const char *why)
 	loop_stop(p->loop, 0);
 }
 
-static const struct deputy_ops daemon_ops = { .state = on_state, .over = on_over };
+static bool on_cut(void *owner, const struct err *why)
+{
+	struct program *p = owner;
+
+	if (!control_open(p->control))
+		return false;
+	log_warn("the stream to the host was cut: %s; the lease runs", why->text);
+	control_want_transport(p->control);
+	return true;
+}
+
+static const struct deputy_ops daemon_ops = { .state = on_state, .over = on_over, .cut = on_cut };
 
 static void on_home(void *owner)
 {
@@ -134,14 +164,31 @@ static void on_home(void *owner)
 /* the stream is void: what its end does is right, before RUN and after */
 static void on_drop(void *owner, const char *text)
 {
+	struct program *p = owner;
 	char quoted[256];
 
-	(void)owner;
-	log_warn("comosixd: %s", log_quote(text, quoted, sizeof(quoted)));
-	(void)shutdown(HALF_FD_STREAM, SHUT_RDWR); /* it may have ended by itself */
+	(void)log_quote(text, quoted, sizeof(quoted));
+	log_warn("comosixd: %s", quoted);
+	if (p->running)
+		deputy_drop(&p->deputy, quoted);
 }
 
-static const struct control_ops control_ops = { .home = on_home, .drop = on_drop };
+static void on_transport(void *owner, const uint8_t *key, int fd)
+{
+	struct program *p = owner;
+	struct err e = { 0 };
+
+	if (p->running && deputy_transport(&p->deputy, fd, key, &e) == 0)
+		return;
+	(void)close(fd);
+	log_warn("%s", e.code ? e.text : "a stream for a move that has not begun");
+}
+
+static const struct control_ops control_ops = {
+	.home = on_home,
+	.transport = on_transport,
+	.drop = on_drop,
+};
 
 /* Return: 0 it may move; else the exit status that fits */
 static int look(struct program *p, struct buf *why)
@@ -200,11 +247,17 @@ static int begin(struct program *p, const uint8_t *key)
 	p->bytes_all = resident_bytes((pid_t)p->start->pid);
 	control_state(p->control, CMX__HALF_STAGE__STAGE_CONNECT, 0, p->bytes_all, 0);
 	if (deputy_start(&p->deputy, p->loop, HALF_FD_STREAM, key, (pid_t)p->start->pid,
-			 &daemon_ops, p, &e) < 0) {
+			 p->start->lease_ms, &daemon_ops, p, &e) < 0) {
 		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, e.text);
 		return 1;
 	}
 	p->running = true;
+	if (p->start->job && !strcmp(p->start->peer_role, "desktop") &&
+	    confine(p, p->start->uid, (const char *const *)p->start->paths, p->start->n_paths, &e) <
+		    0) {
+		control_end(p->control, 5, CMX__HALF_FATE__FATE_STAYED, e.text);
+		return 1;
+	}
 	return 0;
 }
 
@@ -266,7 +319,7 @@ static int tell_guest(int control, const struct proc_stat *st, pid_t pid, uint8_
 	s.pid = (uint32_t)pid;
 	s.uid = st->uid[0];
 	s.gid = st->gid[0];
-	s.lease_ms = DEPUTY_LEASE_MS;
+	s.lease_ms = LEASE_MS;
 	s.slot = (uint32_t)getpid() % GUEST_BOX_SLOTS_MAX;
 	m.body_case = CMX__HALF__BODY_START;
 	m.start = &s;
@@ -324,11 +377,13 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	if (!r)
 		r = tell_guest(control, &st, pid, key, e);
 	if (!r)
-		r = deputy_start(&p->deputy, p->loop, pair[0], key, pid, &local_ops, p, e);
+		r = deputy_start(&p->deputy, p->loop, pair[0], key, pid, LEASE_MS, &local_ops, p, e);
 	else
 		(void)close(pair[0]);
 	p->running = !r;
 	explicit_bzero(key, sizeof(key));
+	if (!r && p->job)
+		r = confine(p, st.uid[0], p->paths, p->n_paths, e);
 	return r;
 }
 
@@ -352,13 +407,12 @@ static bool by_comosixd(void)
 }
 
 /* Return: -1 go on, with *ret_pid 0 for comosixd; else the exit status */
-static int read_options(int argc, char **argv, uint64_t *ret_pid)
+static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_pid)
 {
 	static const struct option options[] = {
-		{ "local", required_argument, NULL, 'l' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ 0 },
+		{ "local", required_argument, NULL, 'l' }, { "job", no_argument, NULL, 'j' },
+		{ "path", required_argument, NULL, 'p' },  { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },	   { 0 },
 	};
 	int c;
 
@@ -370,6 +424,16 @@ static int read_options(int argc, char **argv, uint64_t *ret_pid)
 					      optarg);
 				return 2;
 			}
+			break;
+		case 'j':
+			p->job = true;
+			break;
+		case 'p':
+			if (p->n_paths == CONFINE_PATHS_MAX) {
+				(void)fprintf(stderr, "comosix-deputy: too many --path\n");
+				return 2;
+			}
+			p->paths[p->n_paths++] = optarg;
 			break;
 		case 'h':
 			(void)fputs(usage, stdout);
@@ -394,7 +458,7 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	struct ev_ref ref;
 	uint64_t pid = 0;
-	int r = read_options(argc, argv, &pid);
+	int r = read_options(argc, argv, &p, &pid);
 
 	if (r >= 0)
 		return r;

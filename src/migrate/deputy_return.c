@@ -37,13 +37,29 @@ int deputy_open_memory(struct deputy *d, struct err *e)
 	return r < 0 ? err_set(e, r, "open its memory: %s", strerror(-r)) : 0;
 }
 
+/* what is mapped where our region is would be under our own feet */
+static int check_image(const struct deputy *d, struct err *e)
+{
+	const struct stub *s = &d->stub;
+
+	if (d->back.pid != (uint32_t)d->pid)
+		return err_set(e, -EPROTO, "another process came back");
+	for (size_t i = 0; i < d->back.n_mappings; i++) {
+		const struct image_mapping *v = &d->back.mappings[i];
+
+		if (v->start < s->region + REGION_BYTES && v->end > s->region)
+			return err_set(e, -EPROTO, "it came back with a mapping over our region");
+	}
+	return stub_is_idle(s) ? 0 : err_set(e, -EPROTO, "it came back with calls under way");
+}
+
 static int start_return(struct deputy *d, struct err *e)
 {
 	int r = image_get(buf_bytes(&d->image_bytes), d->image_bytes.len, &d->back, e);
 
 	buf_reset(&d->image_bytes);
-	if (!r && d->back.pid != (uint32_t)d->pid)
-		r = err_set(e, -EPROTO, "another process came back");
+	if (!r)
+		r = check_image(d, e);
 	if (!r)
 		r = stub_halt(&d->stub, e);
 	if (!r)
@@ -66,6 +82,15 @@ int deputy_take_image(struct deputy *d, const struct move_frame *f, struct err *
 	return f->len ? 0 : start_return(d, e);
 }
 
+/* all of it in mappings that came back: our region is none of them */
+static bool is_mapped(const struct image *m, uint64_t at, uint64_t end)
+{
+	for (size_t i = 0; at < end && i < m->n_mappings; i++)
+		if (m->mappings[i].start <= at && at < m->mappings[i].end)
+			at = m->mappings[i].end;
+	return at >= end;
+}
+
 static int drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e)
 {
 	struct deputy *d = owner;
@@ -74,14 +99,18 @@ static int drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e)
 	if (r == -ENOBUFS) { /* full: run what there is, and once more */
 		r = set_state_run(&d->stub.batch, d->pid, "give pages back", e);
 		if (!r)
-			r = batch_add(&d->stub.batch, SYS_madvise, at, n * IMAGE_PAGE, MADV_DONTNEED,
-				      0, 0, 0);
+			r = batch_add(&d->stub.batch, SYS_madvise, at, n * IMAGE_PAGE,
+				      MADV_DONTNEED, 0, 0, 0);
 	}
 	return r < 0 ? r : 0;
 }
 
 int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *e)
 {
+	/* while it runs on there, the stub has what it had when it left */
+	const struct image *m = d->state == DEPUTY_RETURNING ? &d->back : &d->stub.before;
+	uint64_t at;
+	uint32_t n;
 	const struct pages_writer w = {
 		.mem = d->mem,
 		.pagemap = d->pagemap,
@@ -93,6 +122,12 @@ int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *
 	bool end;
 	int r;
 
+	/* wire/move.h: the fixed part is there; the rest is checked by pages_write() */
+	memcpy(&at, f->payload, sizeof(at));
+	memcpy(&n, f->payload + sizeof(at), sizeof(n));
+	if (at < IMAGE_TOP && !is_mapped(m, at, at + (uint64_t)n * MOVE_PAGE))
+		return err_set(e, -EPROTO, "%u pages at %#llx, where it has no memory", n,
+			       (unsigned long long)at);
 	d->bytes_back += f->len;
 	r = pages_write(&w, f, &end, e);
 	if (!r && end && d->state == DEPUTY_RETURNING)
@@ -126,7 +161,8 @@ int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err 
 	more += d->n_pending;
 	more->tid = (pid_t)p.tid;
 	memcpy(&more->info, p.info, sizeof(p.info));
-	if (!p.signo || p.signo > IMAGE_SIGNALS || more->info.si_signo != (int)p.signo)
+	if (d->n_pending >= PENDING_MAX || !p.signo || p.signo > IMAGE_SIGNALS ||
+	    more->info.si_signo != (int)p.signo)
 		return err_set(e, -EPROTO, "signal %u cannot be", p.signo);
 	d->n_pending++;
 	return 0;

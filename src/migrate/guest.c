@@ -158,7 +158,7 @@ static const struct {
 	{ MOVE_FAIL, GUEST_ARRIVING, GUEST_WAITING, take_fail },
 	{ MOVE_RUN, GUEST_WAITING, GUEST_WAITING, take_run },
 	{ MOVE_ANSWER, GUEST_RUNNING, GUEST_FREEZING, guest_take_answer },
-	{ MOVE_SIGNAL, GUEST_RUNNING, GUEST_LEFT, guest_take_signal },
+	{ MOVE_SIGNAL, GUEST_WAITING, GUEST_LEFT, guest_take_signal },
 	{ MOVE_CLONED, GUEST_RUNNING, GUEST_FREEZING, guest_take_cloned },
 	{ MOVE_RECALL, GUEST_RUNNING, GUEST_RUNNING, take_recall },
 };
@@ -179,6 +179,20 @@ static void on_room(void *owner)
 	guest_on_room(owner);
 }
 
+/* from BUILT on home may have said RUN, and may say it again; before, it undoes the move */
+static bool on_cut(void *owner, const struct err *why)
+{
+	const struct guest *g = owner;
+
+	(void)why;
+	return g->state >= GUEST_WAITING;
+}
+
+static void on_heard(void *owner)
+{
+	guest_heard(owner);
+}
+
 static void on_broken(void *owner, const struct err *why)
 {
 	struct guest *g = owner;
@@ -193,5 +207,7 @@ static void on_broken(void *owner, const struct err *why)
 const struct channel_ops guest_channel_ops = {
 	.frame = on_frame,
 	.room = on_room,
+	.cut = on_cut,
+	.heard = on_heard,
 	.broken = on_broken,
 };

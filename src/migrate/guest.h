@@ -55,6 +55,13 @@ enum guest_thread_state {
 	THREAD_FROZEN,	 /* stopped for the way home */
 };
 
+/* why a thread stands still though it is THREAD_RUNNING: guest_lease.c */
+enum guest_hold {
+	HOLD_NONE,
+	HOLD_INTERRUPT, /* in an INTERRUPT stop */
+	HOLD_GROUP,	/* in a stop of job control, which goes on after it */
+};
+
 struct guest;
 struct guest_thread;
 
@@ -86,6 +93,9 @@ struct guest_thread {
 	uint64_t rest_at;	      /* where that call's output goes */
 	int64_t rest_result;	      /* and what it gives when that is there */
 	bool cancelled;
+	bool signalled; /* a signal was sent since its last call */
+	uint64_t awaited; /* signals that it waits for in sigtimedwait */
+	enum guest_hold hold;
 };
 
 struct guest {
@@ -102,6 +112,9 @@ struct guest {
 	struct guest_thread *threads[IMAGE_THREADS_MAX];
 	size_t n;
 	bool stopped; /* by job control */
+	bool held;    /* home was not heard of for a while */
+	uint32_t lease_ms;
+	struct ev_ref lease_ref;
 	struct guest_signal *signals;
 	uint64_t signals_taken; /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
@@ -189,6 +202,20 @@ void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info);
 void guest_turn_back(struct guest_thread *t);
 void guest_on_child(void *owner, int signo);
 int guest_take_cloned(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/* guest_lease.c */
+
+/** guest_lease_start() - Count from now; guest_fail() when the lease has ended */
+void guest_lease_start(struct guest *g, uint32_t lease_ms);
+
+/** guest_heard() - Home is alive */
+void guest_heard(struct guest *g);
+
+/** guest_hold() - A thread is in a stop: does it stay there? */
+bool guest_hold(struct guest_thread *t, enum guest_hold how);
+
+/** guest_hold_running() - After stops were dealt with: interrupt what runs and must not */
+void guest_hold_running(struct guest *g);
 
 /* guest_leave.c */
 void guest_freeze(struct guest *g);

@@ -12,6 +12,7 @@
 
 #define NOTIFY_A_TURN 32 /* taken before answers get their turn */
 #define RESTART	      (-512) /* ERESTARTSYS of the kernel */
+#define RESTART_ALWAYS (-513) /* ERESTARTNOINTR */
 
 struct call_header {
 	uint32_t tid, zero;
@@ -132,6 +133,13 @@ static void on_call(struct guest *g, const struct seccomp_notif *n)
 	if (g->state != GUEST_RUNNING) {
 		guest_reply(t, RESTART); /* it was interrupted already: it stops, and has done nothing */
 		return;
+	}
+	if (t->signalled) {
+		t->signalled = false;
+		if (guest_is_deliverable(t)) { /* first the signal, then the call */
+			guest_reply(t, RESTART_ALWAYS);
+			return;
+		}
 	}
 	if (n->data.arch != AUDIT_ARCH_X86_64)
 		guest_homeward(t);

@@ -41,7 +41,6 @@ static const char usage[] =
 
 static struct guest guest;
 static struct control *control;
-static uint64_t lease_ms; /* less than home's: there is never a moment with two */
 
 static const Cmx__HalfStage stages[] = {
 	[GUEST_ARRIVING] = CMX__HALF_STAGE__STAGE_CONNECT,
@@ -77,22 +76,37 @@ static void on_broken(void *owner, const struct err *why)
 	guest_channel_ops.broken(owner, why);
 }
 
+/* comosixd of home gives another transport to both */
+static bool on_cut(void *owner, const struct err *why)
+{
+	if (!control_open(control) || !guest_channel_ops.cut(owner, why))
+		return false;
+	log_warn("the stream to home was cut: %s; the lease runs", why->text);
+	return true;
+}
+
+static void on_heard(void *owner)
+{
+	guest_channel_ops.heard(owner);
+}
+
 static const struct channel_ops channel_ops = {
 	.frame = on_frame,
 	.room = on_room,
+	.cut = on_cut,
+	.heard = on_heard,
 	.broken = on_broken,
 };
 
-static void on_lease(void *owner)
+static void on_transport(void *owner, const uint8_t *key, int fd)
 {
 	struct guest *g = owner;
-	uint64_t end = channel_heard_ms(g->channel) + lease_ms;
-	struct ev_ref ref;
+	struct err e = { 0 };
 
-	if (loop_now(g->loop) >= end)
-		guest_fail(g, -ETIMEDOUT, "nothing was heard of home: the lease is over");
-	else if (loop_add_timer(g->loop, end, on_lease, g, &ref) < 0)
-		guest_fail(g, -ENOMEM, "no memory for a timer");
+	if (channel_replace(g->channel, fd, key, &e) == 0)
+		return;
+	(void)close(fd);
+	log_warn("%s", e.text);
 }
 
 static void on_drop(void *owner, const char *text)
@@ -103,7 +117,7 @@ static void on_drop(void *owner, const char *text)
 	guest_fail(&guest, -EKEYREVOKED, log_quote(text, quoted, sizeof(quoted)));
 }
 
-static const struct control_ops control_ops = { .drop = on_drop };
+static const struct control_ops control_ops = { .transport = on_transport, .drop = on_drop };
 
 static int begin(Cmx__HalfStart *start)
 {
@@ -122,7 +136,7 @@ static int begin(Cmx__HalfStart *start)
 	if (!r)
 		r = loop_add_signal(g->loop, SIGCHLD, guest_on_child, g, &ref);
 	if (!r)
-		r = loop_add_timer(g->loop, loop_now(g->loop) + lease_ms, on_lease, g, &ref);
+		guest_lease_start(g, start->lease_ms);
 	return r;
 }
 
@@ -211,7 +225,6 @@ int main(int argc, char **argv)
 	box.agent_uid = guest_box_agent_uid(start->slot);
 	box.home_uid = start->uid;
 	box.home_gid = start->gid;
-	lease_ms = start->lease_ms / 3 * 2;
 	if (guest_box_enter(&box, &init, &e) < 0)
 		die("%s", e.text);
 	if (init)

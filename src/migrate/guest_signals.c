@@ -46,6 +46,20 @@ static bool is_effective(const struct proc_stat *st, int signo)
 	return !(st->ignored & bit(signo)) && !is_quiet(signo);
 }
 
+/*
+ * Would the kernel at home not even have queued it? A tracer is told of such a signal all the
+ * same, and to send it here would end a wait that it must not end. A blocked one is never ignored.
+ */
+static bool is_dropped(const struct guest *g, pid_t tid, int signo)
+{
+	const struct guest_thread *t = guest_thread(g, tid ? tid : g->build.pid);
+	struct proc_stat st;
+
+	if (!t || signo == SIGCONT || proc_stat_read(t->tid, &st, NULL) < 0)
+		return false;
+	return !is_effective(&st, signo) && !((st.blocked | t->awaited) & bit(signo));
+}
+
 static uint64_t wait_mask(const struct guest_thread *t, const struct proc_stat *st)
 {
 	uint64_t mask;
@@ -85,6 +99,14 @@ static void cancel_calls(struct guest *g, pid_t tid, int signo)
 	}
 }
 
+/* a call that is being trapped at this moment would not hear it either: guest_calls.c */
+static void look_before_calls(struct guest *g, pid_t tid)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!tid || g->threads[i]->tid == tid)
+			g->threads[i]->signalled = true;
+}
+
 static int remember(struct guest *g, pid_t tid, const siginfo_t *info)
 {
 	struct guest_signal *s = malloc(sizeof(*s)), **end = &g->signals;
@@ -111,14 +133,18 @@ int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e
 	if (g->state >= GUEST_LEAVING)
 		return 0; /* home has kept it, and hears that it was not taken */
 	g->signals_taken++;
+	if (is_dropped(g, (pid_t)p.tid, (int)p.signo))
+		return 0;
 	if (p.tid && !guest_thread(g, (pid_t)p.tid))
 		return 0; /* the thread has ended */
 	if (remember(g, (pid_t)p.tid, &info) < 0)
 		return err_set(e, -ENOMEM, "no memory for a signal");
 	r = p.tid ? syscall(SYS_tgkill, g->build.pid, p.tid, p.signo) :
 		    kill(g->build.pid, (int)p.signo);
-	if (r == 0)
+	if (r == 0) {
+		look_before_calls(g, (pid_t)p.tid);
 		cancel_calls(g, (pid_t)p.tid, (int)p.signo);
+	}
 	return 0;
 }
 

@@ -214,6 +214,11 @@ static void on_borne(struct guest_thread *t)
 	if (tracee_set_regs(t->tid, &regs) < 0)
 		return;
 	t->state = THREAD_RUNNING;
+	if ((int64_t)regs.rax < 0) { /* no thread here: then none at home */
+		const uint32_t payload = (uint32_t)t->born;
+
+		guest_send(t->guest, MOVE_GONE, &payload, sizeof(payload), NULL, 0);
+	}
 	t->born = 0;
 	go_on(t);
 }
@@ -239,6 +244,31 @@ static void on_gone(struct guest *g, pid_t tid, uint32_t status)
 		guest_frozen(g);
 }
 
+static void on_wait(struct guest_thread *t)
+{
+	if (tracee_read(t->guest->build.pid, t->regs.rdi, &t->awaited, sizeof(t->awaited)) < 0)
+		t->awaited = 0; /* the call will say so */
+	told_later(tracee_syscall_cont(t->tid, 0));
+}
+
+/* sigtimedwait(2) has taken a signal itself: what belongs to it is put into its place here */
+static void on_waited(struct guest_thread *t)
+{
+	struct user_regs_struct regs;
+	siginfo_t info;
+
+	t->nr = 0;
+	t->awaited = 0;
+	if (tracee_get_regs(t->tid, &regs) < 0)
+		return;
+	if ((int64_t)regs.rax > 0 && regs.rsi &&
+	    tracee_read(t->guest->build.pid, regs.rsi, &info, sizeof(info)) == 0) {
+		guest_restore_info(t->guest, t->tid, &info);
+		told_later(tracee_write(t->guest->build.pid, regs.rsi, &info, sizeof(info)));
+	}
+	go_on(t);
+}
+
 static void on_seccomp(struct guest_thread *t)
 {
 	if (tracee_get_regs(t->tid, &t->regs) < 0)
@@ -248,6 +278,8 @@ static void on_seccomp(struct guest_thread *t)
 		on_clone_call(t);
 	else if (t->nr == SYS_mmap && t->guest->state == GUEST_RUNNING)
 		guest_map_file(t);
+	else if (t->nr == SYS_rt_sigtimedwait && t->guest->state == GUEST_RUNNING)
+		on_wait(t);
 	else
 		guest_turn_back(t);
 }
@@ -260,7 +292,8 @@ static void on_group_stop(struct guest_thread *t, int signo)
 	if (!g->stopped)
 		guest_send(g, MOVE_STOPPED, &payload, sizeof(payload), NULL, 0);
 	g->stopped = true;
-	told_later(tracee_listen(t->tid));
+	if (!guest_hold(t, HOLD_GROUP))
+		told_later(tracee_listen(t->tid));
 }
 
 static void on_interrupt(struct guest_thread *t)
@@ -271,7 +304,8 @@ static void on_interrupt(struct guest_thread *t)
 		guest_frozen(t->guest);
 		return;
 	}
-	go_on(t);
+	if (!guest_hold(t, HOLD_INTERRUPT))
+		go_on(t);
 }
 
 static void on_stop(struct guest *g, const struct tracee_stop *stop)
@@ -315,6 +349,8 @@ static void on_stop(struct guest *g, const struct tracee_stop *stop)
 			on_borne(t);
 		else if (t->state == THREAD_MAPPING)
 			guest_map_stopped(t);
+		else if (t->nr == SYS_rt_sigtimedwait)
+			on_waited(t);
 		else
 			go_on(t);
 		return;
@@ -337,4 +373,5 @@ void guest_on_child(void *owner, int signo)
 	while (g->state >= GUEST_RUNNING && g->state <= GUEST_FREEZING &&
 	       tracee_wait(-1, false, &stop) == 1)
 		on_stop(g, &stop);
+	guest_hold_running(g);
 }

@@ -102,7 +102,7 @@ int pages_add_shared(struct pages_reader *p, const struct image *m)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < m->n_mappings; i++)
-		if (m->mappings[i].flags & IMAGE_MAP_SHARED && m->mappings[i].prot & 2)
+		if (m->mappings[i].flags & IMAGE_MAP_SHARED)
 			r = pages_add(p, m->mappings[i].start, m->mappings[i].end, PAGES_ALL);
 	return r;
 }
@@ -113,7 +113,10 @@ int pages_add_all(struct pages_reader *p, const struct image *m)
 
 	for (size_t i = 0; !r && i < m->n_mappings; i++)
 		if (!(m->mappings[i].flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)))
-			r = pages_add(p, m->mappings[i].start, m->mappings[i].end, PAGES_AND_GAPS);
+			/* of shared memory pagemap says only what this process has touched lately */
+			r = pages_add(p, m->mappings[i].start, m->mappings[i].end,
+				      m->mappings[i].flags & IMAGE_MAP_SHARED ? PAGES_ALL :
+										PAGES_AND_GAPS);
 	return r;
 }
 
@@ -329,6 +332,17 @@ static bool has_room(const struct pages_reader *p, const struct channel *c)
 	return channel_room(c, worst) && !(p->polite && channel_backlog(c) > PAGES_POLITE);
 }
 
+/*
+ * A process that was killed has no memory any more: its pages look like ones that never were, and
+ * reading gives nothing, not even an error. Once so, it stays so: asked at the end, it holds for all
+ */
+static bool was_killed(const struct pages_reader *p)
+{
+	uint8_t byte;
+
+	return pread(p->mem, &byte, 1, 0) == 0;
+}
+
 int pages_send(struct pages_reader *p, struct channel *c, struct err *e)
 {
 	int r;
@@ -338,6 +352,9 @@ int pages_send(struct pages_reader *p, struct channel *c, struct err *e)
 			r = next_piece(p);
 			if (r < 0)
 				return err_set(e, r, "find its pages: %s", strerror(-r));
+			if (!r && was_killed(p))
+				return err_set(e, -ESRCH,
+					       "it was killed while its pages were read");
 			if (!r)
 				return 1;
 		}

@@ -8,7 +8,6 @@
 #include <sys/syscall.h>
 
 #define AT_ONCE	    32
-#define PENDING_MAX 65536 /* more than RLIMIT_SIGPENDING commonly allows */
 
 static int read_some(pid_t tid, bool shared, uint64_t from, siginfo_t *to)
 {
@@ -39,6 +38,7 @@ int pending_read(pid_t tid, bool shared, struct pending **ret, size_t *ret_n, st
 		for (int i = 0; i < got; i++)
 			list[n++] = (struct pending){ .tid = shared ? 0 : tid, .info = infos[i] };
 	}
+	*ret = NULL;
 	if (got < 0) {
 		free(list);
 		return err_set(e, got, "read the signals of thread %d: %s", tid, strerror(-got));

@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "tracee/batch.h"
 
+#define PENDING_MAX 65536 /* more than RLIMIT_SIGPENDING commonly allows */
+
 struct pending {
 	pid_t tid;	 /* 0: of the process */
 	uint64_t number; /* of the SIGNAL frame that has told it; 0: none */

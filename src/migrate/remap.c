@@ -37,13 +37,18 @@ static int add(struct remapping *m, long nr, uint64_t a0, uint64_t a1, uint64_t 
 	return r < 0 ? err_set(m->e, r, "make a batch: %s", strerror(-r)) : 0;
 }
 
-/* private memory; what is behind it at home is the stub's */
+/*
+ * There are no files: what is behind a mapping at home is the stub's. Shared memory that can be
+ * written is shared memory here as well, so that madvise(2) and the like do what they do at home.
+ */
 static int add_new(struct remapping *m, uint64_t start, uint64_t len,
 		   const struct image_mapping *to)
 {
-	uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+	bool shared = (to->flags & IMAGE_MAP_SHARED) && (to->prot & PROT_WRITE);
+	uint64_t flags = MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
 	int r;
 
+	flags |= shared ? MAP_SHARED : MAP_PRIVATE;
 	if (to->flags & IMAGE_MAP_GROWSDOWN)
 		flags |= MAP_GROWSDOWN;
 	r = add(m, SYS_mmap, start, len, to->prot, flags, (uint64_t)-1);

@@ -76,12 +76,11 @@ static int map_region(struct stub *s, uint64_t region, struct err *e)
 {
 	const uint64_t map[6] = { region,
 				  REGION_BYTES,
-				  PROT_READ | PROT_WRITE,
+				  PROT_READ | PROT_WRITE | PROT_EXEC,
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 					  (region ? MAP_FIXED_NOREPLACE : 0),
 				  (uint64_t)-1,
 				  0 };
-	uint64_t usable[6] = { 0, REGION_SLOTS, PROT_READ | PROT_WRITE | PROT_EXEC };
 	const void *code;
 	int64_t result;
 	size_t n;
@@ -94,15 +93,17 @@ static int map_region(struct stub *s, uint64_t region, struct err *e)
 	if (r < 0)
 		return err_set(e, r, "map our region into it: %s", strerror(-r));
 	s->region = (uint64_t)result;
-	usable[0] = s->region;
-	r = inject(s, SYS_mprotect, usable, &result);
 	code = parasite_code(&n);
-	if (!r)
-		r = tracee_write(s->pid, s->region, code, n);
+	r = tracee_write(s->pid, s->region, code, n);
 	if (r < 0)
 		return err_set(e, r, "put our code into it: %s", strerror(-r));
 	batch_init(&s->batch, s->pid, s->region + REGION_BATCH, REGION_BATCH_BYTES);
-	return 0;
+	batch_heal(&s->batch);
+	/* what the guest sends is no code */
+	r = batch_add(&s->batch, SYS_mprotect, region_slot(s->region, 0),
+		      REGION_BYTES - REGION_SLOTS, PROT_READ | PROT_WRITE, 0, 0, 0);
+	return r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r)) :
+		       set_state_run(&s->batch, s->pid, "protect our region in it", e);
 }
 
 static void unmap_region(struct stub *s)
@@ -211,25 +212,32 @@ int stub_prepare(struct stub *s, uint64_t region, const struct image *known, str
 	return r;
 }
 
-static int close_sockets(struct stub *s, struct err *e)
+int stub_close_stale(struct stub *s, pid_t by)
 {
 	int r = 0;
 
 	batch_clear(&s->batch);
-	for (size_t i = 0; r >= 0 && i < s->n; i++)
-		if (s->threads[i]->there >= 0)
-			r = batch_add(&s->batch, SYS_close, (uint64_t)s->threads[i]->there, 0, 0, 0,
-				      0, 0);
-	if (r >= 0)
-		r = batch_run(&s->batch, s->pid, e);
+	for (size_t i = 0; r >= 0 && i < s->n_stale; i++)
+		r = batch_add(&s->batch, SYS_close, (uint64_t)s->stale[i], 0, 0, 0, 0, 0);
+	if (r >= 0 && s->n_stale)
+		r = batch_run(&s->batch, by, NULL);
 	batch_clear(&s->batch);
-	return r;
+	s->n_stale = 0;
+	return r < 0 ? r : 0;
+}
+
+static void close_sockets(struct stub *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->threads[i]->there >= 0 && s->n_stale < ARRAY_LEN(s->stale))
+			s->stale[s->n_stale++] = s->threads[i]->there;
+	told_later(stub_close_stale(s, s->pid));
 }
 
 void stub_leave_nothing(struct stub *s)
 {
 	if (s->region) {
-		told_later(close_sockets(s, NULL));
+		close_sockets(s);
 		unmap_region(s);
 	}
 	fd_close(&s->pidfd);
@@ -264,23 +272,101 @@ void stub_done(struct stub *s)
 	while (s->n)
 		stub_thread_free(s->threads[--s->n]);
 	batch_done(&s->batch);
+	free(s->told);
+	s->told = NULL;
+	s->n_told = 0;
 	fd_close(&s->pidfd);
 	image_done(&s->before);
 }
 
 /* ------------------------------------------------------------------- start */
 
+int stub_enter(struct stub *s, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < s->n; i++)
+		r = stub_thread_enter(s->threads[i]);
+	return r < 0 ? err_set(e, r, "set its threads to work: %s", strerror(-r)) : 0;
+}
+
+/* "sigmask:" of /proc/PID/fdinfo/FD, proc(5): only a signalfd has it */
+static uint64_t mask_of(pid_t pid, const char *fd)
+{
+	char path[300], line[128];
+	unsigned long long mask = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", pid, fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "sigmask: %llx", &mask) == 1)
+			break;
+	if (f)
+		(void)fclose(f);
+	return mask;
+}
+
+/* what the program takes by signalfd(2) must wait at home, where that is */
+static int find_kept(struct stub *s, struct err *e)
+{
+	char path[32];
+	struct dirent *d;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fdinfo", s->pid);
+	dir = opendir(path);
+	if (!dir)
+		return err_set(e, -errno, "open '%s': %s", path, strerror(errno));
+	s->kept = 0;
+	while ((d = readdir(dir)))
+		if (d->d_name[0] != '.')
+			s->kept |= mask_of(s->pid, d->d_name);
+	(void)closedir(dir);
+	/* one that some thread does not block is a handler's as well */
+	for (size_t i = 0; i < s->before.n_threads; i++)
+		s->kept &= s->before.threads[i].sigmask;
+	return 0;
+}
+
+static int tell(struct stub *s, pid_t tid, bool shared, struct err *e)
+{
+	struct pending *list, *more;
+	size_t n;
+	int r = pending_read(tid, shared, &list, &n, e);
+
+	for (size_t i = 0; !r && i < n; i++) {
+		if (s->kept & (1ULL << (list[i].info.si_signo - 1)))
+			continue;
+		more = reallocarray(s->told, s->n_told + 1, sizeof(*more));
+		if (!more) {
+			r = err_set(e, -ENOMEM, "no memory for its signals");
+			break;
+		}
+		s->told = more;
+		s->told[s->n_told++] = list[i];
+		s->ops->signal(s->owner, list[i].tid, &list[i].info);
+	}
+	if (list)
+		free(list);
+	return r;
+}
+
+int stub_tell_pending(struct stub *s, struct err *e)
+{
+	int r = find_kept(s, e);
+
+	for (size_t i = 0; !r && i < s->n; i++)
+		r = tell(s, s->threads[i]->tid, false, e);
+	return r < 0 ? r : tell(s, s->pid, true, e);
+}
+
 int stub_start(struct stub *s, struct err *e)
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && i < s->n; i++) {
-		struct stub_thread *t = s->threads[i];
-
-		r = stub_thread_enter(t);
-		if (!r)
-			r = tracee_set_sigmask(t->tid, 0);
-	}
+	for (size_t i = 0; !r && i < s->n; i++)
+		r = tracee_set_sigmask(s->threads[i]->tid, s->kept);
 	if (r < 0)
 		return err_set(e, r, "set its threads to work: %s", strerror(-r));
 	s->running = true;
@@ -320,6 +406,7 @@ static int halt_thread(struct stub_thread *t)
 int stub_halt(struct stub *s, struct err *e)
 {
 	s->running = false;
+	s->batch.code_written = false; /* it may have been written over since */
 	for (size_t i = 0; i < s->n;)
 		if (s->threads[i]->ending)
 			await_end(s->threads[i]); /* another one is in its place now */

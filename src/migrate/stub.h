@@ -6,7 +6,7 @@
  * gives each thread a socket; until then, and as long as stub_start() was not called,
  * stub_release() undoes it all and the process goes on where it was. stub_start() sets each thread
  * into the parasite's loop: it executes what stub_call() hands to it. All signals of the stub are
- * unblocked; each one ends in a ptrace stop and is told by signal(), never delivered, but those
+ * unblocked, but those of a signalfd; each one ends in a ptrace stop and is told by signal(), never delivered, but those
  * that stub_deliver() asked for (job control has to be seen by the parent).
  *
  * Answer and signal of one thread are told in the order in which they happened: a call that a
@@ -27,6 +27,7 @@
 #include "base/err.h"
 #include "image/image.h"
 #include "loop/loop.h"
+#include "migrate/pending.h"
 #include "tracee/batch.h"
 
 #define STUB_FDS_FIRST 900 /* our descriptors in the process have numbers from here on, if they can */
@@ -70,8 +71,13 @@ struct stub {
 	uint32_t first_fd, last_fd; /* ours in the process */
 	int pidfd;
 	bool running;	/* stub_start() was called */
+	uint64_t kept;	/* signals that stay blocked: a signalfd of the program takes them */
+	struct pending *told; /* were pending when it left: told already, and dropped when they come */
+	size_t n_told;
 	int letting;	/* signal that is to be delivered as if it came natively; 0: none */
 	struct batch batch;
+	int stale[2 * IMAGE_THREADS_MAX]; /* descriptors of ours there whose thread has ended */
+	size_t n_stale;
 	struct image before; /* as it was captured: to undo, and to compare with at the return */
 	struct stub_thread *threads[IMAGE_THREADS_MAX];
 	size_t n;
@@ -92,8 +98,23 @@ int stub_seize(struct stub *s, pid_t pid, struct err *e) MUST_CHECK;
 int stub_prepare(struct stub *s, uint64_t region, const struct image *known,
 		 struct err *e) MUST_CHECK;
 
+/**
+ * stub_enter() - Set all threads to the beginning of their parasites, stopped as they are
+ *
+ * Whoever lets them go now ends the process: without an agent a parasite kills it. Undone by
+ * stub_release().
+ */
+int stub_enter(struct stub *s, struct err *e) MUST_CHECK;
+
 /** stub_start() - The point of no return is passed: the threads become parasites */
 int stub_start(struct stub *s, struct err *e) MUST_CHECK;
+
+/**
+ * stub_tell_pending() - Tell the signals that wait in the kernel now, before the threads work
+ *
+ * So the guest has them when it begins to run.
+ */
+int stub_tell_pending(struct stub *s, struct err *e) MUST_CHECK;
 
 /** stub_release() - Undo: what was mapped and opened goes, the process runs on. Never after start */
 void stub_release(struct stub *s);
@@ -115,6 +136,9 @@ void stub_deliver(struct stub *s, int signo);
 
 /** stub_reap() - To be called at SIGCHLD: deals with all stops there are */
 void stub_reap(struct stub *s);
+
+/** stub_is_idle() - Is no call under way, no thread about to be born? */
+bool stub_is_idle(const struct stub *s);
 
 /** stub_halt() - Stop all threads and keep them so, for the rebuilding */
 int stub_halt(struct stub *s, struct err *e) MUST_CHECK;

@@ -2,6 +2,7 @@
 /* stub_calls.c - a stub at work: requests in, answers, signals and stops out */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -137,6 +138,14 @@ void stub_cancel(struct stub *s, pid_t tid)
 	told_later(tracee_interrupt(tid));
 }
 
+bool stub_is_idle(const struct stub *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->threads[i]->calling || s->threads[i]->cloning || !s->threads[i]->tid)
+			return false;
+	return true;
+}
+
 /* ----------------------------------------------------------------- threads */
 
 static void clone_failed(struct stub *s, pid_t caller, struct stub_thread *t, int r)
@@ -160,6 +169,8 @@ static int prepare_clone(struct stub *s, struct stub_thread *caller, struct stub
 	(void)tracee_rewind(&regs); /* out of its read, which is made again */
 	if (r >= 0)
 		r = tracee_set_regs(caller->tid, &regs);
+	if (r >= 0)
+		r = stub_close_stale(s, caller->tid);
 	if (r >= 0)
 		r = stub_thread_connect(t, caller->tid, NULL);
 	if (r >= 0)
@@ -231,6 +242,36 @@ static void interrupted(struct stub_thread *t)
 		t->cancel = false;
 }
 
+/* the parasite makes no such mistakes: somebody has written over it */
+static bool is_broken(const struct tracee_stop *stop)
+{
+	switch (stop->signo) {
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGILL:
+	case SIGFPE:
+	case SIGTRAP:
+	case SIGSYS:
+		return stop->info.si_code > 0; /* the kernel says so, not a sender */
+	default:
+		return false;
+	}
+}
+
+/* it waited already when the process left: stub_tell_pending() */
+static bool was_told(struct stub *s, pid_t tid, const siginfo_t *info)
+{
+	for (size_t i = 0; i < s->n_told; i++) {
+		struct pending *p = &s->told[i];
+
+		if ((p->tid && p->tid != tid) || memcmp(&p->info, info, sizeof(*info)) != 0)
+			continue;
+		memmove(p, p + 1, (--s->n_told - i) * sizeof(*p));
+		return true;
+	}
+	return false;
+}
+
 static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee_stop *stop)
 {
 	if (s->letting == stop->signo) {
@@ -238,8 +279,13 @@ static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee
 		go_on(t, stop->signo);
 		return;
 	}
+	if (is_broken(stop)) {
+		(void)kill(s->pid, SIGKILL); /* told by its end */
+		return;
+	}
 	interrupted(t);
-	s->ops->signal(s->owner, for_thread(stop, s->pid) ? t->tid : 0, &stop->info);
+	if (!was_told(s, t->tid, &stop->info))
+		s->ops->signal(s->owner, for_thread(stop, s->pid) ? t->tid : 0, &stop->info);
 	go_on(t, 0);
 }
 

@@ -51,6 +51,8 @@ void stub_thread_remove(struct stub_thread *t)
 {
 	struct stub *s = t->stub;
 
+	if (t->there >= 0 && s->n_stale < ARRAY_LEN(s->stale))
+		s->stale[s->n_stale++] = t->there;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->threads[i] == t) {
 			s->threads[i] = s->threads[--s->n];
@@ -61,7 +63,8 @@ void stub_thread_remove(struct stub_thread *t)
 
 struct stub_thread *stub_thread_find(const struct stub *s, pid_t tid)
 {
-	for (size_t i = 0; i < s->n; i++)
+	/* 0: not born yet, and nobody's to ask for */
+	for (size_t i = 0; tid && i < s->n; i++)
 		if (s->threads[i]->tid == tid)
 			return s->threads[i];
 	return NULL;

@@ -32,6 +32,9 @@ enum stub_call_state {
 };
 int stub_thread_interrupted(struct stub_thread *t, enum stub_call_state *ret) MUST_CHECK;
 
+/** stub_close_stale() - Close what threads that have ended have left; @by: stopped, makes the calls */
+int stub_close_stale(struct stub *s, pid_t by) MUST_CHECK;
+
 /** stub_leave_nothing() - Close and unmap what is ours; all threads are stopped */
 void stub_leave_nothing(struct stub *s);
 

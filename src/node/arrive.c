@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* arrive.c - at the host: judge an OPEN MOVE and begin a guest, or give one a new transport */
+#include <ctype.h>
 #include <errno.h>
 
 #include "cluster/cluster.h"
@@ -164,6 +165,16 @@ static int start_guest(struct move *m, struct transport *t, struct err *e)
 	return r < 0 ? r : move_begin(m, t->key, e);
 }
 
+/* a name of another node's, for lists and logs */
+static void printable(const char *from, char *to, size_t len)
+{
+	size_t n = 0;
+
+	for (; *from && n + 1 < len; from++)
+		to[n++] = isprint((unsigned char)*from) ? *from : '?';
+	to[n] = '\0';
+}
+
 static struct move *make(struct arrival *a, const struct identity *peer)
 {
 	struct move *m = move_new(a->all, true, a->rq->move_id.data);
@@ -179,7 +190,8 @@ static struct move *make(struct arrival *a, const struct identity *peer)
 	m->peer = peer->id;
 	m->peer_role = peer->role;
 	(void)snprintf(m->peer_name, sizeof(m->peer_name), "%s", peer->name);
-	(void)log_quote(a->open->user, m->user, sizeof(m->user));
+	printable(a->rq->command, m->process.command, sizeof(m->process.command));
+	printable(a->open->user, m->user, sizeof(m->user));
 	return m;
 }
 

@@ -113,7 +113,9 @@ int cgroup_own_dir(const char *mountinfo, const char *own, const char *controlle
 {
 	const char *path;
 	size_t len = own_path(own, controller, &path);
+	int r = -ENOENT;
 
+	/* a later mount may hide an earlier one, or be the only one that shows us */
 	for (const char *line = mountinfo; len && *line;) {
 		size_t n = strcspn(line, "\n");
 		struct mount m;
@@ -121,10 +123,10 @@ int cgroup_own_dir(const char *mountinfo, const char *own, const char *controlle
 		if (parse_mount(line, n, &m) &&
 		    !strcmp(m.type, controller[0] ? "cgroup" : "cgroup2") &&
 		    (!controller[0] || has_word(m.super, strlen(m.super), controller)))
-			return join(&m, path, len, ret);
+			r = join(&m, path, len, ret) ? r : 0;
 		line += n + (line[n] == '\n');
 	}
-	return -ENOENT;
+	return r;
 }
 
 /* ---- what ---- */

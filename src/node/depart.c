@@ -139,6 +139,7 @@ static int approach(struct move *m, bool resume, const struct approach_ops *ops,
 	rq.memory_bytes = m->process.memory_bytes;
 	rq.job = m->process.job != PROCESS_NO_JOB;
 	rq.resume = resume;
+	rq.command = m->process.command;
 	buf_init(&body, 4096);
 	r = message_pack(&body, &rq);
 	if (r < 0) {

@@ -13,6 +13,10 @@
  * loop is a SIGTRAP that the kernel forces upon the thread, and where the program ignores SIGTRAP
  * that sets its action back to the default (force_sig_info_to_task()). If so, it is set again.
  *
+ * A batch that heals has a call of its own in that place: tgkill(2) of the thread itself. Its signal
+ * is one that the program ignores, so only a tracer ever sees it; what is said of SIGTRAP below
+ * holds for it.
+ *
  * So SIGTRAP alone is not blocked while the loop runs. One that somebody sends in that time is kept
  * here; at the end it takes the place of ours, which is just being delivered: siginfo set, signal
  * blocked, and let go on, which makes the kernel queue it again. It is a signal of this thread
@@ -27,11 +31,13 @@
 
 #include "os/fd.h"
 #include "tracee/inject.h"
+#include "tracee/maps.h"
 
 #define DATA_ALIGN 16
-#define TRAP_BIT   (1ULL << (SIGTRAP - 1))
 
-extern const uint8_t batch_loop[], batch_loop_syscall[], batch_loop_end[];
+#define SYSCALL_INSN_BYTES 2
+
+extern const uint8_t batch_loop[], batch_loop_syscall[], batch_loop_trap[], batch_loop_end[];
 
 static_assert(sizeof(struct batch_call) == 64, "batch_loop.S steps by 64");
 
@@ -47,6 +53,11 @@ void batch_init(struct batch *b, pid_t pid, uint64_t area, uint64_t size)
 	buf_init(&b->calls, size);
 	buf_init(&b->data, size);
 	batch_clear(b);
+}
+
+void batch_heal(struct batch *b)
+{
+	b->heals = true;
 }
 
 void batch_done(struct batch *b)
@@ -134,22 +145,69 @@ static uint64_t action_at(const struct batch *b)
 	return b->area + BATCH_CODE_BYTES + b->data.len;
 }
 
-static int write_list(struct batch *b)
+/* @signo: 0: end by the breakpoint */
+static int write_list(struct batch *b, pid_t tid, int signo)
 {
 	const struct batch_call ask = { .nr = SYS_rt_sigaction,
 					.args = { SIGTRAP, 0, action_at(b), sizeof(uint64_t) } };
+	const struct batch_call tell = { .nr = SYS_tgkill,
+					 .args = { (uint64_t)b->pid, (uint64_t)tid,
+						   (uint64_t)signo } };
 	int r = tracee_write(b->pid, b->area + BATCH_CODE_BYTES, buf_bytes(&b->data), b->data.len);
 
 	if (r == 0)
 		r = tracee_write(b->pid, calls_at(b), buf_bytes(&b->calls), b->calls.len);
 	if (r == 0)
-		r = tracee_write(b->pid, calls_at(b) + b->calls.len, &ask, sizeof(ask));
+		r = tracee_write(b->pid, calls_at(b) + b->calls.len, signo ? &tell : &ask,
+				 sizeof(ask));
 	return r;
 }
 
-/* Run from the start of the loop to its breakpoint; Return: 0, -ESRCH, -EFAULT, -EINTR */
-static int run_loop(struct loan *l, uint64_t end, siginfo_t *kept)
+/* what the thread goes on with if we die */
+static int write_saved(const struct batch *b, const struct loan *l)
 {
+	const struct {
+		struct user_regs_struct regs;
+		uint64_t mask;
+	} saved = { l->regs, l->mask };
+
+	static_assert(sizeof(saved.regs) == 216, "batch_loop.S knows where each is");
+	return tracee_write(b->pid, b->area + BATCH_SAVED, &saved, sizeof(saved));
+}
+
+/* one that the program does not handle, and whose default is nothing; Go handles all, and ignores it */
+static int quiet_signal(pid_t tid, int *ret)
+{
+	static const int signals[] = { SIGURG, SIGWINCH, SIGCHLD };
+	struct proc_stat st;
+	int r = proc_stat_read(tid, &st, NULL);
+
+	*ret = SIGURG;
+	for (size_t i = ARRAY_LEN(signals); !r && i-- > 0;)
+		if (!(st.caught & (1ULL << (signals[i] - 1))))
+			*ret = signals[i];
+	return r;
+}
+
+/* sent by the thread to itself */
+static bool is_own(const siginfo_t *info, pid_t pid)
+{
+	return info->si_code == SI_TKILL && info->si_pid == pid;
+}
+
+/* the signal of the loop's last call, before it goes on? */
+static bool is_told(const struct batch *b, const struct user_regs_struct *regs)
+{
+	return regs->rip == b->area + (uint64_t)(batch_loop_syscall - batch_loop) + SYSCALL_INSN_BYTES &&
+	       regs->rbx == b->area + b->size - sizeof(struct batch_call);
+}
+
+/* Run from the start of the loop to its end; Return: 0, -ESRCH, -EFAULT, -EINTR */
+static int run_loop(const struct batch *b, struct loan *l, int signo, siginfo_t *kept)
+{
+	const uint64_t end = b->area + (uint64_t)(batch_loop_trap - batch_loop);
+	const int wanted = signo ? signo : SIGTRAP;
+
 	for (;;) {
 		struct user_regs_struct regs;
 		struct tracee_stop s;
@@ -163,12 +221,13 @@ static int run_loop(struct loan *l, uint64_t end, siginfo_t *kept)
 		if (r < 0)
 			return r;
 		/*
-		 * At the breakpoint it is ours, whoever sent it: with one pending the kernel adds
+		 * At the end it is ours, whoever sent it: with one pending the kernel adds
 		 * no second
 		 */
-		if (s.kind == TRACEE_SIGNAL && s.signo == SIGTRAP && !kept->si_signo)
+		if (s.kind == TRACEE_SIGNAL && s.signo == wanted && !kept->si_signo &&
+		    (!signo || !is_own(&s.info, b->pid)))
 			*kept = s.info;
-		if (regs.rip == end)
+		if (signo ? is_told(b, &regs) : regs.rip == end)
 			return 0;
 		if (s.kind == TRACEE_TRAP)
 			return -EFAULT;
@@ -190,34 +249,37 @@ static int mend_action(struct batch *b, pid_t tid)
 	return r < 0 ? r : (int)result;
 }
 
-/* In the delivery of our SIGTRAP: let it be the one that was sent, and put that back */
+/* In the delivery of our signal: let it be the one that was sent, and put that back */
 static int put_back_kept(pid_t tid, const siginfo_t *kept)
 {
-	const struct tracee_stop s = { .tid = tid, .kind = TRACEE_SIGNAL, .signo = SIGTRAP };
+	const struct tracee_stop s = { .tid = tid, .kind = TRACEE_SIGNAL, .signo = kept->si_signo };
 	int r = tracee_set_siginfo(tid, kept);
 
 	return r < 0 ? r : tracee_put_back(&s);
 }
 
-static int run(struct batch *b, pid_t tid)
+static int run(struct batch *b, pid_t tid, int signo)
 {
-	const uint64_t end = b->area + (uint64_t)(batch_loop_end - batch_loop);
+	const int open = signo ? signo : SIGTRAP;
 	siginfo_t kept = { 0 };
 	struct user_regs_struct regs;
 	struct loan l;
 	int r, back;
 
-	r = loan_begin(&l, tid, ~TRAP_BIT);
+	r = loan_begin(&l, tid);
+	if (!r && signo)
+		r = write_saved(b, &l);
 	if (r < 0)
 		return r;
 	regs = l.regs;
 	regs.rip = b->area;
 	regs.rbx = calls_at(b);
 	regs.r12 = b->area + b->size;
+	regs.r13 = signo != 0;
 	regs.orig_rax = (unsigned long long)-1;
-	r = tracee_set_regs(tid, &regs);
+	r = loan_set(&l, &regs, ~(1ULL << (open - 1)));
 	if (r == 0)
-		r = run_loop(&l, end, &kept);
+		r = run_loop(b, &l, signo, &kept);
 	if (r == 0 && kept.si_signo)
 		r = put_back_kept(tid, &kept);
 	back = loan_end(&l);
@@ -227,14 +289,17 @@ static int run(struct batch *b, pid_t tid)
 int batch_run(struct batch *b, pid_t tid, struct err *e)
 {
 	uint8_t *calls, *data;
-	int r = write_code(b, e);
+	int signo = 0, r = write_code(b, e);
 
 	if (r < 0)
 		return r;
-	r = write_list(b);
+	if (b->heals)
+		r = quiet_signal(tid, &signo);
 	if (r == 0)
-		r = run(b, tid);
+		r = write_list(b, tid, signo);
 	if (r == 0)
+		r = run(b, tid, signo);
+	if (r == 0 && !signo)
 		r = mend_action(b, tid);
 	if (r < 0)
 		return err_set(e, r, "thread %d cannot execute calls for us: %s", tid,

@@ -11,6 +11,12 @@
  * The caller maps it with PROT_READ|WRITE|EXEC, or the code part for itself. The calls are at its
  * upper end.
  *
+ * An agent that is killed while the loop runs would leave a thread that is not the program's any
+ * more. A batch that heals (batch_heal()) prevents that: what the thread had is kept in the area,
+ * and the loop ends in a signal that the program does not handle, sent by the thread to itself.
+ * Traced, it stops there. When nobody traces it any more the signal is nothing, and the loop then
+ * gives the thread back its registers and mask.
+ *
  * Not for a batch: what unmaps or protects the area, ends the thread, or blocks SIGTRAP (set a
  * signal mask by tracee_set_sigmask()). What tracee_inject() says of stops and signals holds here
  * too; a SIGTRAP that somebody sends in that time becomes one of this thread.
@@ -22,6 +28,7 @@
 #include "tracee/tracee.h"
 
 #define BATCH_CODE_BYTES 4096
+#define BATCH_SAVED	 2048 /* in the code part, for batch_heal() */
 
 /* a row of 64 bytes, known to x86_64/batch_loop.S */
 struct batch_call {
@@ -37,10 +44,20 @@ struct batch {
 	struct buf data;
 	size_t n;
 	bool code_written;
+	bool heals;
 };
 
 void batch_init(struct batch *b, pid_t pid, uint64_t area, uint64_t size);
 void batch_done(struct batch *b);
+
+/**
+ * batch_heal() - From now on the thread goes on by itself if we die
+ *
+ * All of the area must be writable and executable; the process is in our pid namespace, and its
+ * calls are not filtered. Not covered: a program that handles SIGURG, SIGWINCH and SIGCHLD gets a
+ * SIGURG then.
+ */
+void batch_heal(struct batch *b);
 
 /** batch_add() - One more call; Return: its index for batch_result(), -ENOBUFS, -ENOMEM */
 int batch_add(struct batch *b, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,

@@ -32,7 +32,7 @@
 #define SYSCALL_INSN_BYTES 2
 #define SCAN_BYTES	   16384
 
-int loan_begin(struct loan *l, pid_t tid, uint64_t mask)
+int loan_begin(struct loan *l, pid_t tid)
 {
 	struct user_regs_struct as_is;
 	int r;
@@ -48,19 +48,23 @@ int loan_begin(struct loan *l, pid_t tid, uint64_t mask)
 	r = tracee_leave_rseq(tid, &l->regs);
 	if (r < 0)
 		return r;
-	r = tracee_get_sigmask(tid, &l->mask);
-	if (r < 0)
-		return r;
-	return tracee_set_sigmask(tid, mask);
+	return tracee_get_sigmask(tid, &l->mask);
+}
+
+int loan_set(const struct loan *l, const struct user_regs_struct *regs, uint64_t mask)
+{
+	int r = tracee_set_regs(l->tid, regs);
+
+	return r < 0 ? r : tracee_set_sigmask(l->tid, mask);
 }
 
 int loan_end(struct loan *l)
 {
-	int r = tracee_set_regs(l->tid, &l->regs);
+	int r = tracee_set_sigmask(l->tid, l->mask);
 
 	if (r < 0)
 		return r;
-	r = tracee_set_sigmask(l->tid, l->mask);
+	r = tracee_set_regs(l->tid, &l->regs);
 	if (r < 0)
 		return r;
 	return l->again ? tracee_interrupt(l->tid) : 0;
@@ -174,7 +178,7 @@ int tracee_inject(pid_t tid, uint64_t insn, long nr, const uint64_t args[6], int
 	struct loan l;
 	int r, end;
 
-	r = loan_begin(&l, tid, ~0ULL);
+	r = loan_begin(&l, tid);
 	if (r < 0)
 		return r;
 	regs = l.regs;
@@ -188,7 +192,7 @@ int tracee_inject(pid_t tid, uint64_t insn, long nr, const uint64_t args[6], int
 	regs.r8 = args[4];
 	regs.r9 = args[5];
 
-	r = tracee_set_regs(tid, &regs);
+	r = loan_set(&l, &regs, ~0ULL);
 	if (r == 0)
 		r = run_call(&l, insn, &regs);
 	end = loan_end(&l);

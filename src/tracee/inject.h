@@ -14,14 +14,21 @@ struct loan {
 };
 
 /**
- * loan_begin() - Keep registers and signal mask of a thread, and block signals
+ * loan_begin() - Keep registers and signal mask of a thread
  * @l:		Filled
  * @tid:	A stopped thread
- * @mask:	Signals to block
  *
  * Return: 0, -ESRCH, -EINVAL it is in a call that is to be restarted (tracee_rewind() first)
  */
-int loan_begin(struct loan *l, pid_t tid, uint64_t mask) MUST_CHECK;
+int loan_begin(struct loan *l, pid_t tid) MUST_CHECK;
+
+/**
+ * loan_set() - Give it registers of ours, then block signals
+ *
+ * In this order, and loan_end() in the other one: a thread that may heal (batch_heal()) has its own
+ * mask as long as it has its own registers, wherever the agent dies.
+ */
+int loan_set(const struct loan *l, const struct user_regs_struct *regs, uint64_t mask) MUST_CHECK;
 
 /** loan_end() - Put back what loan_begin() has kept; the thread is stopped; -ESRCH */
 int loan_end(struct loan *l) MUST_CHECK;

@@ -75,6 +75,24 @@ def processes_of(name):
     return found
 
 
+def wait_moves(node, wanted):
+    """By the events of MOVES with follow, until the table is as wanted."""
+    stream, kind, _ = node.ask(w.OPEN_MOVES, body=w.message(f1=True))
+    assert kind == w.OPEN_OK, kind
+    rows, whole = {}, False
+    while not whole or not wanted(rows):
+        kind, payload = stream.next()
+        m = w.parse(payload)
+        whole |= bool(number(m, 1))
+        key = number(m, 4), bool(number(m, 3))
+        if number(m, 9) == ENDED:
+            rows.pop(key, None)
+        elif not number(m, 1):
+            rows[key] = m
+    stream.close()
+    return rows
+
+
 class Moves(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -99,7 +117,7 @@ class Moves(unittest.TestCase):
         # nothing is left of what the case has moved
         for n in self.c.nodes.values():
             if n.process:
-                self.wait_moves(n, lambda rows: not rows)
+                wait_moves(n, lambda rows: not rows)
                 self.assertEqual(os.listdir(os.path.join(n.run, "moves")), [])
 
     def victim(self, uid=NOBODY, name="sleep"):
@@ -125,23 +143,6 @@ class Moves(unittest.TestCase):
                 stream.close()
                 return rows
             rows[number(m, 4), bool(number(m, 3))] = m
-
-    def wait_moves(self, node, wanted):
-        """By the events of MOVES with follow, until the table is as wanted."""
-        stream, kind, _ = node.ask(w.OPEN_MOVES, body=w.message(f1=True))
-        self.assertEqual(kind, w.OPEN_OK)
-        rows, whole = {}, False
-        while not whole or not wanted(rows):
-            kind, payload = stream.next()
-            m = w.parse(payload)
-            whole |= bool(number(m, 1))
-            key = number(m, 4), bool(number(m, 3))
-            if number(m, 9) == ENDED:
-                rows.pop(key, None)
-            elif not number(m, 1):
-                rows[key] = m
-        stream.close()
-        return rows
 
     def ok(self, order):
         order.wait()
@@ -282,7 +283,7 @@ class Moves(unittest.TestCase):
         lost = self.c["head"].status()["counters"]["moves_lost"]
         for half in processes_of("comosix-deputy"):
             os.kill(half, signal.SIGKILL)
-        self.wait_moves(self.c["head"], lambda rows: not rows)
+        wait_moves(self.c["head"], lambda rows: not rows)
         self.assertEqual(self.c["head"].status()["counters"]["moves_lost"], lost + 1)
         self.assertIn("killed by signal 9", self.c["head"].log())
         # its guest is alone; the real one has a lease
@@ -292,7 +293,7 @@ class Moves(unittest.TestCase):
     def test_the_client_goes_the_move_goes_on(self):
         pid = self.victim()
         Order(self.c["head"], pid, "s1").stream.close()
-        self.wait_moves(self.c["head"], lambda rows: number(rows.get((pid, False), {}), 9) == AWAY)
+        wait_moves(self.c["head"], lambda rows: number(rows.get((pid, False), {}), 9) == AWAY)
         self.ok(Order(self.c["head"], pid, "home"))
 
     # ---- jobs ----
@@ -332,6 +333,86 @@ class Moves(unittest.TestCase):
         stream, kind, payload = self.c["d1"].ask(w.OPEN_JOB, body=b"")
         stream.close()
         self.assertEqual((kind, number(w.parse(payload), 1)), (w.ERROR, REFUSED))
+
+
+class Real(unittest.TestCase):
+    """The same with comosix-deputy and comosix-guest: the program must not notice."""
+
+    COUNT = "$| = 1; for $i (1 .. 100000) { print \"$i\\n\"; select(undef, undef, undef, 0.005) }"
+
+    def setUp(self):
+        self.c = nodes.Cluster(("head", "head"), ("s1", "server"), ("r1", "server", "relayed"))
+        self.addCleanup(self.c.close)
+        self.c.start()
+        self.c.wait_all()
+        self.p = subprocess.Popen(["/usr/bin/perl", "-e", self.COUNT], user=NOBODY, group=NOBODY,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.addCleanup(self.p.stdout.close)
+        self.addCleanup(self.p.wait)
+        self.addCleanup(self.p.kill)
+        self.said = 0
+        self.goes_on()
+
+    def goes_on(self):
+        """It counts on, and has left nothing out."""
+        for _ in range(20):
+            self.said += 1
+            self.assertEqual(self.p.stdout.readline(), b"%d\n" % self.said)
+
+    def move(self, to):
+        order = Order(self.c["head"], self.p.pid, to).wait()
+        self.assertEqual(order.status, 0, order.text)
+        self.goes_on()
+
+    def test_there_and_back(self):
+        for _ in range(3):
+            self.move("s1")
+            self.assertEqual(self.c["s1"].status()["counters"]["guests"], 1)
+            self.move("home")
+            self.assertEqual(self.c["head"].status()["counters"]["away"], 0)
+        with open(f"/proc/{self.p.pid}/status") as f:
+            self.assertIn("TracerPid:\t0\n", f.read())
+
+    def test_daemons_are_killed_meanwhile(self):
+        self.move("s1")
+        for name in ("head", "s1", "head"):
+            self.c[name].end(signal.SIGKILL)
+            self.goes_on()
+            self.c[name].start()
+            self.c[name].wait_log("found running")
+            self.goes_on()
+        self.move("home")
+
+    def test_daemons_in_the_path_are_killed(self):
+        self.move("r1")
+        for name in ("r1", "head"):
+            self.c[name].end(signal.SIGKILL)
+            self.c[name].start()
+            self.c[name].wait_log("found running")
+            self.goes_on()
+        self.c["head"].wait_log("a new transport to r1")
+        self.move("home")
+
+    def test_it_ends_while_away(self):
+        self.move("s1")
+        self.p.kill()
+        self.assertEqual(self.p.wait(), -signal.SIGKILL)
+        for name in ("head", "s1"):
+            wait_moves(self.c[name], lambda rows: not rows)
+        self.assertEqual(self.c["head"].status()["counters"]["moves_lost"], 0)
+
+    def test_what_cannot_move_is_said(self):
+        code = ("import mmap, os, time; m = mmap.mmap(-1, 4096); pid = os.fork(); "
+                "print('up', flush=True); time.sleep(1000)")
+        p = subprocess.Popen(["/usr/bin/python3", "-c", code], user=NOBODY, group=NOBODY,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+        self.addCleanup(p.stdout.close)
+        self.addCleanup(p.wait)
+        self.addCleanup(os.killpg, p.pid, signal.SIGKILL)
+        p.stdout.readline()
+        order = Order(self.c["head"], p.pid, "s1").wait()
+        self.assertEqual((order.status, order.fate), (REFUSED, STAYED))
+        self.assertIn("shares memory with another process", order.text)
 
 
 class Settings(unittest.TestCase):

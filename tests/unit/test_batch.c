@@ -273,6 +273,184 @@ static void an_area_that_is_not_there(void **state)
 	end(&p);
 }
 
+/* ---- an agent that dies: only what it has left in the child can help ---- */
+
+static int gate[2]; /* a pipe that the child has too */
+
+/* every register has a value that is looked at again and again */
+static int holds_registers(struct child *c)
+{
+	sigset_t set;
+
+	child_catch(SIGUSR1, 0);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR2);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	child_say(c);
+	__asm__ volatile("	push	%%rbp\n"
+			 "	mov	$0x11111111, %%eax\n"
+			 "	mov	$0x22222222, %%ebx\n"
+			 "	mov	$0x33333333, %%ecx\n"
+			 "	mov	$0x44444444, %%ebp\n"
+			 "	movq	%%rbp, %%xmm7\n"
+			 "	mov	$0x55555555, %%r8d\n"
+			 "	mov	$0x66666666, %%r9d\n"
+			 "	mov	$0x77777777, %%r10d\n"
+			 "	mov	$0x08888888, %%r11d\n"
+			 "	mov	$0x09999999, %%r12d\n"
+			 "	mov	$0x0aaaaaaa, %%r13d\n"
+			 "	mov	$0x0bbbbbbb, %%r14d\n"
+			 "	mov	$0x0ccccccc, %%r15d\n"
+			 "	movl	$0x0ddddddd, -64(%%rsp)\n" /* the red zone */
+			 "1:	lock incq (%%rdi)\n"
+			 "	cmp	$0x11111111, %%rax\n"
+			 "	jne	2f\n"
+			 "	cmp	$0x22222222, %%rbx\n"
+			 "	jne	2f\n"
+			 "	cmp	$0x33333333, %%rcx\n"
+			 "	jne	2f\n"
+			 "	cmp	$0x44444444, %%rbp\n"
+			 "	jne	2f\n"
+			 "	cmp	$0x55555555, %%r8\n"
+			 "	jne	2f\n"
+			 "	cmp	$0x66666666, %%r9\n"
+			 "	jne	2f\n"
+			 "	cmp	$0x77777777, %%r10\n"
+			 "	jne	2f\n"
+			 "	cmp	$0x08888888, %%r11\n"
+			 "	jne	2f\n"
+			 "	cmp	$0x09999999, %%r12\n"
+			 "	jne	2f\n"
+			 "	cmp	$0x0aaaaaaa, %%r13\n"
+			 "	jne	2f\n"
+			 "	cmp	$0x0bbbbbbb, %%r14\n"
+			 "	jne	2f\n"
+			 "	cmp	$0x0ccccccc, %%r15\n"
+			 "	jne	2f\n"
+			 "	cmpl	$0x0ddddddd, -64(%%rsp)\n"
+			 "	jne	2f\n"
+			 "	movq	%%xmm7, %%rax\n"
+			 "	cmp	$0x44444444, %%rax\n"
+			 "	jne	2f\n"
+			 "	mov	$0x11111111, %%eax\n"
+			 "	cmpq	$0, (%%rsi)\n"
+			 "	je	1b\n"
+			 "	jmp	3f\n"
+			 "2:	movq	$1, (%%rdx)\n"
+			 "3:	pop	%%rbp\n"
+			 :
+			 : "D"(&c->page->counter), "S"(&c->page->flag), "d"(&c->page->wrong)
+			 : "rax", "rbx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+			   "xmm7", "memory", "cc");
+	return (int)atomic_load(&c->page->wrong);
+}
+
+/* in a child of the test: take the patient over, say so, and have it make calls until we are killed */
+static void operate(struct patient *p, long nr, int ready)
+{
+	struct err e;
+
+	assert_int_equal(tracee_seize(p->c.pid, 0, NULL), 0);
+	stop(p);
+	assert_int_equal(tracee_find_syscall(p->c.pid, 0, 0, &p->insn), 0);
+	p->area = (uint64_t)inject(p, SYS_mmap, 0, AREA_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC,
+				   MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1);
+	batch_init(&p->b, p->c.pid, p->area, AREA_BYTES);
+	batch_heal(&p->b);
+	for (;;) {
+		uint64_t at;
+
+		batch_clear(&p->b);
+		assert_int_equal(batch_data(&p->b, NULL, 1, &at), 0);
+		assert_int_equal(batch_add(&p->b, SYS_getpid, 0, 0, 0, 0, 0, 0), 0);
+		assert_int_equal(batch_add(&p->b, nr, (uint64_t)gate[0], at, 1, 0, 0, 0), 1);
+		if (ready >= 0)
+			assert_int_equal(write(ready, "", 1), 1);
+		ready = -1;
+		assert_int_equal(batch_run(&p->b, p->c.pid, &e), 0);
+		assert_int_equal(batch_result(&p->b, 0), p->c.pid);
+	}
+}
+
+static pid_t start_agent(struct patient *p, long nr)
+{
+	int ready[2];
+	pid_t agent;
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	agent = fork();
+	assert_true(agent >= 0);
+	if (agent == 0)
+		operate(p, nr, ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+	return agent;
+}
+
+static void end_agent(pid_t agent)
+{
+	int status;
+
+	assert_int_equal(kill(agent, SIGKILL), 0);
+	assert_int_equal(waitpid(agent, &status, 0), agent);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void runs_on_alone(struct patient *p)
+{
+	struct proc_stat st;
+
+	child_runs_on(&p->c);
+	assert_int_equal(proc_stat_read(p->c.pid, &st, NULL), 0);
+	assert_int_equal(st.tracer, 0);
+	assert_int_equal(st.blocked, 1ULL << (SIGUSR2 - 1));
+	assert_int_equal(st.pending | st.shared_pending, 0);
+}
+
+static void it_heals_when_the_agent_dies_in_a_call(void **state)
+{
+	struct patient p;
+	pid_t agent;
+
+	assert_int_equal(pipe(gate), 0);
+	child_start(&p.c, holds_registers);
+	child_await(&p.c);
+	agent = start_agent(&p, SYS_read);
+	child_until_in_call(p.c.pid, SYS_read);
+	end_agent(agent);
+	assert_int_equal(write(gate[1], "", 1), 1);
+	runs_on_alone(&p);
+	/* a signal still comes to it as before */
+	assert_int_equal(kill(p.c.pid, SIGUSR1), 0);
+	child_until_seen(&p.c, 1);
+	atomic_store(&p.c.page->flag, 1);
+	assert_int_equal(child_exit_status(&p.c), 0);
+}
+
+static void it_heals_wherever_the_agent_dies(void **state)
+{
+	uint64_t random = 1;
+	struct patient p;
+
+	assert_int_equal(pipe(gate), 0);
+	child_start(&p.c, holds_registers);
+	child_await(&p.c);
+	for (int i = 0; i < 100; i++) {
+		pid_t agent = start_agent(&p, SYS_getppid);
+
+		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+		for (volatile uint64_t k = 0; k < random >> 46; k++)
+			; /* a while */
+		end_agent(agent);
+		runs_on_alone(&p);
+	}
+	assert_int_equal(atomic_load(&p.c.page->n_seen), 0);
+	atomic_store(&p.c.page->flag, 1);
+	assert_int_equal(child_exit_status(&p.c), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +460,8 @@ int main(void)
 		cmocka_unit_test(a_trap_that_was_sent_is_kept),
 		cmocka_unit_test(an_ignored_trap_stays_ignored),
 		cmocka_unit_test(killed_in_between),
+		cmocka_unit_test(it_heals_when_the_agent_dies_in_a_call),
+		cmocka_unit_test(it_heals_wherever_the_agent_dies),
 		cmocka_unit_test(an_area_that_is_not_there),
 	};
 
