@@ -30,7 +30,9 @@ static int change_mappings(struct guest *g, const struct image *was, struct err 
 	if (was->pid != g->image.pid || was->parasite != g->image.parasite ||
 	    was->vdso_start != g->image.vdso_start)
 		return err_set(e, -EPROTO, "an image of another process than the one before");
-	return build_change(&g->build, was, &g->image, e);
+	if (build_change(&g->build, was, &g->image, e) < 0)
+		return e->code;
+	return g->dirty.uffd < 0 ? 0 : dirty_enroll(&g->dirty, e);
 }
 
 static int take_image(struct guest *g, struct err *e)

@@ -376,6 +376,20 @@ int dirty_begin(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, struct err
 	return 0;
 }
 
+int dirty_enroll(struct dirty *d, struct err *e)
+{
+	struct maps maps;
+	int r = maps_read(d->pid, false, &maps, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < maps.n; i++)
+		if (is_tracked(&maps.entries[i]))
+			(void)enroll(d, &maps.entries[i]); /* what cannot be is found by a round */
+	maps_done(&maps);
+	return 0;
+}
+
 int dirty_round(struct dirty *d, bool last, struct err *e)
 {
 	char path[PROC_PATH_MAX];

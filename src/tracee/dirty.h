@@ -72,6 +72,14 @@ void dirty_init(struct dirty *d);
  */
 int dirty_begin(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, struct err *e) MUST_CHECK;
 
+/**
+ * dirty_enroll() - Take in new mappings now, before there are any pages in them
+ *
+ * A round would do it too. But the kernel joins a mapping with its neighbour only as long as it is
+ * empty, and what was one mapping at the other end should be one here: mremap(2) wants that.
+ */
+int dirty_enroll(struct dirty *d, struct err *e) MUST_CHECK;
+
 /** dirty_round() - Begin a round; @last: the process is stopped; -ESRCH, -errno */
 int dirty_round(struct dirty *d, bool last, struct err *e) MUST_CHECK;
 
