@@ -247,6 +247,23 @@ int capture_mappings(const struct maps *maps, uint64_t hide_start, uint64_t hide
 	return r;
 }
 
+/* is there private memory without a file that was not known at all? It may be a stack */
+static bool has_unknown(const struct image *known, const struct image *m)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < m->n_mappings; i++) {
+		const struct image_mapping *v = &m->mappings[i];
+
+		while (k < known->n_mappings && known->mappings[k].end <= v->start)
+			k++;
+		if ((k == known->n_mappings || known->mappings[k].start >= v->end) &&
+		    !(v->flags & (IMAGE_MAP_FILE | IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)))
+			return true;
+	}
+	return false;
+}
+
 int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, const struct image *known,
 		 struct image *ret, struct err *e)
 {
@@ -257,6 +274,8 @@ int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, const struct
 		return r;
 	r = capture_mappings(&maps, hide_start, hide_end, known, ret, e);
 	maps_done(&maps);
+	if (!r && known && has_unknown(known, ret))
+		return capture_maps(pid, hide_start, hide_end, NULL, ret, e);
 	return r;
 }
 

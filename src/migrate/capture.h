@@ -51,7 +51,8 @@ int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end,
 /**
  * capture_maps() - The mappings alone; replaces those of the image
  * @known:	An earlier image of it, or NULL. What /proc/PID/maps does not say of a mapping is taken
- *		from it: smaps would, but walks over every page (10 ms and more for each GiB)
+ *		from it: smaps would, but walks over every page (10 ms and more for each GiB). For
+ *		memory that was not known then, smaps is read all the same
  */
 int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, const struct image *known,
 		 struct image *ret, struct err *e) MUST_CHECK;

@@ -120,7 +120,7 @@ static int read_it(struct deputy *d, struct err *e)
 	if (!r && d->tracking)
 		r = dirty_round(&d->dirty, true, e);
 	if (!r)
-		r = stub_prepare(&d->stub, d->early.parasite, d->tracking ? &d->early : NULL, e);
+		r = stub_prepare(&d->stub, d->early.parasite, d->tracking ? &d->flags : NULL, e);
 	if (!r)
 		r = image_check(&d->stub.before, e);
 	if (!r) {
