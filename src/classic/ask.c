@@ -10,7 +10,7 @@
 #include "net/local.h"
 #include "wire/message.h"
 
-#define BODY_MAX  4096
+#define BODY_MAX  131072
 #define MOVES_MAX 100000 /* rows taken from a daemon */
 
 static const char *const stages[] = {
@@ -174,13 +174,15 @@ int ask_migrate(pid_t pid, const char *to, const struct ask_progress *p, char *r
 	return r;
 }
 
-int ask_job(bool stay, int *ret_status, struct err *e)
+int ask_job(bool stay, char **paths, size_t n_paths, int *ret_status, struct err *e)
 {
 	Cmx__JobRequest rq = CMX__JOB_REQUEST__INIT;
 	struct local l;
 	int r;
 
 	rq.local = stay;
+	rq.paths = paths;
+	rq.n_paths = n_paths;
 	r = open_with(&l, CMX__OPEN_KIND__OPEN_JOB, &rq, ret_status, e);
 	if (!r)
 		local_close(&l);

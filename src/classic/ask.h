@@ -52,8 +52,8 @@ struct ask_progress {
 int ask_migrate(pid_t pid, const char *to, const struct ask_progress *p, char *ret_text, size_t len,
 		int *ret_status, struct err *e) MUST_CHECK;
 
-/** ask_job() - Make ourselves a job; stay: one that may not move */
-int ask_job(bool stay, int *ret_status, struct err *e) MUST_CHECK;
+/** ask_job() - Make ourselves a job; stay: one that may not move; paths: absolute */
+int ask_job(bool stay, char **paths, size_t n_paths, int *ret_status, struct err *e) MUST_CHECK;
 
 /** ask_node_up() - Is there a node of this name that is up? -ENOENT, -EHOSTDOWN, other -errno */
 int ask_node_up(const char *name, int *ret_status, struct err *e) MUST_CHECK;

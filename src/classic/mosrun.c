@@ -28,10 +28,11 @@ enum {
 };
 
 #define NODES_MAX 256
+#define PATHS_MAX 64
 
 struct options {
 	bool here, lock, best, anyway, cpu_bound, io_bound, no_decay;
-	const char *node, *nodes, *cpu, *checkpoint;
+	const char *node, *nodes, *cpu, *paths, *checkpoint;
 };
 
 #define AT(field) offsetof(struct options, field)
@@ -47,6 +48,8 @@ static const struct opt_spec specs[] = {
 	  "at home when the node that was named is not there" },
 	{ "cpu", 0, OPT_STRING, AT(cpu), "BASELINE",
 	  "use only what all nodes' CPUs have: x86-64-v1, -v2, -v3 or -v4" },
+	{ "path", 0, OPT_STRING, AT(paths), "PATH:...",
+	  "what it may use besides, when it has been on a desktop: files, directories" },
 	{ "cpu-bound", 'c', OPT_FLAG, AT(cpu_bound), NULL, "it computes much (means nothing yet)" },
 	{ "io-bound", 'i', OPT_FLAG, AT(io_bound), NULL,
 	  "it reads and writes much (means nothing yet)" },
@@ -160,6 +163,29 @@ static int target(const struct options *o, char *ret, size_t len, struct err *e)
 	return r;
 }
 
+/* ---- --path ---- */
+
+/* "a:b" as absolute paths; owned by the caller, also after a failure */
+static int split_paths(const char *text, char **to, size_t *ret_n, struct err *e)
+{
+	AUTO_FREE char *copy = strdup(text);
+	char *rest = copy, *word;
+
+	if (!copy)
+		return err_set(e, -ENOMEM, "out of memory");
+	while ((word = strsep(&rest, ":"))) {
+		if (!*word)
+			continue;
+		if (*ret_n == PATHS_MAX)
+			return err_set(e, -E2BIG, "--path takes %d paths at most", PATHS_MAX);
+		to[*ret_n] = realpath(word, NULL);
+		if (!to[*ret_n])
+			return err_set(e, -errno, "--path '%s': %s", word, strerror(errno));
+		++*ret_n;
+	}
+	return 0;
+}
+
 /* ---- the helper ---- */
 
 /* waits for exec of pid, then asks for the move */
@@ -238,14 +264,18 @@ static int run(const struct options *o, char **command)
 	struct err e = { 0 };
 	char to[ASK_NODE_MAX];
 	int status, end = -1, r = 0;
+	char *paths[PATHS_MAX]; /* until exec or the end */
+	size_t n_paths = 0;
 
+	if (o->paths && split_paths(o->paths, paths, &n_paths, &e) < 0)
+		return line_complain(&self, SELF_FAILED, "%s", e.text);
 	if (o->cpu && set_baseline(o->cpu, &e) < 0)
 		return line_complain(&self, EXIT_USAGE, "%s", e.text);
 	r = target(o, to, sizeof(to), &e);
 	if (!r && to[0])
 		r = end = make_helper(to, &e);
 	if (r >= 0)
-		r = ask_job(o->here || o->lock, &status, &e);
+		r = ask_job(o->here || o->lock, paths, n_paths, &status, &e);
 	if (r < 0) {
 		if (end >= 0)
 			(void)!write(end, "", 1); /* the helper is not wanted any more */

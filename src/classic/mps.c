@@ -192,6 +192,8 @@ static int look_at(struct list *l, pid_t pid, const struct options *o)
 		row->looked = true;
 	else
 		row->looked = preflight(pid, &l->sharing, &row->cannot, NULL) == 0;
+	if (row->job && row->cannot & PREFLIGHT_BIT(SECCOMP) && preflight_may_be_wall(pid))
+		row->cannot &= ~PREFLIGHT_BIT(SECCOMP);
 	if (!row->looked && preflight_quick(pid, &row->cannot, NULL) == -ESRCH)
 		l->n--; /* it ended under our eyes */
 	return 0;

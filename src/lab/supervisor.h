@@ -43,7 +43,7 @@ struct pod_report {
  * @plan:	What it is to be; good until it returns
  * @lock:	The lock on all labs; the record is written; the caller closes it on return
  * @ret_fd:	Channel on which PROGRESS comes, then DONE or FAILED. Closing it before DONE takes
- *the lab down
+ *		the lab down
  * @e:		Reason
  *
  * Return: 0 when the supervisor listens, -errno when nothing was started

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* channel.c - TLS around a move_link, and what becomes of both when the transport breaks */
 #include "migrate/channel.h"
 
 #include <errno.h>
@@ -18,9 +19,9 @@
 #define PRIORITY                                                                                   \
 	"NONE:+VERS-TLS1.3:+ECDHE-PSK:+AES-128-GCM:+CHACHA20-POLY1305:+AEAD:+SHA256:"              \
 	"+GROUP-X25519:+GROUP-SECP256R1:+SIGN-ALL:%DISABLE_SAFE_RENEGOTIATION"
-#define USERNAME      "move"
-#define HANDSHAKE_MS  10000
-#define READ_BYTES    65536
+#define USERNAME       "move"
+#define HANDSHAKE_MS   10000
+#define READ_BYTES     65536
 #define RECORDS_A_TURN 64 /* taken before others get their turn */
 
 struct channel {
@@ -28,10 +29,10 @@ struct channel {
 	struct ev_ref fd_ref, beat_ref, gone_ref;
 	int fd; /* -1: cut, and not replaced yet */
 	bool client;
-	bool up;	 /* the handshake of this transport is done */
-	bool begun;	 /* one was done: there is something to resume */
-	bool cutting;	 /* this transport has failed: on_cut() is about to come */
-	bool dead;	 /* for good */
+	bool up;      /* the handshake of this transport is done */
+	bool begun;   /* one was done: there is something to resume */
+	bool cutting; /* this transport has failed: on_cut() is about to come */
+	bool dead;    /* for good */
 	bool want_write;
 	uint64_t shake_until_ms;
 	uint8_t key[CHANNEL_KEY];
@@ -103,8 +104,8 @@ static void break_up(struct channel *c, int code, const char *text)
 }
 
 /*
- * The transport has failed. What was sent over it and not acknowledged is in the link, which is left
- * as it is until the loop comes round: a frame of it may just be in the owner's hands
+ * The transport has failed. What was sent over it and not acknowledged is in the link, which is
+ * left as it is until the loop comes round: a frame of it may just be in the owner's hands
  */
 static void cut(struct channel *c, int code, const char *text)
 {
@@ -173,7 +174,7 @@ static void deliver(struct channel *c)
 	size_t backlog = c->link.kept.len;
 	struct err e = { 0 };
 	struct move_frame f;
-	int r;
+	int r = 0;
 
 	while (!c->dead && (r = move_take(&c->link, &f, &e)) > 0) {
 		if (f.type == MOVE_BEAT)
@@ -353,7 +354,8 @@ int channel_replace(struct channel *c, int fd, const uint8_t *key, struct err *e
 	int r;
 
 	if (c->dead || !c->begun)
-		return err_set(e, -EPIPE, "the stream is over, or has not begun: nothing to go on with");
+		return err_set(e, -EPIPE,
+			       "the stream is over, or has not begun: nothing to go on with");
 	if (c->fd >= 0) {
 		r = move_resume(&c->link);
 		if (r < 0)

@@ -23,7 +23,7 @@
 #include "loop/loop.h"
 #include "wire/move.h"
 
-#define CHANNEL_KEY 32
+#define CHANNEL_KEY	32
 #define CHANNEL_BEAT_MS 1000
 
 struct channel;
@@ -55,8 +55,8 @@ struct channel_ops {
  * Return: 0 or -errno
  */
 int channel_new(struct loop *l, int fd, bool client, const uint8_t *key,
-		const struct channel_ops *ops, void *owner, struct channel **ret,
-		struct err *e) MUST_CHECK;
+		const struct channel_ops *ops, void *owner, struct channel **ret, struct err *e)
+	MUST_CHECK;
 
 /** channel_free() - Says to the peer, if it still can, that the end is meant */
 void channel_free(struct channel *c);

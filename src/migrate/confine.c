@@ -157,7 +157,7 @@ static int allow_cwd(const struct confine *c, struct err *e)
 
 /* ------------------------------------------------------------------ injected */
 
-static int is_confined(struct stub *s, struct err *e)
+int confine_is_ours(struct stub *s, struct err *e)
 {
 	int r;
 
@@ -273,7 +273,7 @@ static int set_filter(const struct confine *c, struct stub *s, int ruleset, stru
 
 int confine_enter(struct confine *c, struct stub *s, struct err *e)
 {
-	int r = is_confined(s, e), fd;
+	int r = confine_is_ours(s, e), fd;
 
 	if (r)
 		return r < 0 ? r : 0;
@@ -286,23 +286,4 @@ int confine_enter(struct confine *c, struct stub *s, struct err *e)
 	for (size_t i = 0; !r && i < s->n; i++)
 		r = confine_thread(s, s->threads[i]->tid, fd, e);
 	return r < 0 ? r : set_filter(c, s, fd, e);
-}
-
-int confine_self(struct confine *c, struct err *e)
-{
-	struct sock_filter code[CONFINE_INSNS_MAX];
-	struct sock_fprog prog = { .filter = code };
-	size_t n = 0;
-	int r = allow_cwd(c, e);
-
-	if (!r)
-		r = confine_calls_build(c->pid, code, &n);
-	prog.len = (unsigned short)n;
-	if (r < 0)
-		return r;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    syscall(SYS_landlock_restrict_self, c->ruleset, 0) < 0 ||
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0)
-		return err_set(e, -errno, "confine oneself: %s", strerror(errno));
-	return 0;
 }

@@ -87,8 +87,9 @@ bool confine_is_wanted(const struct confine *c);
  */
 int confine_enter(struct confine *c, struct stub *s, struct err *e) MUST_CHECK;
 
-/** confine_self() - The same for the calling thread, which must be the only one; for tests */
-int confine_self(struct confine *c, struct err *e) MUST_CHECK;
+/** confine_is_ours() - Was this stub confined by an earlier move? 1, 0, -errno */
+int confine_is_ours(struct stub *s, struct err *e) MUST_CHECK;
+
 void confine_done(struct confine *c);
 
 #endif

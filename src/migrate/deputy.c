@@ -10,6 +10,7 @@
 #include "migrate/clock.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "tracee/maps.h"
 
 void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us)
 {
@@ -95,6 +96,20 @@ static int send_all(struct deputy *d, struct err *e)
 	return r;
 }
 
+/* a filter that is not the wall of an earlier move would be lost at the host */
+static int check_filter(struct deputy *d, struct err *e)
+{
+	struct proc_stat st;
+	int r = proc_stat_read(d->pid, &st, e);
+
+	if (r < 0 || !st.seccomp)
+		return r;
+	r = confine_is_ours(&d->stub, e);
+	if (r)
+		return r < 0 ? r : 0;
+	return err_set(e, -EPERM, "it has restricted its own system calls (seccomp)");
+}
+
 static void go_on_sending(struct deputy *d)
 {
 	struct err e = { 0 };
@@ -121,6 +136,10 @@ static int read_it(struct deputy *d, struct err *e)
 		r = dirty_round(&d->dirty, true, e);
 	if (!r)
 		r = stub_prepare(&d->stub, d->early.parasite, d->tracking ? &d->flags : NULL, e);
+	if (!r)
+		r = check_filter(d, e);
+	if (!r)
+		r = check_filter(d, e);
 	if (!r)
 		r = image_check(&d->stub.before, e);
 	if (!r) {
@@ -288,10 +307,8 @@ static const struct {
 	{ MOVE_DONE, DEPUTY_RETURNING, DEPUTY_RETURNING, deputy_take_done },
 };
 
-static int on_frame(void *owner, const struct move_frame *f, struct err *e)
+int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	struct deputy *d = owner;
-
 	if (d->state == DEPUTY_OVER)
 		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
@@ -299,6 +316,11 @@ static int on_frame(void *owner, const struct move_frame *f, struct err *e)
 		    d->state <= frames[i].to)
 			return frames[i].take(d, f, e);
 	return err_set(e, -EPROTO, "%s cannot come now", move_name(f->type));
+}
+
+static int on_frame(void *owner, const struct move_frame *f, struct err *e)
+{
+	return deputy_take_frame(owner, f, e);
 }
 
 static void on_room(void *owner)

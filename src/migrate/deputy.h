@@ -122,6 +122,9 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e) MUST_CHE
 /** deputy_copy_last() - It is stopped and read: what is left to send, or everything */
 int deputy_copy_last(struct deputy *d, struct err *e) MUST_CHECK;
 
+/** deputy_take_frame() - What the host says, judged by the state; -errno: it lies */
+int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+
 /** deputy_drop() - Nothing more will come: undo before RUN, after it the process is lost */
 void deputy_drop(struct deputy *d, const char *why);
 

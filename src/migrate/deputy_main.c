@@ -25,6 +25,7 @@
 #include "migrate/deputy.h"
 #include "migrate/lease.h"
 #include "migrate/preflight.h"
+#include "migrate/rights.h"
 #include "migrate/sharing.h"
 #include "os/fd.h"
 #include "os/rand.h"
@@ -209,6 +210,8 @@ static int look(struct program *p, struct buf *why)
 		(void)!buf_printf(why, "%s", e.text); /* without memory it is short of words */
 		return r == -ESRCH ? 4 : 1;
 	}
+	if (p->start->job && preflight_may_be_wall((pid_t)p->start->pid))
+		reasons &= ~PREFLIGHT_BIT(SECCOMP);
 	if (reasons)
 		(void)!preflight_sentences(reasons, why); /* the same */
 	return reasons ? 5 : 0;
@@ -256,6 +259,10 @@ static int begin(struct program *p, const uint8_t *key)
 	    confine(p, p->start->uid, (const char *const *)p->start->paths, p->start->n_paths, &e) <
 		    0) {
 		control_end(p->control, 5, CMX__HALF_FATE__FATE_STAYED, e.text);
+		return 1;
+	}
+	if (rights_shed(p->start->uid, p->start->gid, &e) < 0) {
+		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, e.text);
 		return 1;
 	}
 	return 0;
@@ -377,13 +384,16 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	if (!r)
 		r = tell_guest(control, &st, pid, key, e);
 	if (!r)
-		r = deputy_start(&p->deputy, p->loop, pair[0], key, pid, LEASE_MS, &local_ops, p, e);
+		r = deputy_start(&p->deputy, p->loop, pair[0], key, pid, LEASE_MS, &local_ops, p,
+				 e);
 	else
 		(void)close(pair[0]);
 	p->running = !r;
 	explicit_bzero(key, sizeof(key));
 	if (!r && p->job)
 		r = confine(p, st.uid[0], p->paths, p->n_paths, e);
+	if (!r)
+		r = rights_shed(st.uid[0], st.gid[0], e);
 	return r;
 }
 

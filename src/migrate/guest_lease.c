@@ -55,7 +55,8 @@ static void on_lease(void *owner)
 {
 	struct guest *g = owner;
 	uint64_t heard = channel_heard_ms(g->channel), now = loop_now(g->loop);
-	uint64_t hold = heard + lease_hold_ms(g->lease_ms), end = heard + lease_guest_ms(g->lease_ms);
+	uint64_t hold = heard + lease_hold_ms(g->lease_ms),
+		 end = heard + lease_guest_ms(g->lease_ms);
 
 	if (now >= end) {
 		guest_fail(g, -ETIMEDOUT, "nothing was heard of home: the lease is over");

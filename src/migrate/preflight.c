@@ -19,6 +19,7 @@
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <sched.h>
@@ -542,4 +543,21 @@ int preflight(pid_t pid, struct sharing *sharing, uint64_t *ret, struct err *e)
 	if (!r)
 		*ret = w.reasons;
 	return r;
+}
+
+bool preflight_may_be_wall(pid_t pid)
+{
+	char path[64], line[256];
+	bool privs = false, one = false;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		privs |= !strcmp(line, "NoNewPrivs:\t1\n");
+		one |= !strcmp(line, "Seccomp_filters:\t1\n");
+	}
+	if (f)
+		(void)fclose(f); /* was only read */
+	return privs && one;
 }

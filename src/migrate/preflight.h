@@ -10,6 +10,7 @@
 #define MIGRATE_PREFLIGHT_H
 
 #include <stdbool.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -101,6 +102,14 @@ uint64_t preflight_maps(const struct maps *maps, bool *ret_odd);
 uint64_t preflight_flags(const struct maps *maps);
 
 /* ---- for people ---- */
+
+/**
+ * preflight_may_be_wall() - Can its seccomp filter be the wall of an earlier move (confine.h)?
+ *
+ * It has no_new_privs and one filter. For a job PREFLIGHT_SECCOMP counts only when this is false;
+ * whether it is that filter is found when the process is stopped.
+ */
+bool preflight_may_be_wall(pid_t pid);
 
 /** preflight_words() - "threads, io-uring": for --json and logs */
 int preflight_words(uint64_t reasons, struct buf *to) MUST_CHECK;

@@ -38,7 +38,7 @@ static bool same_rseq(const struct stub *s, const struct image_thread *t)
 	return before && before->rseq_address == t->rseq_address;
 }
 
-/* after this no call may be injected: the registers are the program's */
+/* what each thread must set for itself; its registers come last */
 static int set_threads(struct stub *s, const struct image *m, struct err *e)
 {
 	int r = 0;
@@ -71,11 +71,12 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 		r = set_threads(s, m, e);
 	if (r < 0)
 		return r;
-	stub_leave_nothing(s);
 	for (size_t i = 0; !r && i < m->n_threads; i++)
 		r = set_state_registers(&m->threads[i]);
 	if (r < 0)
 		return err_set(e, r, "set its registers: %s", strerror(-r));
+	/* from here on it is the process again, and goes on even if we die */
+	stub_leave_nothing(s);
 	for (size_t i = 0; i < s->n; i++)
 		told_later(tracee_detach(s->threads[i]->tid, 0));
 	s->pid = 0;

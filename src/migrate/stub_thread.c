@@ -177,7 +177,8 @@ int stub_thread_interrupted(struct stub_thread *t, enum stub_call_state *ret)
 		r = tracee_get_regs(t->tid, &regs);
 	if (r < 0)
 		return r;
-	*ret = STUB_CALL_NONE;
+	/* the request may still be in the socket */
+	*ret = c.phase == PARASITE_IDLE && t->calling ? STUB_CALL_BEFORE : STUB_CALL_NONE;
 	if (c.phase != PARASITE_CALL)
 		return 0;
 	if (regs.rip == begin && (int64_t)regs.orig_rax < 0) {

@@ -23,11 +23,12 @@
 #define READ_BUDGET 262144 /* bytes per turn: others want to be served too */
 #define CIPHER_HIGH 131072 /* no more is encrypted while so much waits for the fd */
 #define KEEP_CAP    16384  /* an empty buffer larger than this gives its memory back */
+#define BEAR_MS	    (CONN_DEAD_PEER_MS / 6) /* between two looks at what is on its way */
 
 struct conn {
 	struct loop *loop;
 	int fd;
-	struct ev_ref ev, kick, timer;
+	struct ev_ref ev, kick, timer, bear; /* bear: something is on its way to a TCP peer */
 	uint32_t events;
 	const struct conn_ops *ops;
 	void *owner;
@@ -54,12 +55,14 @@ static const struct conn_ops linger_ops;
 
 static void on_kick(void *owner);
 static void on_deadline(void *owner);
+static void bear(struct conn *c);
 
 static void destroy(struct conn *c)
 {
 	loop_remove(c->loop, &c->ev);
 	loop_remove(c->loop, &c->kick);
 	loop_remove(c->loop, &c->timer);
+	loop_remove(c->loop, &c->bear);
 	for (unsigned int i = 0; i < c->n_layers; i++)
 		tls_free(c->layer[i]);
 	buf_done(&c->in);
@@ -143,8 +146,26 @@ static void broken(struct conn *c, const struct err *why)
 
 /* ---- down: from the owner to the fd ---- */
 
+static void on_bear(void *owner)
+{
+	struct conn *c = owner;
+
+	c->bear = (struct ev_ref){ 0 };
+	if (sock_tcp_bear(c->fd, CONN_DEAD_PEER_MS))
+		bear(c);
+}
+
+/* without memory for a timer the peer has CONN_DEAD_PEER_MS to take something */
+static void bear(struct conn *c)
+{
+	if (!c->bear.slot && c->n_layers)
+		(void)!loop_add_timer(c->loop, loop_now(c->loop) + BEAR_MS, on_bear, c, &c->bear);
+}
+
 static void write_fd(struct conn *c, struct buf *from)
 {
+	if (from->len)
+		bear(c);
 	while (from->len) {
 		ssize_t n = send(c->fd, buf_bytes(from), from->len, MSG_NOSIGNAL);
 
@@ -210,7 +231,7 @@ static int pump_down(struct conn *c, struct err *e)
 	write_fd(c, c->n_layers ? tls_out(c->layer[0]) : &c->out);
 	if (c->end_sent && !c->shut && conn_flushed(c)) {
 		c->shut = true;
-		c->owed |= c->ops == &linger_ops; /* its last words are said */
+		c->owed = true; /* our last words are said */
 		/* fails only when the other side is gone, which reading tells */
 		(void)shutdown(c->fd, SHUT_WR);
 	}
@@ -238,6 +259,15 @@ static int read_fd(struct conn *c, struct buf *to, size_t *budget, struct err *e
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return 0;
+		/*
+		 * A local peer that closes with our bytes unread is told as a reset, behind all
+		 * that it said (unix_release_sock()): that is how a command ends which did not
+		 * want its input. With TLS the peer's end is a word of its own.
+		 */
+		if (n < 0 && errno == ECONNRESET && !c->n_layers) {
+			c->deaf = true;
+			n = 0;
+		}
 		if (n < 0)
 			return err_set(e, -errno, "receive: %s", strerror(errno));
 		if (!n)

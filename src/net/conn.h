@@ -26,14 +26,15 @@
 #define CONN_OUT_LOW	  65536 /* drained() is called when less is waiting */
 #define CONN_OPEN_MS	  5000	/* to connect, and again for each handshake */
 #define CONN_LINGER_MS	  5000	/* last words of a connection nobody owns any more */
-#define CONN_DEAD_PEER_MS 9000	/* a silent TCP peer is given up */
+#define CONN_DEAD_PEER_MS 9000	/* a silent TCP peer is given up; one that takes nothing is not */
 
 struct conn;
 
 struct conn_ops {
-	void (*opened)(void *owner);   /* the newest layer is up; the peer is known */
-	void (*received)(void *owner); /* more in conn_in(), or conn_ended() became true */
-	void (*drained)(void *owner);  /* there is room to send again; may be NULL */
+	void (*opened)(void *owner); /* the newest layer is up; the peer is known */
+	/* more in conn_in(), or conn_ended() became true, or our own end is out of our hands */
+	void (*received)(void *owner);
+	void (*drained)(void *owner); /* there is room to send again; may be NULL */
 	void (*closed)(void *owner, const struct err *why);
 };
 

@@ -27,6 +27,22 @@ static void finish(struct splice *s)
 		over(owner);
 }
 
+/* all that one side had to say is in the hands of the other's kernel */
+static bool said_all(const struct side *from)
+{
+	return from->passed_end && conn_flushed(from->other->conn);
+}
+
+/*
+ * A connection without an owner is dropped after CONN_LINGER_MS, so none is let go before its peer
+ * has taken all and has ended, too: an asker may stand still for an hour and then read on. Only
+ * when the asker is gone nobody waits for what the other side has still to say.
+ */
+static bool is_over(const struct splice *s)
+{
+	return (said_all(&s->a) && said_all(&s->b)) || (s->a.passed_end && conn_gone(s->a.conn));
+}
+
 /* what came from one side goes to the other, as far as there is room */
 static void pass(struct side *from)
 {
@@ -42,16 +58,13 @@ static void pass(struct side *from)
 		buf_eat(in, n);
 		conn_ate(from->conn);
 	}
-	if (in->len)
-		return;
-	if (conn_ended(from->conn) && !from->passed_end) {
+	if (!in->len && conn_ended(from->conn) && !from->passed_end) {
 		from->passed_end = true;
 		conn_end(to);
 	}
-	/* nobody will take what the other side has still to say */
-	if (conn_gone(from->conn) || (from->passed_end && from->other->passed_end)) {
-		conn_linger(from->conn);
-		conn_linger(to);
+	if (is_over(s)) {
+		conn_linger(s->a.conn);
+		conn_linger(s->b.conn);
 		finish(s);
 	}
 }

@@ -4,7 +4,8 @@
  *
  * Both ways, unread, with bounded buffers: while one side takes nothing the other is not read. The
  * end of one half is passed on as the end of that half; a broken stream breaks the other one too,
- * so that nobody takes half an answer for a whole one.
+ * so that nobody takes half an answer for a whole one. It lasts until both halves have ended and
+ * are out of our hands, however long the reader takes, or until the one who asked is gone.
  */
 #ifndef NET_SPLICE_H
 #define NET_SPLICE_H
@@ -15,9 +16,10 @@ struct splice;
 
 /**
  * splice_new() - Join
- * @a, @b:	Owned by the splice from success on; what is in their buffers is passed on first
+ * @a:		The side that asked; owned by the splice from success on, as @b
+ * @b:		The side that answers. What is in the buffers of both is passed on first
  * @over:	Called once, from the loop, when both ways have ended or one side broke; the splice
- *is gone when it returns. May be NULL
+ *		is gone when it returns. May be NULL
  * @owner:	For @over
  * @ret:	Set on success only; may be NULL
  *

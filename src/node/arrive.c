@@ -21,7 +21,6 @@
 #define SLOTS_MAX     65536 /* of private uids, migrate/box.h */
 #define UNKNOWN_S     10    /* for guests that were found to say who they are */
 #define GUEST_THREADS 4096
-#define GUEST_GROUP   "comosix-guest-%u" /* its cgroup, by its slot */
 
 struct arrival {
 	struct moves *all;
@@ -127,7 +126,7 @@ void guest_group_remove(uint32_t slot)
 {
 	char name[48];
 
-	(void)snprintf(name, sizeof(name), GUEST_GROUP, (unsigned int)slot);
+	(void)snprintf(name, sizeof(name), GUEST_GROUP "%u", (unsigned int)slot);
 	cgroup_remove(name);
 }
 
@@ -142,7 +141,7 @@ static void group(struct move *m)
 	struct cgroup g;
 	char name[48];
 
-	(void)snprintf(name, sizeof(name), GUEST_GROUP, (unsigned int)m->slot);
+	(void)snprintf(name, sizeof(name), GUEST_GROUP "%u", (unsigned int)m->slot);
 	cgroup_make(name, &limits, &g);
 	m->grouped = g.n > 0;
 	for (unsigned int i = 0; i < g.n; i++) {

@@ -309,6 +309,19 @@ int cgroup_make_new(const char *name, char *ret)
 	return mkdir(ret, 0755) < 0 ? -errno : 0;
 }
 
+bool cgroup_is_there(const char *name)
+{
+	char dir[CGROUP_PATH_MAX];
+	struct texts t;
+	int r;
+
+	if (texts_read(&t) < 0)
+		return true; /* nothing is known: nothing is to be taken away */
+	r = grouping_dir(&t, name, dir);
+	texts_done(&t);
+	return !r && !access(dir, F_OK);
+}
+
 int cgroup_put(const char *dir, pid_t pid)
 {
 	char text[16];
@@ -317,23 +330,30 @@ int cgroup_put(const char *dir, pid_t pid)
 	return write_file(dir, "cgroup.procs", text);
 }
 
-void cgroup_sweep(const char *prefix)
+static void sweep_dir(const char *dir, const char *prefix)
 {
-	char dir[CGROUP_PATH_MAX];
+	DIR *all = opendir(dir);
 	struct dirent *d;
-	struct texts t;
-	DIR *all;
-	int r;
 
-	if (texts_read(&t) < 0)
-		return;
-	r = grouping_dir(&t, "", dir); /* the own group, with a slash at its end */
-	texts_done(&t);
-	all = r < 0 ? NULL : opendir(dir);
 	if (!all)
 		return;
 	while ((d = readdir(all)))
 		if (!strncmp(d->d_name, prefix, strlen(prefix)))
 			(void)unlinkat(dirfd(all), d->d_name, AT_REMOVEDIR); /* not when in use */
 	(void)closedir(all);						     /* was only read */
+}
+
+void cgroup_sweep(const char *prefix)
+{
+	char dir[CGROUP_PATH_MAX]; /* the own group, with a slash at its end */
+	struct texts t;
+
+	if (texts_read(&t) < 0)
+		return;
+	for (int c = 0; c < N_CONTROLLERS; c++)
+		if (!group_dir(&t, controllers[c].name, "", dir))
+			sweep_dir(dir, prefix);
+	if (!group_dir(&t, "", "", dir))
+		sweep_dir(dir, prefix);
+	texts_done(&t);
 }

@@ -10,6 +10,7 @@
 #ifndef NODE_CGROUP_H
 #define NODE_CGROUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -45,6 +46,9 @@ void cgroup_remove(const char *name);
  * Return: 0 or -errno; -ENOENT: there is no such hierarchy
  */
 int cgroup_make_new(const char *name, char *ret) MUST_CHECK;
+
+/** cgroup_is_there() - Is there a group of this name, made by cgroup_make_new()? */
+bool cgroup_is_there(const char *name);
 
 /** cgroup_put() - Move a process into the group of a directory */
 int cgroup_put(const char *dir, pid_t pid) MUST_CHECK;

@@ -308,7 +308,7 @@ static void do_job(struct client *c, const Cmx__Open *m)
 		greeting_refuse(client_release(c), no ? 5 : 1, no ? no : "that is no JOB request");
 		return;
 	}
-	if (jobs_enter(n->jobs, c->pid, c->uid, rq->local, &e) < 0) {
+	if (jobs_enter(n->jobs, c->pid, c->uid, rq->local, rq->paths, rq->n_paths, &e) < 0) {
 		greeting_refuse(client_release(c), 1, e.text);
 		return;
 	}

@@ -4,10 +4,11 @@
  *
  * Theory of operation. Two jobs, each in a child, for they read whole files and whole directories:
  *
- *	keep   give files that tasks have fetched to root, once they are verified
- *(blast/run/keep.h); as soon as one gets its name (inotify), and when a task has ended sweep  hold
- *the cache to its size, and a reserve of the disk free (sweep.h); every 10 s while tasks run, and
- *when one has ended
+ *	keep	give files that tasks have fetched to root, once they are verified
+ *		(blast/run/keep.h); as soon as one gets its name (inotify), and when a task has
+ *		ended
+ *	sweep	hold the cache to its size, and a reserve of the disk free (sweep.h); every 10 s
+ *		while tasks run, and when one has ended
  *
  * Of each job one child runs at a time. What is asked for meanwhile makes another pass after it, so
  * that nothing that was there when it was asked for is missed. Keeping is paced: a box could make

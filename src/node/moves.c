@@ -8,6 +8,7 @@
 #include "node/approach.h"
 #include "node/census.h"
 #include "node/directory.h"
+#include "node/jobs.h"
 #include "node/move.h"
 #include "node/node.h"
 #include "node/transport.h"
@@ -207,10 +208,31 @@ const struct half_ops move_half_ops = {
 
 /* ---- begin and end ---- */
 
+/* strings that each have their NUL; what has none is not taken */
+static size_t split(const struct buf *text, char **ret)
+{
+	char *at = (char *)buf_bytes(text), *end = at + text->len;
+	size_t n = 0;
+
+	while (at && n < JOB_PATHS_MAX && memchr(at, 0, (size_t)(end - at))) {
+		ret[n++] = at;
+		at += strlen(at) + 1;
+	}
+	return n;
+}
+
 int move_begin(struct move *m, const uint8_t *key, struct err *e)
 {
 	Cmx__HalfStart s = CMX__HALF_START__INIT;
+	char *paths[JOB_PATHS_MAX];
+	struct buf text;
+	int r;
 
+	buf_init(&text, JOB_PATHS_BYTES_MAX);
+	if (m->process.job == PROCESS_JOB && !m->guest)
+		jobs_paths(m->all->node->jobs, m->process.group, &text);
+	s.n_paths = split(&text, paths);
+	s.paths = paths;
 	s.key = (ProtobufCBinaryData){ .data = (uint8_t *)key, .len = HALF_KEY_LEN };
 	s.move_id = (ProtobufCBinaryData){ .data = m->id, .len = HALF_ID_LEN };
 	s.pid = (uint32_t)m->process.pid;
@@ -221,7 +243,9 @@ int move_begin(struct move *m, const uint8_t *key, struct err *e)
 	s.lease_ms = MOVE_LEASE_MS;
 	s.job = m->process.job != PROCESS_NO_JOB;
 	s.slot = m->slot;
-	return half_begin(m->half, &s, e);
+	r = half_begin(m->half, &s, e);
+	buf_done(&text);
+	return r;
 }
 
 /* it came home and was to go on from there */

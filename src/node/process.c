@@ -11,36 +11,51 @@
 
 #define TEXT_MAX 65536
 
-/* "comosix-job-1000-7" as one whole part of a path, nothing before it, digits as they must be */
-static bool names_group(const char *path, const char *end, const char *group)
+/* the digits at p; NULL when there are none, or too many */
+static const char *digits(const char *p, const char *end)
+{
+	const char *start = p;
+
+	while (p < end && isdigit((unsigned char)*p))
+		p++;
+	return p > start && p - start <= 10 ? p : NULL;
+}
+
+/* "comosix-job-1000-7" as one whole part of a path */
+static bool names_group(const char *path, const char *end, const char *group, char *ret)
 {
 	size_t n = strlen(group);
 
 	for (const char *p = path; p < end; p++) {
-		const char *at = p + 1;
+		const char *at = p + 1, *stop;
 
 		if (*p != '/' || (size_t)(end - at) < n || memcmp(at, group, n) != 0)
 			continue;
-		at += n;
-		for (const char *start = at; at < end && isdigit((unsigned char)*at); at++)
-			if (at - start > 10)
-				return false;
-		if (at < end && *at == '-' && at + 1 < end && isdigit((unsigned char)at[1]))
-			return true;
+		stop = digits(at + n, end);
+		if (stop && stop < end && *stop == '-')
+			stop = digits(stop + 1, end);
+		else
+			stop = NULL;
+		if (!stop || (stop < end && *stop != '/') || stop - at >= PROCESS_GROUP_MAX)
+			continue;
+		memcpy(ret, at, (size_t)(stop - at));
+		ret[stop - at] = '\0';
+		return true;
 	}
 	return false;
 }
 
-enum process_job process_job_of(const char *cgroups)
+enum process_job process_job_of(const char *cgroups, char *ret_group)
 {
 	enum process_job job = PROCESS_NO_JOB;
 
+	ret_group[0] = '\0';
 	for (const char *line = cgroups; *line;) {
 		size_t len = strcspn(line, "\n");
 
-		if (names_group(line, line + len, STAY_GROUP))
+		if (names_group(line, line + len, STAY_GROUP, ret_group))
 			return PROCESS_STAYS;
-		if (names_group(line, line + len, JOB_GROUP))
+		if (names_group(line, line + len, JOB_GROUP, ret_group))
 			job = PROCESS_JOB;
 		line += len + (line[len] == '\n');
 	}
@@ -120,7 +135,7 @@ int process_look(pid_t pid, struct process *ret, struct err *e)
 		r = read_text(pid, "cgroup", &b, e);
 	if (r < 0)
 		return r;
-	p.job = process_job_of(buf_text(&b));
+	p.job = process_job_of(buf_text(&b), p.group);
 	buf_done(&b);
 	r = read_text(pid, "comm", &b, e);
 	if (r < 0)

@@ -15,8 +15,10 @@
 #include "base/err.h"
 
 #define PROCESS_COMMAND_MAX 64
-#define JOB_GROUP	    "comosix-job-"  /* cgroup of a job: comosix-job-UID-N */
-#define STAY_GROUP	    "comosix-stay-" /* of one that may not move: mosrun -l */
+#define PROCESS_GROUP_MAX   48
+#define JOB_GROUP	    "comosix-job-"   /* cgroup of a job: comosix-job-UID-N */
+#define GUEST_GROUP	    "comosix-guest-" /* of a guest here: comosix-guest-SLOT */
+#define STAY_GROUP	    "comosix-stay-"  /* of one that may not move: mosrun -l */
 
 enum process_job {
 	PROCESS_NO_JOB,
@@ -29,7 +31,8 @@ struct process {
 	uid_t uid; /* the real one; -EPERM when the effective one is another */
 	gid_t gid;
 	enum process_job job;
-	uint64_t memory_bytes; /* resident */
+	char group[PROCESS_GROUP_MAX]; /* of a job: the name of its cgroup; "": none */
+	uint64_t memory_bytes;	       /* resident */
 	char command[PROCESS_COMMAND_MAX];
 };
 
@@ -42,7 +45,10 @@ struct process {
  */
 int process_look(pid_t pid, struct process *ret, struct err *e) MUST_CHECK;
 
-/** process_job_of() - From the text of /proc/PID/cgroup. Pure */
-enum process_job process_job_of(const char *cgroups);
+/**
+ * process_job_of() - From the text of /proc/PID/cgroup. Pure
+ * @ret_group:	PROCESS_GROUP_MAX bytes: name of the group, "" when it is no job
+ */
+enum process_job process_job_of(const char *cgroups, char *ret_group);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef OS_SOCK_H
 #define OS_SOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -30,6 +31,18 @@ int sock_tcp_connect(const struct sock_addr *a, int *ret_fd, struct err *e) MUST
 
 /** sock_tcp_alive() - Give a silent peer up after about that time (tcp(7) TCP_USER_TIMEOUT) */
 int sock_tcp_alive(int fd, unsigned int ms, struct err *e) MUST_CHECK;
+
+/**
+ * sock_tcp_bear() - Do not give up a peer whose reader stands still
+ * @fd:		A stream; another kind than TCP never has anything on its way
+ * @ms:		As given to sock_tcp_alive()
+ *
+ * The kernel takes a closed window for silence after TCP_USER_TIMEOUT, though the peer answers each
+ * probe. So that timeout holds only while something sent has no answer.
+ *
+ * Return: is anything on its way? Then come again, several times within @ms
+ */
+bool sock_tcp_bear(int fd, unsigned int ms);
 
 int sock_udp_bind(const struct sock_addr *a, int *ret_fd, struct err *e) MUST_CHECK;
 

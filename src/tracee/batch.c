@@ -13,9 +13,9 @@
  * loop is a SIGTRAP that the kernel forces upon the thread, and where the program ignores SIGTRAP
  * that sets its action back to the default (force_sig_info_to_task()). If so, it is set again.
  *
- * A batch that heals has a call of its own in that place: tgkill(2) of the thread itself. Its signal
- * is one that the program ignores, so only a tracer ever sees it; what is said of SIGTRAP below
- * holds for it.
+ * A batch that heals has a call of its own in that place: tgkill(2) of the thread itself. Its
+ *signal is one that the program ignores, so only a tracer ever sees it; what is said of SIGTRAP
+ *below holds for it.
  *
  * So SIGTRAP alone is not blocked while the loop runs. One that somebody sends in that time is kept
  * here; at the end it takes the place of ours, which is just being delivered: siginfo set, signal
@@ -150,9 +150,9 @@ static int write_list(struct batch *b, pid_t tid, int signo)
 {
 	const struct batch_call ask = { .nr = SYS_rt_sigaction,
 					.args = { SIGTRAP, 0, action_at(b), sizeof(uint64_t) } };
-	const struct batch_call tell = { .nr = SYS_tgkill,
-					 .args = { (uint64_t)b->pid, (uint64_t)tid,
-						   (uint64_t)signo } };
+	const struct batch_call tell = {
+		.nr = SYS_tgkill, .args = { (uint64_t)b->pid, (uint64_t)tid, (uint64_t)signo }
+	};
 	int r = tracee_write(b->pid, b->area + BATCH_CODE_BYTES, buf_bytes(&b->data), b->data.len);
 
 	if (r == 0)
@@ -175,7 +175,8 @@ static int write_saved(const struct batch *b, const struct loan *l)
 	return tracee_write(b->pid, b->area + BATCH_SAVED, &saved, sizeof(saved));
 }
 
-/* one that the program does not handle, and whose default is nothing; Go handles all, and ignores it */
+/* one that the program does not handle, and whose default is nothing; Go handles all, and ignores
+ * it */
 static int quiet_signal(pid_t tid, int *ret)
 {
 	static const int signals[] = { SIGURG, SIGWINCH, SIGCHLD };
@@ -198,7 +199,8 @@ static bool is_own(const siginfo_t *info, pid_t pid)
 /* the signal of the loop's last call, before it goes on? */
 static bool is_told(const struct batch *b, const struct user_regs_struct *regs)
 {
-	return regs->rip == b->area + (uint64_t)(batch_loop_syscall - batch_loop) + SYSCALL_INSN_BYTES &&
+	return regs->rip ==
+		       b->area + (uint64_t)(batch_loop_syscall - batch_loop) + SYSCALL_INSN_BYTES &&
 	       regs->rbx == b->area + b->size - sizeof(struct batch_call);
 }
 

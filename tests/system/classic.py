@@ -146,6 +146,17 @@ class Classic(unittest.TestCase):
         self.ok(self.nobody("migrate", str(p.pid), "d1"))
         self.ok(self.nobody("migrate", str(p.pid), "home"))
 
+    def test_declared_paths(self):
+        self.wait_line("--path", "/usr/share:/tmp")
+        kept = os.path.join(self.c["head"].run, "jobs")
+        texts = []
+        for name in os.listdir(kept):
+            self.assertRegex(name, f"^comosix-job-{NOBODY}-[0-9]+$")
+            with open(os.path.join(kept, name)) as f:
+                texts.append(f.read())
+        self.assertIn("/usr/share\0/tmp\0", texts)
+        self.refused(self.nobody("mosrun", "--path", "/nosuch", "true"), "/nosuch", 125)
+
     def test_jobs_that_stay(self):
         for option in ("-h", "-l"):
             p = self.wait_line(option)

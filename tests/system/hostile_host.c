@@ -19,8 +19,9 @@
 #include "log/log.h"
 #include "migrate/deputy.h"
 #include "migrate/lease.h"
-#include "migrate/lease.h"
+#include "migrate/rights.h"
 #include "os/fd.h"
+#include "tracee/maps.h"
 
 static int test_fd;
 static const uint8_t key[CHANNEL_KEY] = "only for this test, no secret";
@@ -154,6 +155,7 @@ int main(int argc, char **argv)
 	struct confine_spec spec = { .paths = (const char *const *)argv + 4 };
 	static struct deputy d;
 	struct ev_ref ref;
+	struct proc_stat st;
 	struct err e = { 0 };
 	uint32_t fd, pid;
 	int pair[2], r;
@@ -178,6 +180,8 @@ int main(int argc, char **argv)
 		if (deputy_confine(&d, &spec, &e) < 0)
 			die("%s", e.text);
 	}
+	if (proc_stat_read((pid_t)pid, &st, &e) < 0 || rights_shed(st.uid[0], st.gid[0], &e) < 0)
+		die("%s", e.text);
 	r = loop_run(loop);
 	deputy_done(&d);
 	loop_free(loop);

@@ -34,6 +34,7 @@ class Blast(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.dir = tempfile.mkdtemp(prefix="comosix-lab-blast-")
+        labs.scratch.append(cls.dir)
         os.chmod(cls.dir, 0o755)
         cls.make_database("large", 20000)
         cls.make_database("small", 1000)

@@ -5,6 +5,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -46,11 +47,30 @@ def pids():
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
+made = []  # labs of this test
+scratch = []  # directories that go with it
+
+
+def interrupted(signo, _frame):
+    """Half a second after SIGTERM Meson kills the whole process group: what must end has its own."""
+    quiet = {stream: subprocess.DEVNULL for stream in ("stdin", "stdout", "stderr")}
+    for lab in made:
+        subprocess.Popen(lab.command("down"), start_new_session=True, **quiet)
+    for directory in scratch:
+        subprocess.Popen(["rm", "-rf", directory], start_new_session=True, **quiet)
+    os._exit(128 + signo)
+
+
+for signo in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(signo, interrupted)
+
+
 class Lab:
     """One lab with a name of its own; leaving the 'with' takes it down."""
 
     def __init__(self, tag="t"):
         self.name = f"{tag}{os.getpid()}"
+        made.append(self)
 
     def __enter__(self):
         return self

@@ -4,10 +4,10 @@
  *
  * move_between frames|bytes PID LEASE-MS SLOT [deputy|guest FRAME N]
  *
- * Theory of operation. Starts comosix-deputy and comosix-guest, of COMOSIX_BIN, as two comosixd do, with this program
- * in their stream. With "bytes" it passes what comes and can cut the stream at any byte. With
- * "frames" it has the key, so it ends the TLS session of each half and passes frames, and stops
- * passing when the Nth FRAME of one side has come: everything that side did before it has been
+ * Theory of operation. Starts comosix-deputy and comosix-guest, of COMOSIX_BIN, as two comosixd do,
+ *with this program in their stream. With "bytes" it passes what comes and can cut the stream at any
+ *byte. With "frames" it has the key, so it ends the TLS session of each half and passes frames, and
+ *stops passing when the Nth FRAME of one side has come: everything that side did before it has been
  * done, and the other side does not know it. What happens is told on stdout, a line each:
  *
  *	pids DEPUTY GUEST		the second is the process outside of the box
@@ -238,8 +238,8 @@ static void on_stream(void *owner, uint32_t events)
 static void watch(struct side *s)
 {
 	if (s->fd >= 0 && !s->channel)
-		loop_set_fd(loop, s->ref, (other(s)->out.len < FULL ? EPOLLIN : 0) |
-						  (s->out.len ? EPOLLOUT : 0));
+		loop_set_fd(loop, s->ref,
+			    (other(s)->out.len < FULL ? EPOLLIN : 0) | (s->out.len ? EPOLLOUT : 0));
 }
 
 /* ------------------------------------------------------------------- halves */
@@ -310,8 +310,8 @@ static int open_stream(struct side *s, const uint8_t *key)
 		die("socketpair: %s", strerror(errno));
 	s->fd = pair[0];
 	s->closing = s->abrupt = false;
-	if (by_frames && channel_new(loop, s->fd, s == &sides[1], key, &channel_ops, s, &s->channel,
-				     &e) < 0)
+	if (by_frames &&
+	    channel_new(loop, s->fd, s == &sides[1], key, &channel_ops, s, &s->channel, &e) < 0)
 		die("%s", e.text);
 	if (!by_frames && loop_add_fd(loop, s->fd, EPOLLIN, on_stream, s, &s->ref) < 0)
 		die("watch a stream");

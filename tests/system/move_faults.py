@@ -6,15 +6,21 @@ Each cell brings a move to a stage (what one half said has come, the other half 
 does harm there, and looks: either one copy goes on, with nothing lost, doubled or changed in what
 it writes, or none does and its parent sees SIGKILL (docs/MIGRATION.md section 4). After that
 nothing is left of the move.
+
+Usage: move_faults.py BETWEEN VICTIM [--cells N [--seed S]] [unittest's own]
+
+--cells takes N cells by chance; the seed is printed.
 """
+import argparse
 import os
+import random
 import signal
 import sys
 import unittest
 
 import moving
 
-BETWEEN, VICTIM = sys.argv.pop(1), sys.argv.pop(1)
+BETWEEN = VICTIM = None
 KILLED = -signal.SIGKILL
 
 # name, victim, frame that has come (side, type, number), whether it is called home, what must follow:
@@ -96,6 +102,7 @@ class Faults(unittest.TestCase):
         self.assertEqual(victim.end(), moving.RIGHT)
 
     def is_killed(self, victim):
+        moving.until(lambda: victim.drain() or victim.process.poll() is not None, "it runs on")
         self.assertEqual(victim.end(), KILLED)
 
     def cell(self, stage, harm):
@@ -114,8 +121,8 @@ class Faults(unittest.TestCase):
         end = move.over()
         if harm is kill_stub:
             self.is_killed(victim)
-        elif then == "home" or (then == "either" and end != (1, moving.FATE_LOST) and
-                                end != (0, moving.FATE_EXITED) and harm is not kill_deputy):
+        elif then == "home" or (then == "either" and end not in ((1, moving.FATE_LOST),
+                                                                 (0, moving.FATE_EXITED))):
             # a deputy that is killed leaves its region, where nothing of it runs any more
             self.lives(victim, as_before=harm is not kill_deputy)
             self.assertIn(end, (None,) if harm is kill_deputy else ((1, moving.FATE_STAYED), (5, moving.FATE_STAYED)))
@@ -221,11 +228,27 @@ def add(stage, harm):
     setattr(Faults, f"test_{stage[0]}_{harm.__name__}", test)
 
 
-for one in STAGES:
-    for what in HARMS:
-        add(one, what)
+def main():
+    global BETWEEN, VICTIM
+    parser = argparse.ArgumentParser()
+    parser.add_argument("between")
+    parser.add_argument("victim")
+    parser.add_argument("--cells", type=int)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
+    args, rest = parser.parse_known_args()
+    if os.getuid():
+        print("move_faults: needs root", file=sys.stderr)
+        return 77
+    BETWEEN, VICTIM = args.between, args.victim
+    cells = [(stage, harm) for stage in STAGES for harm in HARMS]
+    if args.cells is not None:
+        print(f"seed {args.seed}", file=sys.stderr)
+        cells = random.Random(args.seed).sample(cells, args.cells)
+    for stage, harm in cells:
+        add(stage, harm)
+    unittest.main(argv=[sys.argv[0], *rest])
+    return 0
+
 
 if __name__ == "__main__":
-    if os.getuid():
-        sys.exit(77)
-    unittest.main()
+    sys.exit(main())

@@ -56,7 +56,8 @@ static int put(int file, unsigned int n, uint64_t h)
 	char text[64];
 	int len = snprintf(text, sizeof(text), "%u %016llx\n", n, (unsigned long long)h);
 
-	return write(STDOUT_FILENO, text, (size_t)len) == len && write(file, text, (size_t)len) == len;
+	return write(STDOUT_FILENO, text, (size_t)len) == len &&
+	       write(file, text, (size_t)len) == len;
 }
 
 static int compute(int file, const char *stop)

@@ -341,7 +341,8 @@ class Real(unittest.TestCase):
     COUNT = "$| = 1; for $i (1 .. 100000) { print \"$i\\n\"; select(undef, undef, undef, 0.005) }"
 
     def setUp(self):
-        self.c = nodes.Cluster(("head", "head"), ("s1", "server"), ("r1", "server", "relayed"))
+        self.c = nodes.Cluster(("head", "head"), ("s1", "server"), ("r1", "server", "relayed"),
+                               ("d1", "desktop"))
         self.addCleanup(self.c.close)
         self.c.start()
         self.c.wait_all()
@@ -391,6 +392,22 @@ class Real(unittest.TestCase):
             self.c[name].wait_log("found running")
             self.goes_on()
         self.c["head"].wait_log("a new transport to r1")
+        self.move("home")
+
+    def test_a_job_on_a_desktop(self):
+        p = subprocess.Popen([os.path.join(nodes.BIN, "mosrun"), "/usr/bin/perl", "-e", self.COUNT],
+                             user=NOBODY, group=NOBODY, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE,
+                             env=dict(os.environ, COMOSIX_SOCKET=self.c["head"].socket))
+        for end in (p.stdout.close, p.wait, p.kill):
+            self.addCleanup(end)
+        self.p, self.said = p, 0
+        self.goes_on()
+        self.move("d1")
+        self.move("home")
+        with open(f"/proc/{p.pid}/status") as f:  # confined for good
+            self.assertIn("NoNewPrivs:\t1\n", f.read())
+        self.move("d1")
         self.move("home")
 
     def test_it_ends_while_away(self):

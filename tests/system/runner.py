@@ -156,6 +156,19 @@ class Basics(unittest.TestCase):
             self.assertEqual(r.finish()[2], 143)
 
 
+    def test_input_that_comes_to_the_end_is_no_reset(self):
+        """A sender that only stops when nobody takes more; the end is a plain one all the same."""
+        with Run(["head", "-c", "5"]) as r:
+            sock, piece = r.opened().stream.sock, w.frame(w.STDIN, b"12345" * 1000)
+            with self.assertRaises(BrokenPipeError):
+                while True:
+                    sock.sendall(piece)
+            got = b""
+            while data := sock.recv(65536):  # ConnectionResetError fails the test
+                got += data
+        self.assertIn(w.frame(w.STDOUT, b"12345"), got)
+
+
 class Refusals(unittest.TestCase):
     def refused(self, **who):
         with Run(["true"], **who) as r:

@@ -91,19 +91,24 @@ class Daemon:
 
     @staticmethod
     def copy(source, to):
-        try:
-            while True:
-                data = source.recv(65536)
-                if not data:
-                    break
-                to.sendall(data)
-        except OSError:
-            pass
-        for s in (to, source):
+        """As the real splice: one way, to its own end; who takes no more may still have much to say."""
+        deaf = False
+        while True:
             try:
-                s.shutdown(socket.SHUT_RDWR)
+                data = source.recv(65536)
+            except ConnectionResetError:  # closed with bytes unread, behind all that it said
+                data = b""
+            if not data:
+                break
+            try:
+                if not deaf:
+                    to.sendall(data)
             except OSError:
-                pass
+                deaf = True
+        try:
+            to.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it is gone
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)

@@ -340,12 +340,13 @@ static int holds_registers(struct child *c)
 			 "3:	pop	%%rbp\n"
 			 :
 			 : "D"(&c->page->counter), "S"(&c->page->flag), "d"(&c->page->wrong)
-			 : "rax", "rbx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-			   "xmm7", "memory", "cc");
+			 : "rax", "rbx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+			   "r15", "xmm7", "memory", "cc");
 	return (int)atomic_load(&c->page->wrong);
 }
 
-/* in a child of the test: take the patient over, say so, and have it make calls until we are killed */
+/* in a child of the test: take the patient over, say so, and have it make calls until we are killed
+ */
 static void operate(struct patient *p, long nr, int ready)
 {
 	struct err e;

@@ -404,6 +404,89 @@ static void a_session_inside_a_session(void **state)
 	tls_creds_unref(node);
 }
 
+/* ---- a command ends, and the one who asked for it takes his time ---- */
+
+#define WORDS 700000 /* more than two sockets hold, less than the buffers of a splice */
+
+/* what the command's end of the stream does before it goes */
+static void talk(struct loop *l, int command, bool reads)
+{
+	static uint8_t words[WORDS];
+	size_t said = 0;
+	char c;
+
+	while (said < WORDS) {
+		ssize_t n = write(command, words + said, WORDS - said);
+
+		assert_true(n > 0 || errno == EAGAIN);
+		said += n > 0 ? (size_t)n : 0;
+		assert_int_equal(loop_turn(l), 0);
+	}
+	/* the asker's input has come */
+	while (recv(command, &c, 1, MSG_PEEK) != 1)
+		assert_int_equal(loop_turn(l), 0);
+	if (reads)
+		assert_int_equal(read(command, &c, 1), 1);
+	close(command);
+}
+
+static void on_nothing(void *owner)
+{
+}
+
+/* asker = asks[0] -> asks[1] = splice = runs[0] <- runs[1] = command */
+static void last_words(bool reads)
+{
+	struct loop *l;
+	struct splice *sp;
+	struct conn *a, *b;
+	struct ev_ref guard, awake;
+	int asks[2], runs[2], open_ends = 1;
+	const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+	struct end asker = { .open_ends = &open_ends };
+
+	splice_over = false;
+	assert_int_equal(loop_new(&l, NULL), 0);
+	assert_int_equal(loop_add_timer(l, clock_boot_ms() + 60000, too_long, NULL, &guard), 0);
+	assert_int_equal(socketpair(AF_UNIX, type, 0, asks), 0);
+	assert_int_equal(socketpair(AF_UNIX, type, 0, runs), 0);
+	assert_int_equal(conn_new(l, asks[1], &end_ops, NULL, &a, NULL), 0);
+	assert_int_equal(conn_new(l, runs[0], &end_ops, NULL, &b, NULL), 0);
+	assert_int_equal(splice_new(a, b, on_spliced, NULL, &sp), 0);
+	assert_int_equal(write(asks[0], "x", 1), 1);
+	talk(l, runs[1], reads);
+
+	/* the asker reads nothing yet: the splice sees the command's end, and goes on */
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(loop_add_timer(l, loop_now(l), on_nothing, NULL, &awake), 0);
+		assert_int_equal(loop_turn(l), 0);
+	}
+	assert_false(splice_over);
+
+	asker.loop = l;
+	buf_init(&asker.got, 1 << 24);
+	assert_int_equal(conn_new(l, asks[0], &end_ops, &asker, &asker.conn, NULL), 0);
+	assert_int_equal(loop_run(l), 0);
+	assert_true(asker.ended && !asker.closed);
+	assert_int_equal(asker.got.len, WORDS);
+	conn_free(asker.conn);
+	while (!splice_over)
+		assert_int_equal(loop_turn(l), 0);
+	buf_done(&asker.got);
+	loop_remove(l, &guard);
+	loop_free(l);
+}
+
+static void the_last_words_wait_for_their_reader(void **state)
+{
+	last_words(true);
+}
+
+static void input_that_nobody_read_takes_no_output_along(void **state)
+{
+	last_words(false);
+}
+
 static int make_dirs(void **state)
 {
 	static const struct {
@@ -459,6 +542,8 @@ int main(void)
 		cmocka_unit_test(the_bare_socket_goes_on),
 		cmocka_unit_test(not_every_stream_can_be_bare),
 		cmocka_unit_test(a_session_inside_a_session),
+		cmocka_unit_test(the_last_words_wait_for_their_reader),
+		cmocka_unit_test(input_that_nobody_read_takes_no_output_along),
 	};
 
 	return cmocka_run_group_tests(tests, make_dirs, drop_dirs);

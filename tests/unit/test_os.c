@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "os/clock.h"
 #include "os/fd.h"
@@ -272,6 +275,52 @@ static void tcp_over_loopback(void **state)
 	assert_int_equal(errno, EAGAIN);
 }
 
+#define PATIENCE_MS 30000
+#define READERS_MS  20000 /* within which the two kernels agree about the window */
+
+static unsigned int user_timeout(int fd)
+{
+	unsigned int ms = 0;
+	socklen_t len = sizeof(ms);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, &len), 0);
+	return ms;
+}
+
+/* the timeout is off while the reader stands still, and back when nothing is on its way */
+static void a_reader_may_stand_still(void **state)
+{
+	static char bytes[65536];
+	AUTO_CLOSE int server = -1, client = -1, reader = -1;
+	uint64_t until = clock_boot_ms() + READERS_MS;
+	struct sock_addr a;
+	int small = 16384;
+
+	assert_int_equal(sock_addr_parse("127.0.0.1:0", &a), 0);
+	assert_int_equal(sock_tcp_listen(&a, &server, NULL), 0);
+	assert_int_equal(setsockopt(server, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	a.len = sizeof(a.ss);
+	assert_int_equal(getsockname(server, (struct sockaddr *)&a.ss, &a.len), 0);
+	assert_int_equal(sock_tcp_connect(&a, &client, NULL), 0);
+	assert_int_equal(sock_tcp_alive(client, PATIENCE_MS, NULL), 0);
+	assert_false(sock_tcp_bear(client, PATIENCE_MS));
+	while (sock_accept(server, NULL, &reader) == -EAGAIN)
+		assert_true(clock_boot_ms() < until);
+
+	while (user_timeout(client)) {
+		while (send(client, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
+			;
+		assert_true(sock_tcp_bear(client, PATIENCE_MS));
+		assert_true(clock_boot_ms() < until);
+	}
+	while (sock_tcp_bear(client, PATIENCE_MS)) {
+		(void)!read(reader, bytes, sizeof(bytes)); /* nothing is there: it comes */
+		assert_true(clock_boot_ms() < until);
+	}
+	assert_int_equal(user_timeout(client), PATIENCE_MS);
+	assert_false(sock_tcp_bear(STDIN_FILENO, PATIENCE_MS));
+}
+
 static void time_goes_forward(void **state)
 {
 	uint64_t us = clock_boot_us(), ms = clock_boot_ms();
@@ -304,6 +353,7 @@ int main(void)
 		cmocka_unit_test(fds_are_born_well),
 		cmocka_unit_test(only_a_stale_socket_is_replaced),
 		cmocka_unit_test(tcp_over_loopback),
+		cmocka_unit_test(a_reader_may_stand_still),
 		cmocka_unit_test(time_goes_forward),
 		cmocka_unit_test(random_bytes_differ),
 	};

@@ -26,6 +26,7 @@ import glob
 import os
 import random
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -127,7 +128,8 @@ class Run:
             seen = self.mover.look(self.pid)
             if seen is None:
                 raise Failed("it is gone")
-            if seen["status"]["State"].startswith("S") and seen["call"] not in ("running", "-1"):
+            # D: vfork() waits so; Z: the first thread has ended and others go on
+            if seen["status"]["State"][0] in "SDZ" and seen["call"] not in ("running", "-1"):
                 return
         raise Failed("is never seen in a call that waits")
 
@@ -315,12 +317,17 @@ def run_all(args, programs, cells):
                 if not results.get(key, "").startswith("FAIL"):
                     results[key] = result
 
-        list(pool.map(one, cells))
+        try:
+            list(pool.map(one, cells))
+        except BaseException:  # interrupted: those that run end, the others do not begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return {key: results[key] for key in dict.fromkeys(cells)}
 
 
 def main():
     args = parse()
+    signal.signal(signal.SIGTERM, lambda *unused: sys.exit(1))  # as ^C: what was made is removed
     programs = victims()
     if args.list:
         for name in programs:

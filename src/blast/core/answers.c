@@ -7,7 +7,7 @@
  *	1. Each answer of a desktop is drawn with the same small chance, by a number that is made
  *	   after the answer has come.
  *	2. When the last task of a batch is done, each desktop that has answers in it and has not
- *yet had one checked gets one of them drawn. The draw waits for the whole batch, so that the
+ *	   yet had one checked gets one of them drawn. The draw waits for the whole batch, so that the
  *	   desktop cannot know which one it will be: not its first, for instance.
  *	3. A batch is told when its own checks are over and all its desktops have passed one.
  *

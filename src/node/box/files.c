@@ -6,7 +6,7 @@
  * not matter, for nobody else sees it), filled from tables, made the root by pivot_root(2), and the
  * old root is let go. After that no path leads to the host any more. All of it lives in this mount
  * namespace only and goes with it: nothing is ever mounted or made on the host, but the cache's
- *owner and mode are set.
+ * owner and mode are set.
  *
  *	/usr /bin /sbin /lib*     the host's, read-only
  *	directory of the program  the host's, read-only, under its own name

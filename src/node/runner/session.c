@@ -8,15 +8,16 @@
  *	stream <- [out: OUT_HIGH] <- command's output
  *
  * A command that does not read fills to_command, and the stream is read no further: so a client
- *sends no more than SESSION_STDIN_WINDOW without a PONG, which is sent when all input before its
- *PING was taken by the command. A client that keeps to it can always get a SIGNAL through. A client
- *that does not read fills out, and the command's output is read no further: the command waits.
+ * sends no more than SESSION_STDIN_WINDOW without a PONG, which is sent when all input before its
+ * PING was taken by the command. A client that keeps to it can always get a SIGNAL through.
+ * A client that does not read fills out, and the command's output is read no further: the command
+ * waits.
  *
  * The end has an order: the command is reaped; what it left behind gets SIGTERM, after the grace
  * SIGKILL, and nobody is left when waitpid() says ECHILD (family.h); only then is the rest of its
  * output read, which cannot grow any more; then EXIT. So EXIT is the last frame, and when a client
- *has it nothing of the command runs. When the stream ends first, the same end comes without its
- *words.
+ * has it nothing of the command runs. When the stream ends first, the same end comes without its
+ * words.
  */
 #include "node/runner/session.h"
 
@@ -24,6 +25,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -604,11 +606,15 @@ static void set_interest(struct session *s)
 	watch(s, s->cmd.err, output, on_error_output, &s->ev_child_err);
 }
 
-/* what is closed with bytes unread is a reset for the other side, not an end of file */
+/*
+ * What is closed with bytes unread is a reset for the other side, not an end of file. From the
+ * shutdown on nothing can come any more, so that what is read here is the last of it.
+ */
 static void drop_stream(struct session *s)
 {
 	uint8_t bytes[4096];
 
+	(void)shutdown(s->fd_in, SHUT_RD); /* fails only when the other side is gone */
 	while (read(s->fd_in, bytes, sizeof(bytes)) > 0)
 		;
 }

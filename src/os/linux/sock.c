@@ -4,8 +4,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -122,6 +124,22 @@ int sock_tcp_alive(int fd, unsigned int ms, struct err *e)
 			       sizeof(opts[i].value)) < 0)
 			return err_set(e, -errno, "set a TCP timeout: %s", strerror(errno));
 	return 0;
+}
+
+bool sock_tcp_bear(int fd, unsigned int ms)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	int waiting = 0, value;
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+	    ioctl(fd, SIOCOUTQ, &waiting) < 0)
+		return false;
+	/* all that was sent has its answer, and yet there is more: the window is closed */
+	value = waiting && !info.tcpi_unacked ? 0 : (int)ms;
+	/* of a stream that is just breaking nothing can be set, nor need it */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof(value));
+	return waiting > 0;
 }
 
 int sock_udp_bind(const struct sock_addr *a, int *ret_fd, struct err *e)
