@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "migrate/region.h"
+#include "migrate/remap.h"
 #include "migrate/set_state.h"
 #include "os/fd.h"
 
@@ -193,60 +194,10 @@ static int forget_agent(struct build *b, const struct image *m, struct err *e)
 	return set_state_run(&b->batch, b->pid, "empty it", e);
 }
 
-static const struct {
-	uint32_t flag;
-	int advice;
-} advices[] = {
-	{ IMAGE_MAP_DONTFORK, MADV_DONTFORK },	     { IMAGE_MAP_DONTDUMP, MADV_DONTDUMP },
-	{ IMAGE_MAP_WIPEONFORK, MADV_WIPEONFORK },   { IMAGE_MAP_HUGEPAGE, MADV_HUGEPAGE },
-	{ IMAGE_MAP_NOHUGEPAGE, MADV_NOHUGEPAGE },
-};
-
-/*
- * There are no files here: what is behind a mapping at home is the stub's. Shared memory that can be
- * written is shared memory here as well, so that madvise(2) and the like do what they do at home.
- */
-static int add_mapping(struct build *b, const struct image_mapping *v)
-{
-	uint64_t len = v->end - v->start;
-	bool shared = (v->flags & IMAGE_MAP_SHARED) && (v->prot & PROT_WRITE);
-	uint64_t flags = MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-	int r;
-
-	flags |= shared ? MAP_SHARED : MAP_PRIVATE;
-	if (v->flags & IMAGE_MAP_GROWSDOWN)
-		flags |= MAP_GROWSDOWN;
-	r = batch_add(&b->batch, SYS_mmap, v->start, len, v->prot, flags, (uint64_t)-1, 0);
-	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(advices); i++)
-		if (v->flags & advices[i].flag)
-			r = batch_add(&b->batch, SYS_madvise, v->start, len,
-				      (uint64_t)advices[i].advice, 0, 0, 0);
-	return r < 0 ? r : 0;
-}
-
-static int map_all(struct build *b, const struct image *m, struct err *e)
-{
-	for (size_t i = 0; i < m->n_mappings; i++) {
-		const struct image_mapping *v = &m->mappings[i];
-		int r = 0;
-
-		if (v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL))
-			continue;
-		r = add_mapping(b, v);
-		if (r == -ENOBUFS) { /* full: run what there is, and once more */
-			r = set_state_run(&b->batch, b->pid, "map its memory", e);
-			if (!r)
-				r = add_mapping(b, v);
-		}
-		if (r < 0)
-			return err_prefix(e, "map its memory at %#llx", (unsigned long long)v->start);
-	}
-	return set_state_run(&b->batch, b->pid, "map its memory", e);
-}
-
 int build_memory(struct build *b, const struct guest_box *box, const struct image *m,
 		 struct err *e)
 {
+	const struct image nothing = { 0 };
 	char path[32];
 	int r = make_child(b, box, m, e);
 
@@ -257,7 +208,7 @@ int build_memory(struct build *b, const struct guest_box *box, const struct imag
 	batch_init(&b->batch, b->pid, m->parasite + REGION_BATCH, REGION_BATCH_BYTES);
 	r = forget_agent(b, m, e);
 	if (!r)
-		r = map_all(b, m, e);
+		r = remap(&b->batch, b->pid, &nothing, m, IMAGE_BY_FILE, e);
 	if (r < 0)
 		return r;
 	(void)snprintf(path, sizeof(path), "/proc/%d/mem", b->pid);
@@ -265,7 +216,10 @@ int build_memory(struct build *b, const struct guest_box *box, const struct imag
 	return b->mem < 0 ? err_set(e, -errno, "open '%s': %s", path, strerror(errno)) : 0;
 }
 
-/* ------------------------------------------------------------------- state */
+int build_change(struct build *b, const struct image *was, const struct image *m, struct err *e)
+{
+	return remap(&b->batch, b->pid, was, m, IMAGE_BY_FILE, e);
+}
 
 /* ----------------------------------------------------------------- threads */
 
@@ -374,7 +328,6 @@ int build_finish(struct build *b, const struct image *m, const struct build_filt
 
 	if (!r)
 		r = set_filter(b, f, ret_notify, e);
-	b->insn = m->parasite + REGION_BATCH; /* a batch's code begins with one */
 	for (size_t i = 0; !r && i < m->n_threads; i++) {
 		r = set_state_registers(&m->threads[i]);
 		if (r < 0)

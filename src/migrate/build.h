@@ -45,6 +45,10 @@ void build_init(struct build *b);
 int build_memory(struct build *b, const struct guest_box *box, const struct image *m,
 		 struct err *e) MUST_CHECK;
 
+/** build_change() - Other mappings before it is finished; what is new is empty */
+int build_change(struct build *b, const struct image *was, const struct image *m,
+		 struct err *e) MUST_CHECK;
+
 /**
  * build_finish() - Everything else, after the pages; the process is ready and stopped
  * @f:		Its filter

@@ -216,19 +216,66 @@ static int add_around(struct image *m, const struct maps_entry *v, uint64_t hide
 	return r;
 }
 
-int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, struct image *ret,
-		 struct err *e)
+/* flags that smaps tells and maps does not; a stack may begin lower than it was known to */
+static uint32_t known_flags(const struct image *known, size_t *i, const struct image_mapping *now)
+{
+	const uint32_t told = IMAGE_MAP_SHARED | IMAGE_MAP_FILE | IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL;
+	const struct image_mapping *v;
+
+	while (*i < known->n_mappings && known->mappings[*i].end <= now->start)
+		(*i)++;
+	v = *i < known->n_mappings ? &known->mappings[*i] : NULL;
+	return v && v->start < now->end ? v->flags & ~told : 0;
+}
+
+int capture_mappings(const struct maps *maps, uint64_t hide_start, uint64_t hide_end,
+		     const struct image *known, struct image *ret, struct err *e)
+{
+	size_t k = 0;
+	int r = 0;
+
+	ret->n_mappings = 0;
+	ret->vdso_start = 0;
+	for (size_t i = 0; !r && i < maps->n; i++) {
+		size_t first = ret->n_mappings;
+
+		r = add_around(ret, &maps->entries[i], hide_start, hide_end, e);
+		for (size_t j = first; known && j < ret->n_mappings; j++)
+			ret->mappings[j].flags |=
+				known_flags(known, &k, &ret->mappings[j]);
+	}
+	return r;
+}
+
+/* is there private memory without a file that was not known at all? It may be a stack */
+static bool has_unknown(const struct image *known, const struct image *m)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < m->n_mappings; i++) {
+		const struct image_mapping *v = &m->mappings[i];
+
+		while (k < known->n_mappings && known->mappings[k].end <= v->start)
+			k++;
+		if ((k == known->n_mappings || known->mappings[k].start >= v->end) &&
+		    !(v->flags & (IMAGE_MAP_FILE | IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)))
+			return true;
+	}
+	return false;
+}
+
+int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, const struct image *known,
+		 struct image *ret, struct err *e)
 {
 	struct maps maps;
-	int r = maps_read(pid, true, &maps, e);
+	int r = maps_read(pid, !known, &maps, e);
 
 	if (r < 0)
 		return r;
-	ret->n_mappings = 0;
-	ret->vdso_start = 0;
-	for (size_t i = 0; !r && i < maps.n; i++)
-		r = add_around(ret, &maps.entries[i], hide_start, hide_end, e);
+	r = capture_mappings(&maps, hide_start, hide_end, known, ret, e);
 	maps_done(&maps);
+	if (!r && known && has_unknown(known, ret))
+		return capture_maps(pid, hide_start, hide_end, NULL, ret, e);
 	return r;
 }
 
@@ -362,8 +409,8 @@ static void take_mm(const struct proc_stat *st, struct image *m)
 	(void)snprintf(m->name, sizeof(m->name), "%s", st->name);
 }
 
-int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end, struct image *ret,
-		    struct err *e)
+int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end,
+		    const struct image *known, struct image *ret, struct err *e)
 {
 	pid_t pid = (pid_t)ret->threads[0].tid;
 	struct questions q;
@@ -385,7 +432,7 @@ int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end, str
 		return err_prefix(e, "ask process %d for its state", pid);
 	r = proc_stat_read(pid, &st, e);
 	if (!r)
-		r = capture_maps(pid, hide_start, hide_end, ret, e);
+		r = capture_maps(pid, hide_start, hide_end, known, ret, e);
 	if (r < 0)
 		return r;
 	take_mm(&st, ret);

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "image/image.h"
 #include "tracee/batch.h"
+#include "tracee/maps.h"
 
 enum capture_side {
 	CAPTURE_HOME, /* the kernel's rest of an interrupted sleep is to be used at home later */
@@ -38,16 +39,26 @@ int capture_threads(const pid_t *tids, size_t n, enum capture_side side, struct 
  * capture_process() - Everything else but pages
  * @b:		A batch in the process, empty; left empty
  * @hide_start, @hide_end: Our own region, which is no part of the image
+ * @known:	As for capture_maps()
  * @ret:	Has the threads already
  * @e:		Reason
  *
  * Return: 0 or -errno
  */
-int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end, struct image *ret,
-		    struct err *e) MUST_CHECK;
+int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end,
+		    const struct image *known, struct image *ret, struct err *e) MUST_CHECK;
 
-/** capture_maps() - The mappings alone; replaces those of the image */
-int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, struct image *ret,
-		 struct err *e) MUST_CHECK;
+/**
+ * capture_maps() - The mappings alone; replaces those of the image
+ * @known:	An earlier image of it, or NULL. What /proc/PID/maps does not say of a mapping is taken
+ *		from it: smaps would, but walks over every page (10 ms and more for each GiB). For
+ *		memory that was not known then, smaps is read all the same
+ */
+int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, const struct image *known,
+		 struct image *ret, struct err *e) MUST_CHECK;
+
+/** capture_mappings() - The same of a list that was read already */
+int capture_mappings(const struct maps *maps, uint64_t hide_start, uint64_t hide_end,
+		     const struct image *known, struct image *ret, struct err *e) MUST_CHECK;
 
 #endif

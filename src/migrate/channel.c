@@ -171,7 +171,7 @@ static int on_psk(gnutls_session_t s, const char *username, gnutls_datum_t *key)
 
 static void deliver(struct channel *c)
 {
-	bool had_room = move_room(&c->link, MOVE_PAYLOAD_MAX);
+	size_t backlog = c->link.kept.len;
 	struct err e = { 0 };
 	struct move_frame f;
 	int r = 0;
@@ -190,7 +190,7 @@ static void deliver(struct channel *c)
 		return;
 	}
 	flush(c); /* acknowledgements */
-	if (!had_room && !c->dead && move_room(&c->link, MOVE_PAYLOAD_MAX) && c->ops->room)
+	if (c->link.kept.len < backlog && !c->dead && c->ops->room)
 		c->ops->room(c->owner);
 }
 
@@ -398,6 +398,11 @@ int channel_send(struct channel *c, enum move_type type, const void *p, size_t n
 bool channel_room(const struct channel *c, size_t payload)
 {
 	return !c->dead && move_room(&c->link, payload);
+}
+
+size_t channel_backlog(const struct channel *c)
+{
+	return c->link.kept.len;
 }
 
 uint64_t channel_heard_ms(const struct channel *c)

@@ -31,7 +31,7 @@ struct channel;
 struct channel_ops {
 	/* one frame; a return of -errno (with a reason in @e) breaks the channel: the peer lies */
 	int (*frame)(void *owner, const struct move_frame *f, struct err *e);
-	/* there is room to send again; may be NULL */
+	/* there is room to send again, or the peer has taken more; may be NULL */
 	void (*room)(void *owner);
 	/*
 	 * the transport was cut; true: channel_replace() will follow, or the owner's lease ends.
@@ -77,6 +77,9 @@ int channel_replace(struct channel *c, int fd, const uint8_t *key, struct err *e
 int channel_send(struct channel *c, enum move_type type, const void *p, size_t n, const void *q,
 		 size_t m) MUST_CHECK;
 bool channel_room(const struct channel *c, size_t payload);
+
+/** channel_backlog() - Bytes that were sent and are not acknowledged */
+size_t channel_backlog(const struct channel *c);
 
 /** channel_heard_ms() - CLOCK_BOOTTIME ms of the last bytes of the peer */
 uint64_t channel_heard_ms(const struct channel *c);

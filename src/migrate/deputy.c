@@ -35,6 +35,7 @@ void deputy_over(struct deputy *d, int status, const char *why)
 static void undo(struct deputy *d, int status, const char *why)
 {
 	pages_reader_done(&d->reader);
+	dirty_end(&d->dirty);
 	stub_release(&d->stub);
 	deputy_over(d, status, why);
 }
@@ -80,26 +81,23 @@ static int send_image(struct deputy *d)
 	return 0;
 }
 
-static void go_on_sending(struct deputy *d)
+/* Return: 1 all is sent, 0 there is no room, -errno */
+static int send_all(struct deputy *d, struct err *e)
 {
-	struct err e = { 0 };
 	int r = 1;
 
 	if (!d->image_is_sent) {
 		r = send_image(d);
 		d->image_is_sent = r > 0;
+		if (r < 0)
+			return err_set(e, r, "send its image: %s", strerror(-r));
 	}
 	if (r > 0)
-		r = pages_send(&d->reader, d->channel, &e);
-	if (r < 0) {
-		undo(d, 1, e.code ? e.text : "the image cannot be sent");
-		return;
-	}
-	if (!r)
-		return;
+		r = pages_send(&d->reader, d->channel, e);
 	d->bytes_out = d->reader.bytes;
-	pages_reader_done(&d->reader);
-	deputy_enter(d, DEPUTY_BUILDING, 0);
+	if (r > 0 && !channel_room(d->channel, MOVE_PAYLOAD_MAX))
+		r = 0; /* for the end */
+	return r;
 }
 
 /* a filter that is not the wall of an earlier move would be lost at the host */
@@ -116,14 +114,34 @@ static int check_filter(struct deputy *d, struct err *e)
 	return err_set(e, -EPERM, "it has restricted its own system calls (seccomp)");
 }
 
-static int capture(struct deputy *d, struct err *e)
+static void go_on_sending(struct deputy *d)
 {
-	int r;
+	struct err e = { 0 };
+	int r = d->all_is_sent ? 0 : send_all(d, &e);
 
-	d->froze_us = clock_boot_us();
-	r = stub_seize(&d->stub, d->pid, e);
+	if (r > 0) {
+		d->all_is_sent = true;
+		r = d->state == DEPUTY_COPYING ?
+			    channel_send(d->channel, MOVE_ROUND, NULL, 0, NULL, 0) :
+			    pages_send_end(d->channel);
+		if (!r && d->state == DEPUTY_SENDING)
+			deputy_enter(d, DEPUTY_BUILDING, 0);
+	}
+	if (r < 0)
+		undo(d, 1, e.code ? e.text : "the host takes nothing any more");
+}
+
+static int read_it(struct deputy *d, struct err *e)
+{
+	int r = stub_seize(&d->stub, d->pid, e);
+
+	/* before our region is there, which is no part of it */
+	if (!r && d->tracking)
+		r = dirty_round(&d->dirty, true, e);
 	if (!r)
-		r = stub_prepare(&d->stub, e);
+		r = stub_prepare(&d->stub, d->early.parasite, d->tracking ? &d->flags : NULL, e);
+	if (!r)
+		r = check_filter(d, e);
 	if (!r)
 		r = check_filter(d, e);
 	if (!r)
@@ -133,12 +151,32 @@ static int capture(struct deputy *d, struct err *e)
 		if (r < 0)
 			(void)err_set(e, r, "write its image: %s", strerror(-r));
 	}
-	if (!r)
-		r = pages_reader_init(&d->reader, d->pid, &d->stub.before, true, e);
-	return r;
+	d->image_is_sent = false;
+	return r < 0 ? r : deputy_copy_last(d, e);
 }
 
-/* after the last one the clocks are known, and nothing is left to wait for with it running */
+static int status_of(int r)
+{
+	return r == -ENOMEM ? 1 : 5;
+}
+
+static void capture(struct deputy *d)
+{
+	struct err e = { 0 };
+	int r;
+
+	d->froze_us = clock_boot_us();
+	r = read_it(d, &e);
+	d->all_is_sent = false;
+	if (r < 0) {
+		undo(d, status_of(r), e.text);
+		return;
+	}
+	deputy_enter(d, DEPUTY_SENDING, 0);
+	go_on_sending(d);
+}
+
+/* after the last one the clocks are known, and the first bytes may go */
 static int take_clock(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	struct clocks both[2];
@@ -152,13 +190,35 @@ static int take_clock(struct deputy *d, const struct move_frame *f, struct err *
 		return err_set(e, r, "answer the host: %s", strerror(-r));
 	if (++d->clocks_told < CLOCKS_SAMPLES)
 		return 0;
-	r = capture(d, &why);
+	r = deputy_copy_start(d, &why);
 	if (r < 0) {
-		undo(d, r == -ENOMEM ? 1 : 5, why.text);
-		return 0;
+		undo(d, status_of(r), why.text);
+	} else if (!d->tracking) {
+		capture(d);
+	} else {
+		deputy_enter(d, DEPUTY_COPYING, 0);
+		go_on_sending(d);
 	}
-	deputy_enter(d, DEPUTY_SENDING, 0);
-	go_on_sending(d);
+	return 0;
+}
+
+static int take_round(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	struct err why = { 0 };
+	bool enough = false;
+	int r;
+
+	(void)f;
+	if (!d->all_is_sent)
+		return err_set(e, -EPROTO, "the end of a round that goes on");
+	d->all_is_sent = false;
+	r = deputy_copy_next(d, &enough, &why);
+	if (r < 0)
+		undo(d, status_of(r), why.text);
+	else if (enough)
+		capture(d);
+	else
+		go_on_sending(d);
 	return 0;
 }
 
@@ -185,6 +245,8 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 		return err_set(e, r, "tell the host to go on: %s", strerror(-r));
 	r = stub_start(&d->stub, e);
 	deputy_enter(d, DEPUTY_AWAY, clock_boot_us() - d->froze_us);
+	pages_reader_done(&d->reader);
+	dirty_end(&d->dirty); /* takes some time for each GiB: not before */
 	if (r < 0)
 		deputy_lost(d, e->text);
 	else if (d->recall)
@@ -203,12 +265,17 @@ static int take_fail(struct deputy *d, const struct move_frame *f, struct err *e
 
 void deputy_recall(struct deputy *d)
 {
+	struct err e = { 0 };
+
 	d->recall = true;
 	if (d->state != DEPUTY_AWAY)
 		return;
 	d->froze_us = clock_boot_us();
 	deputy_enter(d, DEPUTY_RECALLING, 0);
-	deputy_send(d, MOVE_RECALL, NULL, 0, NULL, 0);
+	if (deputy_open_memory(d, &e) < 0)
+		deputy_lost(d, e.text);
+	else
+		deputy_send(d, MOVE_RECALL, NULL, 0, NULL, 0);
 }
 
 static int take_homeward(struct deputy *d, const struct move_frame *f, struct err *e)
@@ -227,6 +294,8 @@ static const struct {
 	int (*take)(struct deputy *d, const struct move_frame *f, struct err *e);
 } frames[] = {
 	{ MOVE_CLOCK, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_clock },
+	{ MOVE_ROUND, DEPUTY_COPYING, DEPUTY_COPYING, take_round },
+	{ MOVE_ROUND, DEPUTY_RECALLING, DEPUTY_RECALLING, deputy_take_round },
 	{ MOVE_FAIL, DEPUTY_CONNECTING, DEPUTY_BUILDING, take_fail },
 	{ MOVE_BUILT, DEPUTY_BUILDING, DEPUTY_BUILDING, take_built },
 	{ MOVE_CALL, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_call },
@@ -238,7 +307,7 @@ static const struct {
 	{ MOVE_HOMEWARD, DEPUTY_AWAY, DEPUTY_RECALLING, take_homeward },
 	{ MOVE_IMAGE, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_image },
 	{ MOVE_SIGNAL, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_signal },
-	{ MOVE_PAGES, DEPUTY_RETURNING, DEPUTY_RETURNING, deputy_take_pages },
+	{ MOVE_PAGES, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_pages },
 	{ MOVE_DONE, DEPUTY_RETURNING, DEPUTY_RETURNING, deputy_take_done },
 };
 
@@ -295,7 +364,7 @@ static void on_room(void *owner)
 {
 	struct deputy *d = owner;
 
-	if (d->state == DEPUTY_SENDING)
+	if (d->state == DEPUTY_COPYING || d->state == DEPUTY_SENDING)
 		go_on_sending(d);
 }
 
@@ -366,7 +435,11 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 
 	*d = (struct deputy){ .loop = l, .ops = ops, .owner = owner, .pid = pid, .mem = -1, .pagemap = -1 };
 	d->lease_ms = lease_ms;
-	d->reader.mem = d->reader.pagemap = -1;
+	pages_reader_init(&d->reader);
+	dirty_init(&d->dirty);
+	image_init(&d->flags);
+	image_init(&d->early);
+	image_init(&d->was);
 	buf_init(&d->image_bytes, IMAGE_BYTES_MAX);
 	image_init(&d->back);
 	confine_init(&d->confine);
@@ -398,6 +471,10 @@ void deputy_done(struct deputy *d)
 	loop_remove(d->loop, &d->child_ref);
 	stub_done(&d->stub);
 	pages_reader_done(&d->reader);
+	dirty_end(&d->dirty);
+	image_done(&d->flags);
+	image_done(&d->early);
+	image_done(&d->was);
 	buf_done(&d->image_bytes);
 	image_done(&d->back);
 	confine_done(&d->confine);

@@ -5,6 +5,7 @@
  * Theory of operation. The states are the stages of docs/MIGRATION.md section 4, in their order:
  *
  *	CONNECTING	the handshake and the clocks; the process runs on
+ *	COPYING		pages go out while it runs on (deputy_copy.c)
  *	SENDING		it is stopped and captured; image and pages go out
  *	BUILDING	all is sent, BUILT is awaited
  *	AWAY		RUN was said: the stub works for the guest
@@ -30,6 +31,7 @@
 
 enum deputy_state {
 	DEPUTY_CONNECTING,
+	DEPUTY_COPYING,
 	DEPUTY_SENDING,
 	DEPUTY_BUILDING,
 	DEPUTY_AWAY,
@@ -59,9 +61,15 @@ struct deputy {
 	struct stub stub;
 	struct confine confine; /* of a job that goes to a desktop */
 	struct buf image_bytes;
-	bool image_is_sent, recall;
+	bool image_is_sent, all_is_sent, recall;
 	unsigned int clocks_told;
 	struct pages_reader reader;
+	bool tracking;		   /* written pages are known */
+	struct dirty dirty;
+	struct image flags;	   /* what smaps said of its mappings, once */
+	struct image early, was;   /* sent last, and before that */
+	unsigned int rounds;
+	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	struct image back; /* as it came home */
 	int mem, pagemap;  /* /proc/PID/..., for its pages */
 	struct pending *pending; /* signals that the guest had not taken, or may not have */
@@ -103,6 +111,17 @@ int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err
 void deputy_recall(struct deputy *d);
 void deputy_done(struct deputy *d);
 
+/* deputy_copy.c */
+
+/** deputy_copy_start() - The first round; d->tracking is false after it if there cannot be any */
+int deputy_copy_start(struct deputy *d, struct err *e) MUST_CHECK;
+
+/** deputy_copy_next() - The host has all of a round: another one, or *ret_enough */
+int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e) MUST_CHECK;
+
+/** deputy_copy_last() - It is stopped and read: what is left to send, or everything */
+int deputy_copy_last(struct deputy *d, struct err *e) MUST_CHECK;
+
 /** deputy_take_frame() - What the host says, judged by the state; -errno: it lies */
 int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 
@@ -119,7 +138,11 @@ int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e
 extern const struct stub_ops deputy_stub_ops;
 
 /* deputy_return.c: the way back */
+
+/** deputy_open_memory() - Before pages come; they may come as soon as it was recalled */
+int deputy_open_memory(struct deputy *d, struct err *e) MUST_CHECK;
 int deputy_take_image(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+int deputy_take_round(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;

@@ -85,6 +85,7 @@ static int confine(struct program *p, uid_t uid, const char *const *paths, size_
 
 static const Cmx__HalfStage stages[] = {
 	[DEPUTY_CONNECTING] = CMX__HALF_STAGE__STAGE_CONNECT,
+	[DEPUTY_COPYING] = CMX__HALF_STAGE__STAGE_COPY,
 	[DEPUTY_SENDING] = CMX__HALF_STAGE__STAGE_CAPTURE,
 	[DEPUTY_BUILDING] = CMX__HALF_STAGE__STAGE_BUILD,
 	[DEPUTY_AWAY] = CMX__HALF_STAGE__STAGE_AWAY,
@@ -95,7 +96,7 @@ static const Cmx__HalfStage stages[] = {
 
 static uint64_t bytes_done(const struct program *p)
 {
-	uint64_t n = p->last == DEPUTY_SENDING ? p->deputy.reader.bytes : p->deputy.bytes_out;
+	uint64_t n = p->deputy.bytes_out;
 
 	return n < p->bytes_all ? n : p->bytes_all;
 }
@@ -104,7 +105,7 @@ static void on_progress(void *owner)
 {
 	struct program *p = owner;
 
-	if (p->last != DEPUTY_SENDING)
+	if (p->last != DEPUTY_COPYING && p->last != DEPUTY_SENDING)
 		return;
 	control_state(p->control, stages[p->last], bytes_done(p), p->bytes_all, 0);
 	(void)!loop_add_timer(p->loop, loop_now(p->loop) + PROGRESS_MS, on_progress, p,
@@ -118,7 +119,8 @@ static void on_state(void *owner, enum deputy_state s, uint64_t freeze_us)
 	p->last = s;
 	p->came_home |= s == DEPUTY_OVER;
 	control_state(p->control, stages[s], bytes_done(p), p->bytes_all, (uint32_t)freeze_us);
-	if (s == DEPUTY_SENDING)
+	loop_remove(p->loop, &p->progress);
+	if (s == DEPUTY_COPYING || s == DEPUTY_SENDING)
 		(void)!loop_add_timer(p->loop, loop_now(p->loop) + PROGRESS_MS, on_progress, p,
 				      &p->progress);
 }

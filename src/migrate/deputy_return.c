@@ -27,6 +27,16 @@ static int block_signals(struct deputy *d, struct err *e)
 	return 0;
 }
 
+int deputy_open_memory(struct deputy *d, struct err *e)
+{
+	int r;
+
+	d->mem = tracee_mem_open(d->pid);
+	d->pagemap = pages_open_pagemap(d->pid);
+	r = d->mem < 0 ? d->mem : d->pagemap < 0 ? d->pagemap : 0;
+	return r < 0 ? err_set(e, r, "open its memory: %s", strerror(-r)) : 0;
+}
+
 /* what is mapped where our region is would be under our own feet */
 static int check_image(const struct deputy *d, struct err *e)
 {
@@ -56,13 +66,6 @@ static int start_return(struct deputy *d, struct err *e)
 		r = block_signals(d, e);
 	if (!r)
 		r = restore_memory(&d->stub, &d->back, e);
-	if (!r) {
-		d->mem = tracee_mem_open(d->pid);
-		d->pagemap = pages_open_pagemap(d->pid);
-		r = d->mem < 0 ? d->mem : d->pagemap < 0 ? d->pagemap : 0;
-		if (r < 0)
-			(void)err_set(e, r, "open its memory: %s", strerror(-r));
-	}
 	deputy_enter(d, DEPUTY_RETURNING, 0);
 	return r;
 }
@@ -104,13 +107,17 @@ static int drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e)
 
 int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *e)
 {
+	/* while it runs on there, the stub has what it had when it left */
+	const struct image *m = d->state == DEPUTY_RETURNING ? &d->back : &d->stub.before;
 	uint64_t at;
 	uint32_t n;
 	const struct pages_writer w = {
 		.mem = d->mem,
 		.pagemap = d->pagemap,
-		.drop = drop_pages,
+		.drop = d->state == DEPUTY_RETURNING ? drop_pages : NULL, /* else it works */
 		.owner = d,
+		.hide_start = d->stub.region,
+		.hide_end = d->stub.region + REGION_BYTES,
 	};
 	bool end;
 	int r;
@@ -118,14 +125,24 @@ int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *
 	/* wire/move.h: the fixed part is there; the rest is checked by pages_write() */
 	memcpy(&at, f->payload, sizeof(at));
 	memcpy(&n, f->payload + sizeof(at), sizeof(n));
-	if (at < IMAGE_TOP && !is_mapped(&d->back, at, at + (uint64_t)n * MOVE_PAGE))
+	if (at < IMAGE_TOP && !is_mapped(m, at, at + (uint64_t)n * MOVE_PAGE))
 		return err_set(e, -EPROTO, "%u pages at %#llx, where it has no memory", n,
 			       (unsigned long long)at);
 	d->bytes_back += f->len;
 	r = pages_write(&w, f, &end, e);
-	if (!r && end)
+	if (!r && end && d->state == DEPUTY_RETURNING)
 		r = set_state_run(&d->stub.batch, d->pid, "give pages back", e);
 	return r;
+}
+
+/* a round has come home; the host stops it after that, or makes another one */
+int deputy_take_round(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	(void)f;
+	(void)e;
+	d->froze_us = clock_boot_us();
+	deputy_send(d, MOVE_ROUND, NULL, 0, NULL, 0);
+	return 0;
 }
 
 int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err *e)

@@ -102,9 +102,15 @@ static int take_run(struct guest *g, const struct move_frame *f, struct err *e)
 static int take_recall(struct guest *g, const struct move_frame *f, struct err *e)
 {
 	(void)f;
-	(void)e;
-	guest_freeze(g);
-	return 0;
+	if (g->copying)
+		return err_set(e, -EPROTO, "a second RECALL");
+	return guest_copy_home(g, e);
+}
+
+static int take_round(struct guest *g, const struct move_frame *f, struct err *e)
+{
+	(void)f;
+	return g->state == GUEST_ARRIVING ? guest_take_arrived(g, e) : guest_take_copied(g, e);
 }
 
 static int take_fail(struct guest *g, const struct move_frame *f, struct err *e)
@@ -147,6 +153,8 @@ static const struct {
 	{ MOVE_CLOCK, GUEST_ARRIVING, GUEST_ARRIVING, take_clock },
 	{ MOVE_IMAGE, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_image },
 	{ MOVE_PAGES, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_pages },
+	{ MOVE_ROUND, GUEST_ARRIVING, GUEST_ARRIVING, take_round },
+	{ MOVE_ROUND, GUEST_RUNNING, GUEST_RUNNING, take_round },
 	{ MOVE_FAIL, GUEST_ARRIVING, GUEST_WAITING, take_fail },
 	{ MOVE_RUN, GUEST_WAITING, GUEST_WAITING, take_run },
 	{ MOVE_ANSWER, GUEST_RUNNING, GUEST_FREEZING, guest_take_answer },

@@ -105,7 +105,7 @@ struct guest {
 	const struct guest_box *box;
 	struct clocks_sync clocks;
 	struct buf image_bytes;
-	struct image image;
+	struct image image, arrived; /* as it is known last; leaving: as it came */
 	struct build build;
 	int notify;
 	struct ev_ref notify_ref;
@@ -118,6 +118,12 @@ struct guest {
 	struct guest_signal *signals;
 	uint64_t signals_taken; /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
+	struct dirty dirty; /* begins before it runs */
+	bool untracked;	    /* it cannot */
+	bool copying;	    /* RUNNING: recalled, pages go home in rounds */
+	bool round_is_sent;
+	unsigned int rounds;
+	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	bool image_is_sent;
 	int result;	 /* of the loop */
 	struct err why; /* of a failure */
@@ -143,6 +149,22 @@ void guest_send(struct guest *g, enum move_type type, const void *p, size_t n, c
 int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_run(struct guest *g, struct err *e) MUST_CHECK;
+
+/* guest_copy.c */
+
+/** guest_track() - Take note of what was written up to now; home has that */
+int guest_track(struct guest *g, struct err *e) MUST_CHECK;
+int guest_take_arrived(struct guest *g, struct err *e) MUST_CHECK;
+
+/** guest_copy_home() - Send pages home while it runs, then freeze it */
+int guest_copy_home(struct guest *g, struct err *e) MUST_CHECK;
+int guest_take_copied(struct guest *g, struct err *e) MUST_CHECK;
+
+/** guest_copy_on() - There is room again */
+void guest_copy_on(struct guest *g);
+
+/** guest_copy_last() - It is frozen and read: what is left to send, or everything */
+int guest_copy_last(struct guest *g, struct err *e) MUST_CHECK;
 
 /* guest_calls.c */
 void guest_on_notify(void *owner, uint32_t events);

@@ -18,29 +18,46 @@ static int check_region(const struct image *m, struct err *e)
 
 static int start_building(struct guest *g, struct err *e)
 {
-	int r = image_get(buf_bytes(&g->image_bytes), g->image_bytes.len, &g->image, e);
+	/* a namespace for the process to come; ours stays as it is */
+	int r = clocks_apply(&g->clocks.offset, e);
 
+	return r < 0 ? r : build_memory(&g->build, g->box, &g->image, e);
+}
+
+/* the process has changed its mappings, or is stopped now */
+static int change_mappings(struct guest *g, const struct image *was, struct err *e)
+{
+	if (was->pid != g->image.pid || was->parasite != g->image.parasite ||
+	    was->vdso_start != g->image.vdso_start)
+		return err_set(e, -EPROTO, "an image of another process than the one before");
+	if (build_change(&g->build, was, &g->image, e) < 0)
+		return e->code;
+	return g->dirty.uffd < 0 ? 0 : dirty_enroll(&g->dirty, e);
+}
+
+static int take_image(struct guest *g, struct err *e)
+{
+	struct image was = g->image;
+	int r;
+
+	image_init(&g->image);
+	r = image_get(buf_bytes(&g->image_bytes), g->image_bytes.len, &g->image, e);
 	buf_reset(&g->image_bytes);
 	if (!r)
 		r = check_region(&g->image, e);
-	/* a namespace for the process to come; ours stays as it is */
 	if (!r)
-		r = clocks_apply(&g->clocks.offset, e);
-	if (!r)
-		r = build_memory(&g->build, g->box, &g->image, e);
+		r = was.n_threads ? change_mappings(g, &was, e) : start_building(g, e);
+	image_done(&was);
 	return r;
 }
 
 int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e)
 {
-	int r;
+	int r = buf_put(&g->image_bytes, f->payload, f->len);
 
-	if (g->image.n_threads)
-		return err_set(e, -EPROTO, "a second image");
-	r = buf_put(&g->image_bytes, f->payload, f->len);
 	if (r < 0)
 		return err_set(e, r, "keep the image: %s", strerror(-r));
-	return f->len ? 0 : start_building(g, e);
+	return f->len ? 0 : take_image(g, e);
 }
 
 static int finish(struct guest *g, struct err *e)
@@ -73,13 +90,22 @@ static int finish(struct guest *g, struct err *e)
 
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 {
-	const struct pages_writer w = { .mem = g->build.mem, .pagemap = -1 };
+	const struct pages_writer w = {
+		.mem = g->build.mem,
+		.written = &g->dirty.known,
+		.pagemap = -1,
+		.hide_start = g->image.parasite,
+		.hide_end = g->image.parasite + g->image.parasite_size,
+	};
 	bool end;
 	int r;
 
 	if (!g->build.pid)
 		return err_set(e, -EPROTO, "pages before the image");
 	r = pages_write(&w, f, &end, e);
+	/* home has sent no rounds: it is late, but not too late */
+	if (!r && end && g->dirty.uffd < 0)
+		r = guest_track(g, e);
 	return r < 0 || !end ? r : finish(g, e);
 }
 

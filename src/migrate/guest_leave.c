@@ -66,17 +66,18 @@ static int read_image(struct guest *g, struct err *e)
 	uint64_t start = g->image.parasite, size = g->image.parasite_size;
 	pid_t tids[IMAGE_THREADS_MAX];
 	size_t n = 0;
-	int r;
+	int r = g->untracked ? 0 : dirty_round(&g->dirty, true, e);
 
 	tids[n++] = g->build.pid;
 	for (size_t i = 0; i < g->n; i++)
 		if (g->threads[i]->tid != g->build.pid)
 			tids[n++] = g->threads[i]->tid;
-	image_done(&g->image);
+	g->arrived = g->image;
 	image_init(&g->image);
-	r = capture_threads(tids, n, CAPTURE_HOST, &g->image, e);
 	if (!r)
-		r = capture_process(&g->build.batch, start, start + size, &g->image, e);
+		r = capture_threads(tids, n, CAPTURE_HOST, &g->image, e);
+	if (!r)
+		r = capture_process(&g->build.batch, start, start + size, &g->arrived, &g->image, e);
 	if (r < 0)
 		return r;
 	shorten_waits(g);
@@ -98,7 +99,7 @@ static int start_leaving(struct guest *g, struct err *e)
 			(void)err_set(e, r, "write its image: %s", strerror(-r));
 	}
 	if (!r)
-		r = pages_reader_init(&g->reader, g->build.pid, &g->image, false, e);
+		r = guest_copy_last(g, e);
 	return r;
 }
 
@@ -151,8 +152,10 @@ static void go_on_leaving(struct guest *g)
 {
 	if (!g->image_is_sent)
 		g->image_is_sent = send_image(g) > 0;
-	if (!g->image_is_sent || !send_pages(g))
+	if (!g->image_is_sent || !send_pages(g) || !channel_room(g->channel, MOVE_PAYLOAD_MAX))
 		return;
+	if (pages_send_end(g->channel) < 0)
+		return; /* broken */
 	guest_send(g, MOVE_DONE, &g->signals_taken, sizeof(g->signals_taken), NULL, 0);
 	g->state = GUEST_LEFT;
 }
@@ -191,4 +194,5 @@ void guest_on_room(struct guest *g)
 		go_on_leaving(g);
 	else
 		guest_send_waiting(g);
+	guest_copy_on(g);
 }

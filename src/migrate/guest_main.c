@@ -146,7 +146,8 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box)
 	int r;
 
 	*g = (struct guest){ .box = box, .notify = -1 };
-	g->reader.mem = g->reader.pagemap = -1;
+	pages_reader_init(&g->reader);
+	dirty_init(&g->dirty);
 	build_init(&g->build);
 	image_init(&g->image);
 	buf_init(&g->image_bytes, IMAGE_BYTES_MAX);

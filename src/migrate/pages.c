@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pages.c - the reader: which pages are sent next; the writer is pages_write.c */
 #include "migrate/pages.h"
 
 #include <errno.h>
@@ -8,15 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "migrate/pages_frame.h"
 #include "os/fd.h"
-
-struct pages_header {
-	uint64_t at;
-	uint32_t n;
-	uint32_t kind;
-};
-
-static const uint8_t zeroes[MOVE_PAGE];
 
 static int open_of(pid_t pid, const char *name, struct err *e)
 {
@@ -33,11 +27,20 @@ int pages_open_pagemap(pid_t pid)
 	return open_of(pid, "pagemap", NULL);
 }
 
-int pages_reader_init(struct pages_reader *p, pid_t pid, const struct image *m, bool home,
+void pages_reader_init(struct pages_reader *p)
+{
+	*p = (struct pages_reader){ .mem = -1, .pagemap = -1 };
+}
+
+int pages_reader_open(struct pages_reader *p, pid_t pid, uint64_t hide_start, uint64_t hide_end,
 		      struct err *e)
 {
-	*p = (struct pages_reader){ .image = m, .home = home, .mem = -1, .pagemap = -1 };
-	p->buffer = malloc((size_t)MOVE_PAGES_MAX * MOVE_PAGE);
+	fd_close(&p->mem);
+	fd_close(&p->pagemap);
+	p->hide_start = hide_start;
+	p->hide_end = hide_end;
+	if (!p->buffer)
+		p->buffer = malloc((size_t)MOVE_PAGES_MAX * MOVE_PAGE);
 	if (!p->buffer)
 		return err_set(e, -ENOMEM, "no memory to read pages into");
 	p->mem = open_of(pid, "mem", e);
@@ -50,63 +53,218 @@ void pages_reader_done(struct pages_reader *p)
 	fd_close(&p->mem);
 	fd_close(&p->pagemap);
 	free(p->buffer);
+	free(p->ranges);
 	p->buffer = NULL;
+	p->ranges = NULL;
+	p->n_ranges = 0;
 }
 
-static bool is_skipped(const struct image_mapping *v)
-{
-	return v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL);
-}
+/* ---------------------------------------------------------------- filling */
 
-/* a mapping whose pages are all to be sent, there or not */
-static bool is_whole(const struct pages_reader *p, const struct image_mapping *v)
+int pages_add(struct pages_reader *p, uint64_t start, uint64_t end, enum pages_which which)
 {
-	/* of shared memory pagemap says only what this process has touched lately */
-	return (v->flags & IMAGE_MAP_SHARED) || (p->home && (v->flags & IMAGE_MAP_FILE));
-}
+	struct pages_range *more = reallocarray(p->ranges, p->n_ranges + 1, sizeof(*more));
 
-/* Return: how many runs of the mapping come next, 0 none, -errno */
-static ssize_t find_runs(struct pages_reader *p, const struct image_mapping *v)
-{
-	if (!is_whole(p, v))
-		return pages_scan(p->pagemap, &p->at, v->end, true, p->runs, PAGES_RUNS);
-	p->runs[0] = (struct page_run){ p->at, (v->end - p->at) / MOVE_PAGE };
-	p->at = v->end;
-	return 1;
-}
-
-/* Return: 1 there is something to send, 0 the end, -errno */
-static int next_runs(struct pages_reader *p, struct err *e)
-{
-	p->run = p->n_runs = 0;
-	while (p->mapping < p->image->n_mappings) {
-		const struct image_mapping *v = &p->image->mappings[p->mapping];
-		ssize_t n;
-
-		if (p->told < v->start)
-			p->at = p->told = v->start;
-		if (is_skipped(v) || (p->at >= v->end && p->told >= v->end)) {
-			p->mapping++;
-			continue;
-		}
-		if (p->at >= v->end)
-			return 1; /* its absent end */
-		n = find_runs(p, v);
-		if (n < 0)
-			return err_set(e, (int)n, "find its pages: %s", strerror((int)-n));
-		p->n_runs = (size_t)n;
-		return 1;
-	}
+	if (!more)
+		return -ENOMEM;
+	p->ranges = more;
+	p->ranges[p->n_ranges++] = (struct pages_range){ start, end, which };
 	return 0;
 }
 
-static bool is_zero(const uint8_t *page)
+struct adding {
+	struct pages_reader *to;
+	bool files_only;
+};
+
+static int add_change(void *owner, enum image_change what, uint64_t start, uint64_t end,
+		      const struct image_mapping *v)
 {
-	return !memcmp(page, zeroes, MOVE_PAGE);
+	const struct adding *a = owner;
+
+	if (what != IMAGE_NEW)
+		return 0;
+	if (v->flags & IMAGE_MAP_FILE)
+		return pages_add(a->to, start, end, PAGES_ALL);
+	return a->files_only ? 0 : pages_add(a->to, start, end, PAGES_THERE);
 }
 
-static int send_run(struct pages_reader *p, struct channel *c, uint64_t at, const uint8_t *bytes,
-		    uint32_t n, uint32_t kind)
+int pages_add_new(struct pages_reader *p, const struct image *was, const struct image *m,
+		  enum image_identity by, bool files_only)
+{
+	struct adding a = { .to = p, .files_only = files_only };
+
+	return image_changes(was, m, by, add_change, &a);
+}
+
+int pages_add_shared(struct pages_reader *p, const struct image *m)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < m->n_mappings; i++)
+		if (m->mappings[i].flags & IMAGE_MAP_SHARED)
+			r = pages_add(p, m->mappings[i].start, m->mappings[i].end, PAGES_ALL);
+	return r;
+}
+
+int pages_add_all(struct pages_reader *p, const struct image *m)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < m->n_mappings; i++)
+		if (!(m->mappings[i].flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)))
+			/* of shared memory pagemap says only what this process has touched lately */
+			r = pages_add(p, m->mappings[i].start, m->mappings[i].end,
+				      m->mappings[i].flags & IMAGE_MAP_SHARED ? PAGES_ALL :
+										PAGES_AND_GAPS);
+	return r;
+}
+
+void pages_add_round(struct pages_reader *p, struct dirty *d, const struct image *within)
+{
+	p->dirty = d;
+	p->within = within;
+}
+
+/* --------------------------------------------------- the next piece: ranges */
+
+/* Return: 1 a piece, 0 the range is over, -errno */
+static int next_of_range(struct pages_reader *p, const struct pages_range *v)
+{
+	uint64_t from = p->told;
+	ssize_t n;
+
+	if (v->which == PAGES_ALL) {
+		p->piece = (struct pages_piece){ from, (v->end - from) / MOVE_PAGE, PAGES_BYTES };
+		p->told = v->end;
+		return from < v->end;
+	}
+	while (p->run == p->n_runs && p->at < v->end) {
+		n = pages_scan(p->pagemap, &p->at, v->end, true, p->runs, PAGES_RUNS);
+		if (n < 0)
+			return (int)n;
+		p->n_runs = (size_t)n;
+		p->run = 0;
+	}
+	if (p->run == p->n_runs) {
+		p->told = v->end;
+		p->piece = (struct pages_piece){ from, (v->end - from) / MOVE_PAGE, PAGES_ABSENT };
+		return v->which == PAGES_AND_GAPS && from < v->end;
+	}
+	if (v->which == PAGES_AND_GAPS && from < p->runs[p->run].start) {
+		p->told = p->runs[p->run].start;
+		p->piece = (struct pages_piece){ from, (p->told - from) / MOVE_PAGE, PAGES_ABSENT };
+		return 1;
+	}
+	p->piece = (struct pages_piece){ p->runs[p->run].start, p->runs[p->run].n, PAGES_BYTES };
+	p->told = p->piece.start + p->piece.n * MOVE_PAGE;
+	p->run++;
+	return 1;
+}
+
+/* ---------------------------------------------------- the next piece: rounds */
+
+/* The part of [start, end) from start on that is to be sent; Return: false, and *start is behind it */
+static bool clip(const struct pages_reader *p, uint64_t *start, uint64_t *end,
+		 const struct image_mapping **in)
+{
+	const struct image *m = p->within;
+	size_t low = 0, high = m ? m->n_mappings : 0;
+
+	if (*start < p->hide_end && *end > p->hide_start) {
+		if (*start >= p->hide_start) {
+			*start = p->hide_end < *end ? p->hide_end : *end;
+			return false;
+		}
+		*end = p->hide_start;
+	}
+	*in = NULL;
+	if (!m)
+		return true;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (m->mappings[mid].end <= *start)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == m->n_mappings || m->mappings[low].start > *start) {
+		if (low < m->n_mappings && m->mappings[low].start < *end)
+			*end = m->mappings[low].start;
+		*start = *end;
+		return false;
+	}
+	*end = m->mappings[low].end < *end ? m->mappings[low].end : *end;
+	*in = &m->mappings[low];
+	return true;
+}
+
+/*
+ * Return: 1 a piece, 0 the round is over, -errno. What was given back is fresh memory at the other
+ * end too, but for a place where that has a file: the bytes of it must not come back.
+ */
+static int next_of_round(struct pages_reader *p)
+{
+	for (;;) {
+		struct dirty_run *v = &p->named[p->name];
+		const struct image_mapping *in = NULL;
+		uint64_t start, end;
+		bool ok;
+
+		if (p->name == p->n_named) {
+			ssize_t n = dirty_next(p->dirty, p->named, PAGES_RUNS);
+
+			if (n <= 0)
+				return (int)n;
+			p->n_named = (size_t)n;
+			p->name = 0;
+			continue;
+		}
+		start = v->start;
+		end = v->start + v->n * MOVE_PAGE;
+		ok = clip(p, &start, &end, &in);
+		p->piece = (struct pages_piece){ start, (end - start) / MOVE_PAGE, PAGES_BYTES };
+		if (v->kind == DIRTY_ZERO)
+			p->piece.kind = in && in->flags & IMAGE_MAP_FILE ? PAGES_ZERO : PAGES_ABSENT;
+		v->n -= ((ok ? end : start) - v->start) / MOVE_PAGE;
+		v->start = ok ? end : start;
+		if (!v->n)
+			p->name++;
+		if (ok)
+			return 1;
+	}
+}
+
+/* Return: 1 a piece, 0 all is sent: the reader is empty, -errno */
+static int next_piece(struct pages_reader *p)
+{
+	int r;
+
+	while (p->range < p->n_ranges) {
+		const struct pages_range *v = &p->ranges[p->range];
+
+		if (!p->at)
+			p->at = p->told = v->start;
+		r = next_of_range(p, v);
+		if (r)
+			return r;
+		p->at = p->told = 0;
+		p->n_runs = p->run = 0;
+		p->range++;
+	}
+	r = p->dirty ? next_of_round(p) : 0;
+	if (r)
+		return r;
+	p->dirty = NULL;
+	p->range = p->n_ranges = 0;
+	p->n_named = p->name = 0;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- sending */
+
+static int send_run(struct channel *c, uint64_t at, const uint8_t *bytes, uint32_t n, uint32_t kind)
 {
 	const struct pages_header h = { .at = at, .n = n, .kind = kind };
 
@@ -114,20 +272,14 @@ static int send_run(struct pages_reader *p, struct channel *c, uint64_t at, cons
 			    kind == PAGES_BYTES ? (size_t)n * MOVE_PAGE : 0);
 }
 
-/* what lies between the pages that were sent and those that come next is not there */
-static int send_absent(struct pages_reader *p, struct channel *c, uint64_t to)
+int pages_send_end(struct channel *c)
 {
-	int r = 0;
+	return send_run(c, 0, NULL, 0, PAGES_BYTES);
+}
 
-	while (!p->home && !r && p->told < to) {
-		uint64_t n = (to - p->told) / MOVE_PAGE;
-
-		n = n < UINT32_MAX ? n : UINT32_MAX;
-		r = send_run(p, c, p->told, NULL, (uint32_t)n, PAGES_ABSENT);
-		p->told += n * MOVE_PAGE;
-	}
-	p->told = to;
-	return r;
+static bool is_zero(const uint8_t *page)
+{
+	return !page[0] && !memcmp(page, page + 1, MOVE_PAGE - 1);
 }
 
 /* alternating runs of pages of zeroes and others */
@@ -140,33 +292,44 @@ static int send_bytes(struct pages_reader *p, struct channel *c, uint64_t at, ui
 
 		for (k = i + 1; k < n && is_zero(p->buffer + (size_t)k * MOVE_PAGE) == zero; k++)
 			;
-		r = send_run(p, c, at + (uint64_t)i * MOVE_PAGE,
-			     p->buffer + (size_t)i * MOVE_PAGE, k - i,
-			     zero ? PAGES_ZERO : PAGES_BYTES);
+		r = send_run(c, at + (uint64_t)i * MOVE_PAGE, p->buffer + (size_t)i * MOVE_PAGE,
+			     k - i, zero ? PAGES_ZERO : PAGES_BYTES);
 		p->pages += k - i;
 		p->bytes += zero ? 0 : (uint64_t)(k - i) * MOVE_PAGE;
 	}
 	return r;
 }
 
-/* as much of a run as one frame takes; Return: 0 or -errno */
-static int send_part(struct pages_reader *p, struct channel *c, struct page_run *run)
+/* as much of the piece as one frame takes; Return: 0 or -errno */
+static int send_part(struct pages_reader *p, struct channel *c)
 {
-	uint32_t n = run->n < MOVE_PAGES_MAX ? (uint32_t)run->n : MOVE_PAGES_MAX;
-	ssize_t got = pread(p->mem, p->buffer, (size_t)n * MOVE_PAGE, (off_t)run->start);
-	int r = send_absent(p, c, run->start);
+	struct pages_piece *v = &p->piece;
+	uint64_t most = v->kind == PAGES_ABSENT ? UINT32_MAX : MOVE_PAGES_MAX;
+	uint32_t n = (uint32_t)(v->n < most ? v->n : most);
+	ssize_t got;
+	int r = 0;
 
-	if (got < MOVE_PAGE) { /* behind the end of its file: there is nothing to send */
-		n = 1;
+	if (v->kind != PAGES_BYTES) {
+		r = send_run(c, v->start, NULL, n, v->kind);
 	} else {
-		n = (uint32_t)((size_t)got / MOVE_PAGE);
-		if (!r)
-			r = send_bytes(p, c, run->start, n);
+		got = pread(p->mem, p->buffer, (size_t)n * MOVE_PAGE, (off_t)v->start);
+		/* nothing there: behind the end of its file, or unmapped meanwhile */
+		n = got < MOVE_PAGE ? 1 : (uint32_t)((size_t)got / MOVE_PAGE);
+		if (got >= MOVE_PAGE)
+			r = send_bytes(p, c, v->start, n);
 	}
-	run->start += (uint64_t)n * MOVE_PAGE;
-	run->n -= n;
-	p->told = run->start;
+	v->start += (uint64_t)n * MOVE_PAGE;
+	v->n -= n;
 	return r;
+}
+
+static bool has_room(const struct pages_reader *p, const struct channel *c)
+{
+	/* a run of pages may become as many frames as pages */
+	const size_t worst = (size_t)MOVE_PAGES_MAX *
+			     (MOVE_PAGE + MOVE_HEADER + sizeof(struct pages_header));
+
+	return channel_room(c, worst) && !(p->polite && channel_backlog(c) > PAGES_POLITE);
 }
 
 /*
@@ -177,128 +340,27 @@ static bool was_killed(const struct pages_reader *p)
 {
 	uint8_t byte;
 
-	return p->image->n_mappings &&
-	       pread(p->mem, &byte, 1, (off_t)p->image->mappings[0].start) == 0;
-}
-
-/* Return: 1 all was sent, 0 there is more, -errno */
-static int send_next(struct pages_reader *p, struct channel *c, struct err *e)
-{
-	int r;
-
-	if (p->run < p->n_runs) {
-		r = send_part(p, c, &p->runs[p->run]);
-		if (!p->runs[p->run].n)
-			p->run++;
-		return r;
-	}
-	if (p->mapping < p->image->n_mappings && p->at >= p->image->mappings[p->mapping].end &&
-	    p->told < p->at) {
-		r = send_absent(p, c, p->at);
-		if (r < 0)
-			return r;
-	}
-	r = next_runs(p, e);
-	if (r)
-		return r < 0 ? r : 0;
-	if (was_killed(p))
-		return err_set(e, -ESRCH, "it was killed while its pages were read");
-	r = send_run(p, c, 0, NULL, 0, PAGES_BYTES);
-	return r < 0 ? r : 1;
+	return pread(p->mem, &byte, 1, 0) == 0;
 }
 
 int pages_send(struct pages_reader *p, struct channel *c, struct err *e)
 {
-	/* a run of pages may become as many frames as pages, and one of absent ones before them */
-	const size_t worst = (size_t)(MOVE_PAGES_MAX + 1) *
-			     (MOVE_PAGE + MOVE_HEADER + sizeof(struct pages_header));
-	int r = 0;
-
-	while (!r && channel_room(c, worst)) {
-		r = send_next(p, c, e);
-		if (r < 0 && !e->code)
-			(void)err_set(e, r, "send its pages: %s", strerror(-r));
-	}
-	return r;
-}
-
-static int write_page(int mem, uint64_t at, const uint8_t *page)
-{
-	uint8_t now[MOVE_PAGE];
-	ssize_t n;
-
-	if (pread(mem, now, sizeof(now), (off_t)at) == MOVE_PAGE &&
-	    !memcmp(now, page, MOVE_PAGE))
-		return 0;
-	n = pwrite(mem, page, MOVE_PAGE, (off_t)at);
-	return n == MOVE_PAGE ? 0 : n < 0 ? -errno : -EIO;
-}
-
-static int write_new(const struct pages_writer *w, const struct pages_header *h,
-		     const uint8_t *bytes)
-{
-	size_t len = (size_t)h->n * MOVE_PAGE;
-	ssize_t n;
-
-	if (h->kind != PAGES_BYTES)
-		return 0; /* the mapping is new: zeroes are there already */
-	n = pwrite(w->mem, bytes, len, (off_t)h->at);
-	return n == (ssize_t)len ? 0 : n < 0 ? -errno : -EIO;
-}
-
-static int write_changed(const struct pages_writer *w, const struct pages_header *h,
-			 const uint8_t *bytes)
-{
-	int r = 0;
-
-	for (uint32_t i = 0; !r && i < h->n; i++)
-		r = write_page(w->mem, h->at + (uint64_t)i * MOVE_PAGE,
-			       h->kind == PAGES_ZERO ? zeroes : bytes + (size_t)i * MOVE_PAGE);
-	return r;
-}
-
-/* what was written here before it left, and is not there any more */
-static int drop_absent(const struct pages_writer *w, const struct pages_header *h, struct err *e)
-{
-	uint64_t at = h->at, end = h->at + (uint64_t)h->n * MOVE_PAGE;
-	struct page_run runs[PAGES_RUNS];
-	ssize_t n = 0;
-	int r = 0;
-
-	while (!r && w->pagemap >= 0 && at < end) {
-		n = pages_scan(w->pagemap, &at, end, false, runs, PAGES_RUNS);
-		if (n < 0)
-			return err_set(e, (int)n, "find its pages: %s", strerror((int)-n));
-		for (ssize_t i = 0; !r && i < n; i++)
-			r = w->drop(w->owner, runs[i].start, runs[i].n, e);
-	}
-	return r;
-}
-
-static bool is_sane(const struct pages_header *h, uint32_t len)
-{
-	size_t want = h->kind == PAGES_BYTES ? (size_t)h->n * MOVE_PAGE : 0;
-
-	return h->kind <= PAGES_ABSENT && h->at % MOVE_PAGE == 0 &&
-	       (h->kind == PAGES_ABSENT || h->n <= MOVE_PAGES_MAX) && h->at < IMAGE_TOP &&
-	       h->at + (uint64_t)h->n * MOVE_PAGE <= IMAGE_TOP && len == sizeof(*h) + want;
-}
-
-int pages_write(const struct pages_writer *w, const struct move_frame *f, bool *ret_end,
-		struct err *e)
-{
-	struct pages_header h;
 	int r;
 
-	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
-	*ret_end = h.n == 0;
-	if (!is_sane(&h, f->len))
-		return err_set(e, -EPROTO, "a PAGES frame is malformed");
-	if (h.kind == PAGES_ABSENT)
-		return drop_absent(w, &h, e);
-	r = w->pagemap < 0 ? write_new(w, &h, f->payload + sizeof(h)) :
-			     write_changed(w, &h, f->payload + sizeof(h));
-	return r < 0 ? err_set(e, r, "write %u pages at %#llx: %s", h.n, (unsigned long long)h.at,
-			       strerror(-r)) :
-		       0;
+	while (has_room(p, c)) {
+		if (!p->piece.n) {
+			r = next_piece(p);
+			if (r < 0)
+				return err_set(e, r, "find its pages: %s", strerror(-r));
+			if (!r && was_killed(p))
+				return err_set(e, -ESRCH,
+					       "it was killed while its pages were read");
+			if (!r)
+				return 1;
+		}
+		r = send_part(p, c);
+		if (r < 0)
+			return err_set(e, r, "send its pages: %s", strerror(-r));
+	}
+	return 0;
 }

@@ -72,12 +72,13 @@ static int inject(struct stub *s, long nr, const uint64_t args[6], int64_t *ret)
 	return r < 0 ? r : *ret < 0 && *ret > -4096 ? (int)*ret : 0;
 }
 
-static int map_region(struct stub *s, struct err *e)
+static int map_region(struct stub *s, uint64_t region, struct err *e)
 {
-	const uint64_t map[6] = { 0,
+	const uint64_t map[6] = { region,
 				  REGION_BYTES,
 				  PROT_READ | PROT_WRITE | PROT_EXEC,
-				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+					  (region ? MAP_FIXED_NOREPLACE : 0),
 				  (uint64_t)-1,
 				  0 };
 	const void *code;
@@ -87,6 +88,8 @@ static int map_region(struct stub *s, struct err *e)
 
 	if (!r)
 		r = inject(s, SYS_mmap, map, &result);
+	if (r == -EEXIST)
+		return err_set(e, -EAGAIN, "it has mapped memory where ours was to be; try again");
 	if (r < 0)
 		return err_set(e, r, "map our region into it: %s", strerror(-r));
 	s->region = (uint64_t)result;
@@ -193,14 +196,15 @@ static int make_sockets(struct stub *s, struct err *e)
 	return r;
 }
 
-int stub_prepare(struct stub *s, struct err *e)
+int stub_prepare(struct stub *s, uint64_t region, const struct image *known, struct err *e)
 {
-	int r = map_region(s, e);
+	int r = map_region(s, region, e);
 
 	if (!r)
 		r = make_sockets(s, e);
 	if (!r)
-		r = capture_process(&s->batch, s->region, s->region + REGION_BYTES, &s->before, e);
+		r = capture_process(&s->batch, s->region, s->region + REGION_BYTES, known, &s->before,
+				    e);
 	s->before.parasite = s->region;
 	s->before.parasite_size = REGION_BYTES;
 	s->before.first_fd = s->first_fd;

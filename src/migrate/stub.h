@@ -89,8 +89,15 @@ void stub_init(struct stub *s, struct loop *l, const struct stub_ops *ops, void 
 /** stub_seize() - Stop every thread of a process; undone by stub_release() */
 int stub_seize(struct stub *s, pid_t pid, struct err *e) MUST_CHECK;
 
-/** stub_prepare() - Map the region, make the sockets, read the image into s->before */
-int stub_prepare(struct stub *s, struct err *e) MUST_CHECK;
+/**
+ * stub_prepare() - Map the region, make the sockets, read the image into s->before
+ * @region:	Where it is to be, or 0: anywhere
+ * @known:	An earlier image of it or NULL, as for capture_maps()
+ *
+ * Return: 0, -EAGAIN something else is in that place now, -errno
+ */
+int stub_prepare(struct stub *s, uint64_t region, const struct image *known,
+		 struct err *e) MUST_CHECK;
 
 /**
  * stub_enter() - Set all threads to the beginning of their parasites, stopped as they are

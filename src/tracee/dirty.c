@@ -193,20 +193,50 @@ static void go_to(struct dirty *d, enum dirty_step step)
 	d->from = d->maps.entries[d->at].start;
 }
 
-/* The mapping is not ours yet, or not as a whole; Return: 0, -ESRCH */
+/*
+ * The mapping changes under our hands. PAGEMAP_SCAN may have protected pages before it came to where
+ * it failed, and does not say which: so all that is there then is named in the next round.
+ */
+static int owe(struct dirty *d)
+{
+	const struct maps_entry *m = &d->maps.entries[d->at];
+	struct dirty_owed *more = reallocarray(d->owed, d->n_owed + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	d->owed = more;
+	d->owed[d->n_owed++] = (struct dirty_owed){ m->start, m->end };
+	go_to(d, STEP_NEXT);
+	return 0;
+}
+
+static bool is_due(const struct dirty *d, const struct maps_entry *m)
+{
+	for (size_t i = 0; i < d->n_due; i++)
+		if (m->start < d->due[i].end && m->end > d->due[i].start)
+			return true;
+	return false;
+}
+
+static void begin_mapping(struct dirty *d)
+{
+	d->enrolled = false;
+	go_to(d, is_due(d, &d->maps.entries[d->at]) ? STEP_FRESH : STEP_NEWS);
+}
+
+/* The mapping is not ours yet, or not as a whole; Return: 0, -ESRCH, -ENOMEM */
 static int take_in(struct dirty *d)
 {
 	int r = enroll(d, &d->maps.entries[d->at]);
 
 	if (r == 0) {
+		d->enrolled = true;
 		go_to(d, STEP_FRESH);
 		return 0;
 	}
 	/* it is no more, or is another one: the next round will see */
-	if (!d->last) {
-		go_to(d, STEP_NEXT);
-		return 0;
-	}
+	if (!d->last)
+		return owe(d);
 	/* nothing comes or goes in the last round: what we hold is of a program before an exec */
 	if (r == -ENOMEM)
 		return -ESRCH;
@@ -258,12 +288,10 @@ static int work(struct dirty *d, const struct maps_entry *m, struct out *o)
 	case STEP_NEXT:
 		return 0;
 	}
-	if (r == -EPERM && d->step == STEP_NEWS)
+	if (r == -EPERM && !d->enrolled && (d->step == STEP_NEWS || d->step == STEP_FRESH))
 		return take_in(d);
-	if ((r == -EPERM || r == -EAGAIN) && !d->last) { /* it runs: the next round will see */
-		go_to(d, STEP_NEXT);
-		return 0;
-	}
+	if ((r == -EPERM || r == -EAGAIN) && !d->last) /* it runs */
+		return owe(d);
 	if (r == 0 && d->from >= m->end)
 		step_on(d, m->inode != 0);
 	return r;
@@ -283,7 +311,7 @@ ssize_t dirty_next(struct dirty *d, struct dirty_run *runs, size_t max)
 			break;
 		if (!is_tracked(m) || d->step == STEP_NEXT) {
 			if (++d->at < d->maps.n)
-				go_to(d, STEP_NEWS);
+				begin_mapping(d);
 		}
 	}
 	return (ssize_t)o.n;
@@ -348,6 +376,20 @@ int dirty_begin(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, struct err
 	return 0;
 }
 
+int dirty_enroll(struct dirty *d, struct err *e)
+{
+	struct maps maps;
+	int r = maps_read(d->pid, false, &maps, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < maps.n; i++)
+		if (is_tracked(&maps.entries[i]))
+			(void)enroll(d, &maps.entries[i]); /* what cannot be is found by a round */
+	maps_done(&maps);
+	return 0;
+}
+
 int dirty_round(struct dirty *d, bool last, struct err *e)
 {
 	char path[PROC_PATH_MAX];
@@ -367,7 +409,12 @@ int dirty_round(struct dirty *d, bool last, struct err *e)
 		return r;
 	d->last = last;
 	d->at = 0;
-	go_to(d, STEP_NEWS);
+	free(d->due);
+	d->due = d->owed;
+	d->n_due = d->n_owed;
+	d->owed = NULL;
+	d->n_owed = 0;
+	begin_mapping(d);
 	return 0;
 }
 
@@ -378,4 +425,8 @@ void dirty_end(struct dirty *d)
 	fd_close(&d->pagemap);
 	pageset_done(&d->known);
 	maps_done(&d->maps);
+	free(d->owed);
+	free(d->due);
+	d->owed = d->due = NULL;
+	d->n_owed = d->n_due = 0;
 }

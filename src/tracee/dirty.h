@@ -36,6 +36,10 @@ struct dirty_run {
 	enum dirty_kind kind;
 };
 
+struct dirty_owed {
+	uint64_t start, end;
+};
+
 struct dirty {
 	pid_t pid;
 	int uffd, pagemap;    /* -1: none */
@@ -44,6 +48,11 @@ struct dirty {
 	size_t at;	      /* which of them is next */
 	uint64_t from;	      /* where in it */
 	int step;	      /* enum dirty_step */
+	bool enrolled;	      /* in this round we have registered it */
+	struct dirty_owed *owed; /* owned; all of it is to be named anew, in the round after this */
+	size_t n_owed;
+	struct dirty_owed *due;	 /* owned; and in this one */
+	size_t n_due;
 	bool last;
 };
 
@@ -62,6 +71,14 @@ void dirty_init(struct dirty *d);
  * when it fails the process must be moved without
  */
 int dirty_begin(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, struct err *e) MUST_CHECK;
+
+/**
+ * dirty_enroll() - Take in new mappings now, before there are any pages in them
+ *
+ * A round would do it too. But the kernel joins a mapping with its neighbour only as long as it is
+ * empty, and what was one mapping at the other end should be one here: mremap(2) wants that.
+ */
+int dirty_enroll(struct dirty *d, struct err *e) MUST_CHECK;
 
 /** dirty_round() - Begin a round; @last: the process is stopped; -ESRCH, -errno */
 int dirty_round(struct dirty *d, bool last, struct err *e) MUST_CHECK;

@@ -68,7 +68,8 @@
 	X(ACK, 20, 8, 8)                                                                           \
 	X(RESUME, 21, 8, 8)                                                                        \
 	X(FAIL, 22, 0, 512)                                                                        \
-	X(CLOCK, 23, 32, 32)
+	X(CLOCK, 23, 32, 32)                                                                       \
+	X(ROUND, 24, 0, 0)
 
 enum move_type {
 #define MOVE_ENUM(name, number, fixed, max) MOVE_##name = number,

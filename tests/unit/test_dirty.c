@@ -181,12 +181,17 @@ static void map_elsewhere(unsigned int area)
 	w.area[area] = map_area(NULL, area);
 }
 
+/* one that is registered in part, because it was in pieces just then, cannot be moved as one */
 static void move(unsigned int area)
 {
 	void *to = mmap(NULL, AREA_PAGES * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *at = mremap(w.area[area], AREA_PAGES * PAGE, AREA_PAGES * PAGE,
+			  MREMAP_MAYMOVE | MREMAP_FIXED, to);
 
-	w.area[area] = mremap(w.area[area], AREA_PAGES * PAGE, AREA_PAGES * PAGE,
-			      MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	if (at == MAP_FAILED)
+		map_elsewhere(area);
+	else
+		w.area[area] = at;
 }
 
 static void protect_and_back(unsigned int area)

@@ -37,7 +37,7 @@ static void messages_in_order(void **state)
 	struct err e = { 0 };
 
 	two_ends(&a, &b);
-	say_state(&a, CMX__HALF_STAGE__STAGE_SEIZE, "one");
+	say_state(&a, CMX__HALF_STAGE__STAGE_COPY, "one");
 	say_state(&a, CMX__HALF_STAGE__STAGE_CAPTURE, "two");
 	assert_int_equal(half_link_fill(&b, &e), 1);
 	for (int i = 0; i < 2; i++) {
