@@ -357,6 +357,7 @@ static int start_guest(int stream, int *ret_control, struct err *e)
 		.fds = { -1, -1, STDERR_FILENO },
 		.more_fds = more,
 		.n_more_fds = ARRAY_LEN(more),
+		.own_session = true, /* Ctrl-C is for the deputy, which recalls the process */
 	};
 
 	r = spawn_program(&s, &pid, e);

@@ -134,7 +134,7 @@ static int take_and_give_back(pid_t pid)
 	stub_init(&s, loop, &no_ops, NULL);
 	r = stub_seize(&s, pid, &e);
 	if (!r)
-		r = stub_prepare(&s, &e);
+		r = stub_prepare(&s, 0, NULL, &e);
 	stub_release(&s);
 	return r;
 }
