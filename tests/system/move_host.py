@@ -14,7 +14,7 @@ UID = 61000 + os.getpid() % 1000  # two runs of this test at the same time shall
 
 TYPES = {"IMAGE": 1, "PAGES": 2, "BUILT": 3, "RUN": 4, "CALL": 5, "ANSWER": 6, "CANCEL": 7, "SIGNAL": 8,
          "CLONE": 9, "CLONED": 10, "GONE": 11, "STOPPED": 12, "STOP": 13, "CONT": 14, "HOMEWARD": 15,
-         "RECALL": 16, "DONE": 17, "EXIT": 18, "FAIL": 22, "CLOCK": 23}
+         "RECALL": 16, "DONE": 17, "EXIT": 18, "FAIL": 22, "CLOCK": 23, "ROUND": 24}
 NAMES = {v: k for k, v in TYPES.items()}
 PROCESS, MAPPING, END = 0x8001, 0x8004, 0x8006
 AWAY, OVER_OK = 3, 0
@@ -191,10 +191,16 @@ class Move:
             self.send("CLOCK", struct.pack("<4q", 0, 0, 0, 0))
 
     def take_process(self):
+        whole = False
         while True:
             name, payload = self.take()
             if name == "IMAGE":
+                if whole:  # the first one was of the running process
+                    self.image = b""
                 self.image += payload
+                whole = not payload
+            elif name == "ROUND":
+                self.send("ROUND")
             elif name == "PAGES" and not struct.unpack_from("<QI", payload)[1]:
                 return
 
