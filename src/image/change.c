@@ -7,7 +7,8 @@
 /* the first mapping of ours that ends behind an address, from index *i on */
 static const struct image_mapping *behind(const struct image *m, size_t *i, uint64_t at)
 {
-	while (*i < m->n_mappings && (m->mappings[*i].end <= at || m->mappings[*i].flags & NEVER_BUILT))
+	while (*i < m->n_mappings &&
+	       (m->mappings[*i].end <= at || m->mappings[*i].flags & NEVER_BUILT))
 		(*i)++;
 	return *i < m->n_mappings ? &m->mappings[*i] : NULL;
 }
@@ -49,7 +50,7 @@ static int tell_old(const struct image *from, const struct image *to, enum image
 	const struct image_mapping *v;
 	int r = 0;
 
-	for (; !r && (v = behind(from, &i, at)); ) {
+	for (; !r && (v = behind(from, &i, at));) {
 		const struct image_mapping *w;
 		uint64_t end = v->end;
 
@@ -71,7 +72,7 @@ static int tell_new(const struct image *from, const struct image *to, enum image
 	const struct image_mapping *v;
 	int r = 0;
 
-	for (; !r && (v = behind(to, &i, at)); ) {
+	for (; !r && (v = behind(to, &i, at));) {
 		const struct image_mapping *w;
 		uint64_t end = v->end;
 

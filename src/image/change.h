@@ -18,7 +18,7 @@ enum image_change {
 
 enum image_identity {
 	IMAGE_BY_PLACE, /* what is mapped at both times is the same: one of them shows no files */
-	IMAGE_BY_FILE,	/* only if it is the same part of the same file, or of none; else GONE and NEW */
+	IMAGE_BY_FILE, /* only if it is the same part of the same file, or of none; else GONE and NEW */
 };
 
 /* @to: the mapping that is to be there, NULL when GONE; Return: 0, or the reason to stop */

@@ -101,10 +101,10 @@ struct image {
 	uint64_t parasite; /* region that is reserved at both ends; 0 in an image of the return */
 	uint64_t parasite_size;
 	uint32_t first_fd, last_fd; /* descriptors of ours at home; none for the program */
-	uint64_t vdso_start;	 /* lowest of the vdso mappings */
-	uint8_t vdso_digest[32]; /* migrate/cpu.h vdso_digest(); zeroes: it has none */
-	uint64_t xcr0;		 /* state components the process may have in use */
-	int64_t monotonic_ns;	 /* CLOCK_MONOTONIC at home when this was made */
+	uint64_t vdso_start;	    /* lowest of the vdso mappings */
+	uint8_t vdso_digest[32];    /* migrate/cpu.h vdso_digest(); zeroes: it has none */
+	uint64_t xcr0;		    /* state components the process may have in use */
+	int64_t monotonic_ns;	    /* CLOCK_MONOTONIC at home when this was made */
 	int64_t boottime_ns;
 	uint64_t personality;
 	uint64_t virtual_timer[2], prof_timer[2]; /* value, interval; us */

@@ -22,16 +22,16 @@
 #include "migrate/set_state.h"
 #include "os/fd.h"
 
-#define ARCH_MAP_VDSO_64	 0x2003 /* asm/prctl.h; maps [vvar] [vvar_vclock] [vdso] as one */
-#define RSEQ_FLAG_UNREGISTER	 1
-#define ROBUST_HEAD_BYTES	 24
-#define WAIT_KILLABLE_RECV	 (1UL << 5) /* linux/seccomp.h of 5.19 */
-#define NOTIFY_SET_FLAGS	 _IOW('!', 4, uint64_t)
-#define NOTIFY_SYNC_WAKE_UP	 1UL /* 6.6 */
+#define ARCH_MAP_VDSO_64     0x2003 /* asm/prctl.h; maps [vvar] [vvar_vclock] [vdso] as one */
+#define RSEQ_FLAG_UNREGISTER 1
+#define ROBUST_HEAD_BYTES    24
+#define WAIT_KILLABLE_RECV   (1UL << 5) /* linux/seccomp.h of 5.19 */
+#define NOTIFY_SET_FLAGS     _IOW('!', 4, uint64_t)
+#define NOTIFY_SYNC_WAKE_UP  1UL /* 6.6 */
 #define THREAD_FLAGS                                                                               \
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM)
-#define TRACE_OPTIONS (PTRACE_O_TRACECLONE | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL | \
-		       PTRACE_O_TRACESYSGOOD)
+#define TRACE_OPTIONS                                                                              \
+	(PTRACE_O_TRACECLONE | PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD)
 
 extern const uint8_t build_insn[];
 
@@ -132,13 +132,13 @@ static int inject(struct build *b, long nr, const uint64_t args[6], int64_t *ret
 
 static int map_region(struct build *b, const struct image *m, struct err *e)
 {
-	const uint64_t whole[6] = { m->parasite,
-				    m->parasite_size,
-				    PROT_NONE,
-				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
-				    (uint64_t)-1,
-				    0 };
-	const uint64_t usable[6] = { m->parasite, REGION_SLOTS, PROT_READ | PROT_WRITE | PROT_EXEC };
+	const uint64_t whole[6] = {
+		m->parasite,  m->parasite_size,
+		PROT_NONE,    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
+		(uint64_t)-1, 0
+	};
+	const uint64_t usable[6] = { m->parasite, REGION_SLOTS,
+				     PROT_READ | PROT_WRITE | PROT_EXEC };
 	struct user_regs_struct regs;
 	int64_t result = 0;
 	int r = 0;
@@ -194,8 +194,7 @@ static int forget_agent(struct build *b, const struct image *m, struct err *e)
 	return set_state_run(&b->batch, b->pid, "empty it", e);
 }
 
-int build_memory(struct build *b, const struct guest_box *box, const struct image *m,
-		 struct err *e)
+int build_memory(struct build *b, const struct guest_box *box, const struct image *m, struct err *e)
 {
 	const struct image nothing = { 0 };
 	char path[32];
@@ -308,14 +307,14 @@ static int give_state(struct build *b, const struct image *m, struct err *e)
 {
 	int r = set_state_process(&b->batch, m);
 
-	r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r)) :
-		    set_state_run(&b->batch, b->pid, "set the state of the process", e);
+	r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
+		  : set_state_run(&b->batch, b->pid, "set the state of the process", e);
 	for (size_t i = 1; !r && i < m->n_threads; i++)
 		r = make_thread(b, &m->threads[i], e);
 	for (size_t i = 0; !r && i < m->n_threads; i++) {
 		r = set_state_thread(&b->batch, &m->threads[i], true);
-		r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r)) :
-			    set_state_run(&b->batch, (pid_t)m->threads[i].tid,
+		r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
+			  : set_state_run(&b->batch, (pid_t)m->threads[i].tid,
 					  "set the state of a thread", e);
 	}
 	return r;
@@ -331,8 +330,8 @@ int build_finish(struct build *b, const struct image *m, const struct build_filt
 	for (size_t i = 0; !r && i < m->n_threads; i++) {
 		r = set_state_registers(&m->threads[i]);
 		if (r < 0)
-			(void)err_set(e, r, "set the registers of thread %u: %s",
-				      m->threads[i].tid, strerror(-r));
+			(void)err_set(e, r, "set the registers of thread %u: %s", m->threads[i].tid,
+				      strerror(-r));
 	}
 	return r;
 }

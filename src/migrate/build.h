@@ -24,9 +24,9 @@
 #include "tracee/batch.h"
 
 struct build {
-	pid_t pid;	/* 0: none */
-	int mem;	/* /proc/PID/mem */
-	uint64_t insn;	/* a syscall instruction in the region */
+	pid_t pid;     /* 0: none */
+	int mem;       /* /proc/PID/mem */
+	uint64_t insn; /* a syscall instruction in the region */
 	struct batch batch;
 };
 
@@ -42,12 +42,12 @@ void build_init(struct build *b);
  * build_memory() - The child and its mappings, all empty; pages may then be written to b->mem
  * @box:	The box we are in; agent_uid 0: none, for tests
  */
-int build_memory(struct build *b, const struct guest_box *box, const struct image *m,
-		 struct err *e) MUST_CHECK;
+int build_memory(struct build *b, const struct guest_box *box, const struct image *m, struct err *e)
+	MUST_CHECK;
 
 /** build_change() - Other mappings before it is finished; what is new is empty */
-int build_change(struct build *b, const struct image *was, const struct image *m,
-		 struct err *e) MUST_CHECK;
+int build_change(struct build *b, const struct image *was, const struct image *m, struct err *e)
+	MUST_CHECK;
 
 /**
  * build_finish() - Everything else, after the pages; the process is ready and stopped

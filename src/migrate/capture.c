@@ -28,9 +28,8 @@
  * it was only us, the call is made again.
  */
 static const uint64_t eintr_calls[] = {
-	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_rt_sigtimedwait,
-	SYS_semop,	SYS_semtimedop,	 SYS_msgrcv,	   SYS_msgsnd,
-	SYS_io_getevents,
+	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_rt_sigtimedwait, SYS_semop,
+	SYS_semtimedop, SYS_msgrcv,	 SYS_msgsnd,	   SYS_io_getevents,
 };
 
 static bool is_eintr_call(uint64_t nr)
@@ -108,8 +107,7 @@ static int capture_xstate(pid_t tid, struct image_thread *t)
 	return r;
 }
 
-static int capture_thread(pid_t tid, enum capture_side side, struct image *m,
-			  struct err *e)
+static int capture_thread(pid_t tid, enum capture_side side, struct image *m, struct err *e)
 {
 	struct image_thread *t = image_add_thread(m);
 	struct user_regs_struct regs;
@@ -154,10 +152,10 @@ int capture_threads(const pid_t *tids, size_t n, enum capture_side side, struct 
 static const struct {
 	uint32_t maps, image;
 } flag_map[] = {
-	{ MAPS_SHARED, IMAGE_MAP_SHARED },	     { MAPS_GROWSDOWN, IMAGE_MAP_GROWSDOWN },
-	{ MAPS_DONTFORK, IMAGE_MAP_DONTFORK },	     { MAPS_DONTDUMP, IMAGE_MAP_DONTDUMP },
-	{ MAPS_WIPEONFORK, IMAGE_MAP_WIPEONFORK },   { MAPS_HUGEPAGE, IMAGE_MAP_HUGEPAGE },
-	{ MAPS_NOHUGEPAGE, IMAGE_MAP_NOHUGEPAGE },   { MAPS_NORESERVE, IMAGE_MAP_NORESERVE },
+	{ MAPS_SHARED, IMAGE_MAP_SHARED },	   { MAPS_GROWSDOWN, IMAGE_MAP_GROWSDOWN },
+	{ MAPS_DONTFORK, IMAGE_MAP_DONTFORK },	   { MAPS_DONTDUMP, IMAGE_MAP_DONTDUMP },
+	{ MAPS_WIPEONFORK, IMAGE_MAP_WIPEONFORK }, { MAPS_HUGEPAGE, IMAGE_MAP_HUGEPAGE },
+	{ MAPS_NOHUGEPAGE, IMAGE_MAP_NOHUGEPAGE }, { MAPS_NORESERVE, IMAGE_MAP_NORESERVE },
 	{ MAPS_LOCKED, IMAGE_MAP_LOCKED },
 };
 
@@ -165,8 +163,10 @@ static const struct {
 	const char *name;
 	uint32_t flag;
 } special_names[] = {
-	{ "[vdso]", IMAGE_MAP_VDSO },	       { "[vvar]", IMAGE_MAP_VDSO },
-	{ "[vvar_vclock]", IMAGE_MAP_VDSO },   { "[vsyscall]", IMAGE_MAP_VSYSCALL },
+	{ "[vdso]", IMAGE_MAP_VDSO },
+	{ "[vvar]", IMAGE_MAP_VDSO },
+	{ "[vvar_vclock]", IMAGE_MAP_VDSO },
+	{ "[vsyscall]", IMAGE_MAP_VSYSCALL },
 };
 
 static int add_mapping(struct image *m, const struct maps_entry *v, struct err *e)
@@ -219,7 +219,8 @@ static int add_around(struct image *m, const struct maps_entry *v, uint64_t hide
 /* flags that smaps tells and maps does not; a stack may begin lower than it was known to */
 static uint32_t known_flags(const struct image *known, size_t *i, const struct image_mapping *now)
 {
-	const uint32_t told = IMAGE_MAP_SHARED | IMAGE_MAP_FILE | IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL;
+	const uint32_t told = IMAGE_MAP_SHARED | IMAGE_MAP_FILE | IMAGE_MAP_VDSO |
+			      IMAGE_MAP_VSYSCALL;
 	const struct image_mapping *v;
 
 	while (*i < known->n_mappings && known->mappings[*i].end <= now->start)
@@ -241,8 +242,7 @@ int capture_mappings(const struct maps *maps, uint64_t hide_start, uint64_t hide
 
 		r = add_around(ret, &maps->entries[i], hide_start, hide_end, e);
 		for (size_t j = first; known && j < ret->n_mappings; j++)
-			ret->mappings[j].flags |=
-				known_flags(known, &k, &ret->mappings[j]);
+			ret->mappings[j].flags |= known_flags(known, &k, &ret->mappings[j]);
 	}
 	return r;
 }
@@ -304,8 +304,7 @@ static int ask_process(struct batch *b, struct questions *q)
 	if (r >= 0)
 		r = q->brk = batch_add(b, SYS_brk, 0, 0, 0, 0, 0, 0);
 	if (r >= 0)
-		r = q->personality =
-			batch_add(b, SYS_personality, PERSONALITY_ASK, 0, 0, 0, 0, 0);
+		r = q->personality = batch_add(b, SYS_personality, PERSONALITY_ASK, 0, 0, 0, 0, 0);
 	if (r >= 0)
 		r = q->thp = batch_add(b, SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0, 0);
 	return r < 0 ? r : 0;

@@ -68,9 +68,10 @@ void deputy_send(struct deputy *d, enum move_type type, const void *p, size_t n,
 static int send_image(struct deputy *d)
 {
 	while (channel_room(d->channel, MOVE_PAYLOAD_MAX)) {
-		size_t n = d->image_bytes.len < MOVE_PAYLOAD_MAX ? d->image_bytes.len :
-								    MOVE_PAYLOAD_MAX;
-		int r = channel_send(d->channel, MOVE_IMAGE, buf_bytes(&d->image_bytes), n, NULL, 0);
+		size_t n = d->image_bytes.len < MOVE_PAYLOAD_MAX ? d->image_bytes.len
+								 : MOVE_PAYLOAD_MAX;
+		int r = channel_send(d->channel, MOVE_IMAGE, buf_bytes(&d->image_bytes), n, NULL,
+				     0);
 
 		if (r < 0)
 			return r;
@@ -121,9 +122,9 @@ static void go_on_sending(struct deputy *d)
 
 	if (r > 0) {
 		d->all_is_sent = true;
-		r = d->state == DEPUTY_COPYING ?
-			    channel_send(d->channel, MOVE_ROUND, NULL, 0, NULL, 0) :
-			    pages_send_end(d->channel);
+		r = d->state == DEPUTY_COPYING
+			    ? channel_send(d->channel, MOVE_ROUND, NULL, 0, NULL, 0)
+			    : pages_send_end(d->channel);
 		if (!r && d->state == DEPUTY_SENDING)
 			deputy_enter(d, DEPUTY_BUILDING, 0);
 	}
@@ -433,7 +434,9 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 {
 	int r;
 
-	*d = (struct deputy){ .loop = l, .ops = ops, .owner = owner, .pid = pid, .mem = -1, .pagemap = -1 };
+	*d = (struct deputy){
+		.loop = l, .ops = ops, .owner = owner, .pid = pid, .mem = -1, .pagemap = -1
+	};
 	d->lease_ms = lease_ms;
 	pages_reader_init(&d->reader);
 	dirty_init(&d->dirty);

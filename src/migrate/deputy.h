@@ -64,14 +64,14 @@ struct deputy {
 	bool image_is_sent, all_is_sent, recall;
 	unsigned int clocks_told;
 	struct pages_reader reader;
-	bool tracking;		   /* written pages are known */
+	bool tracking; /* written pages are known */
 	struct dirty dirty;
-	struct image flags;	   /* what smaps said of its mappings, once */
-	struct image early, was;   /* sent last, and before that */
+	struct image flags;	 /* what smaps said of its mappings, once */
+	struct image early, was; /* sent last, and before that */
 	unsigned int rounds;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
-	struct image back; /* as it came home */
-	int mem, pagemap;  /* /proc/PID/..., for its pages */
+	struct image back;		   /* as it came home */
+	int mem, pagemap;		   /* /proc/PID/..., for its pages */
 	struct pending *pending; /* signals that the guest had not taken, or may not have */
 	size_t n_pending;
 	uint64_t signals_sent;
@@ -91,8 +91,8 @@ struct deputy {
  * Return: 0 or -errno: nothing was done then
  */
 int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, pid_t pid,
-		 uint32_t lease_ms, const struct deputy_ops *ops, void *owner,
-		 struct err *e) MUST_CHECK;
+		 uint32_t lease_ms, const struct deputy_ops *ops, void *owner, struct err *e)
+	MUST_CHECK;
 
 /** deputy_transport() - Another stream to the guest; fd is the deputy's after success */
 int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e) MUST_CHECK;

@@ -29,8 +29,8 @@
 #include "migrate/region.h"
 #include "tracee/maps.h"
 
-#define ROUNDS_MAX  8
-#define SMALL_PAGES 256 /* 1 MiB */
+#define ROUNDS_MAX   8
+#define SMALL_PAGES  256 /* 1 MiB */
 #define REGION_ALIGN (2ULL << 20)
 #define LOWEST	     (1ULL << 20) /* never below, whatever is free there */
 
@@ -51,9 +51,9 @@ static int choose_region(const struct image *m, uint64_t *ret, struct err *e)
 			break;
 		from = m->mappings[i].end > from ? m->mappings[i].end : from;
 	}
-	return widest < REGION_BYTES + 2 * REGION_ALIGN ?
-		       err_set(e, -ENOMEM, "it has no room for our region in its memory") :
-		       0;
+	return widest < REGION_BYTES + 2 * REGION_ALIGN
+		       ? err_set(e, -ENOMEM, "it has no room for our region in its memory")
+		       : 0;
 }
 
 /* what an image must have, and is known before it is stopped for good */

@@ -27,7 +27,9 @@ static int write_all(void *owner, uint64_t at, const void *p, size_t n)
 struct guest_thread *guest_add_thread(struct guest *g, pid_t tid)
 {
 	struct guest_thread *t = g->n < IMAGE_THREADS_MAX ? calloc(1, sizeof(*t)) : NULL;
-	const struct marshal_memory memory = { .owner = t, .read_some = read_some, .write = write_all };
+	const struct marshal_memory memory = { .owner = t,
+					       .read_some = read_some,
+					       .write = write_all };
 
 	if (!t)
 		return NULL;

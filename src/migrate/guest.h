@@ -45,8 +45,8 @@ enum guest_state {
 };
 
 enum guest_thread_state {
-	THREAD_RUNNING,  /* by itself, in the kernel or outside */
-	THREAD_CALLING,  /* trapped; its call is at home, or waits for room to go there */
+	THREAD_RUNNING,	 /* by itself, in the kernel or outside */
+	THREAD_CALLING,	 /* trapped; its call is at home, or waits for room to go there */
 	THREAD_HOMEWARD, /* trapped; its call can be made at home only */
 	THREAD_CLONING,	 /* stopped before clone; home makes the thread first */
 	THREAD_BEARING,	 /* makes the new thread now; stopped at the end of clone */
@@ -80,12 +80,12 @@ struct guest_thread {
 	pid_t tid;
 	enum guest_thread_state state;
 	struct marshal *marshal;
-	bool in_notify;	 /* the kernel waits for guest_reply() */
-	uint64_t id;	 /* of the notification */
+	bool in_notify; /* the kernel waits for guest_reply() */
+	uint64_t id;	/* of the notification */
 	uint32_t nr;
 	uint64_t args[6];
-	struct buf request;	 /* made and not yet sent: the channel is full */
-	guest_answer_fn *answer; /* NULL: the marshaller's */
+	struct buf request;	      /* made and not yet sent: the channel is full */
+	guest_answer_fn *answer;      /* NULL: the marshaller's */
 	struct user_regs_struct regs; /* CLONING, BEARING, MAPPING: as the program had them */
 	pid_t born;		      /* BEARING: the new thread's id */
 	uint64_t map_at, map_done;    /* MAPPING */
@@ -93,7 +93,7 @@ struct guest_thread {
 	uint64_t rest_at;	      /* where that call's output goes */
 	int64_t rest_result;	      /* and what it gives when that is there */
 	bool cancelled;
-	bool signalled; /* a signal was sent since its last call */
+	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
 	enum guest_hold hold;
 };
@@ -125,7 +125,7 @@ struct guest {
 	unsigned int rounds;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	bool image_is_sent;
-	int result;	 /* of the loop */
+	int result;	/* of the loop */
 	struct err why; /* of a failure */
 };
 

@@ -12,7 +12,8 @@
 static int check_region(const struct image *m, struct err *e)
 {
 	if (!m->n_threads || !m->parasite || m->parasite_size != REGION_BYTES)
-		return err_set(e, -EPROTO, "the image has no region of ours, or one of another size");
+		return err_set(e, -EPROTO,
+			       "the image has no region of ours, or one of another size");
 	return 0;
 }
 
@@ -115,6 +116,7 @@ int guest_run(struct guest *g, struct err *e)
 	g->state = GUEST_RUNNING;
 	for (size_t i = 0; i < g->n; i++)
 		told_later(tracee_cont(g->threads[i]->tid, 0));
-	guest_on_child(g, SIGCHLD); /* it may have been killed while it waited: nobody looked then */
+	guest_on_child(g,
+		       SIGCHLD); /* it may have been killed while it waited: nobody looked then */
 	return 0;
 }

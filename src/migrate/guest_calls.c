@@ -10,8 +10,8 @@
 #include "forward/table/table.h"
 #include "migrate/guest.h"
 
-#define NOTIFY_A_TURN 32 /* taken before answers get their turn */
-#define RESTART	      (-512) /* ERESTARTSYS of the kernel */
+#define NOTIFY_A_TURN  32     /* taken before answers get their turn */
+#define RESTART	       (-512) /* ERESTARTSYS of the kernel */
 #define RESTART_ALWAYS (-513) /* ERESTARTNOINTR */
 
 struct call_header {
@@ -131,7 +131,9 @@ static void on_call(struct guest *g, const struct seccomp_notif *n)
 	for (size_t i = 0; i < ARRAY_LEN(t->args); i++)
 		t->args[i] = n->data.args[i];
 	if (g->state != GUEST_RUNNING) {
-		guest_reply(t, RESTART); /* it was interrupted already: it stops, and has done nothing */
+		guest_reply(
+			t,
+			RESTART); /* it was interrupted already: it stops, and has done nothing */
 		return;
 	}
 	if (t->signalled) {

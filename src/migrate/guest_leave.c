@@ -56,7 +56,8 @@ static void shorten_waits(struct guest *g)
 		uint64_t value;
 		int arg;
 
-		if (t && to->regs.rax == t->nr && marshal_rest(t->marshal, guest_now_ns(), &arg, &value) && arg >= 0)
+		if (t && to->regs.rax == t->nr &&
+		    marshal_rest(t->marshal, guest_now_ns(), &arg, &value) && arg >= 0)
 			*args[arg] = value;
 	}
 }
@@ -77,7 +78,8 @@ static int read_image(struct guest *g, struct err *e)
 	if (!r)
 		r = capture_threads(tids, n, CAPTURE_HOST, &g->image, e);
 	if (!r)
-		r = capture_process(&g->build.batch, start, start + size, &g->arrived, &g->image, e);
+		r = capture_process(&g->build.batch, start, start + size, &g->arrived, &g->image,
+				    e);
 	if (r < 0)
 		return r;
 	shorten_waits(g);
@@ -126,8 +128,8 @@ static int send_pending(struct guest *g, pid_t tid, bool shared, struct err *e)
 static int send_image(struct guest *g)
 {
 	while (channel_room(g->channel, MOVE_PAYLOAD_MAX)) {
-		size_t n = g->image_bytes.len < MOVE_PAYLOAD_MAX ? g->image_bytes.len :
-								    MOVE_PAYLOAD_MAX;
+		size_t n = g->image_bytes.len < MOVE_PAYLOAD_MAX ? g->image_bytes.len
+								 : MOVE_PAYLOAD_MAX;
 
 		guest_send(g, MOVE_IMAGE, buf_bytes(&g->image_bytes), n, NULL, 0);
 		if (!n)

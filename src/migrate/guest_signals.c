@@ -139,8 +139,8 @@ int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e
 		return 0; /* the thread has ended */
 	if (remember(g, (pid_t)p.tid, &info) < 0)
 		return err_set(e, -ENOMEM, "no memory for a signal");
-	r = p.tid ? syscall(SYS_tgkill, g->build.pid, p.tid, p.signo) :
-		    kill(g->build.pid, (int)p.signo);
+	r = p.tid ? syscall(SYS_tgkill, g->build.pid, p.tid, p.signo)
+		  : kill(g->build.pid, (int)p.signo);
 	if (r == 0) {
 		look_before_calls(g, (pid_t)p.tid);
 		cancel_calls(g, (pid_t)p.tid, (int)p.signo);
@@ -166,8 +166,7 @@ static bool recall_signal(struct guest *g, pid_t tid, int signo, siginfo_t *ret)
 
 static bool is_ours(const siginfo_t *info)
 {
-	return info->si_pid == getpid() &&
-	       (info->si_code == SI_USER || info->si_code == SI_TKILL);
+	return info->si_pid == getpid() && (info->si_code == SI_USER || info->si_code == SI_TKILL);
 }
 
 void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info)

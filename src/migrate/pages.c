@@ -115,8 +115,8 @@ int pages_add_all(struct pages_reader *p, const struct image *m)
 		if (!(m->mappings[i].flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)))
 			/* of shared memory pagemap says only what this process has touched lately */
 			r = pages_add(p, m->mappings[i].start, m->mappings[i].end,
-				      m->mappings[i].flags & IMAGE_MAP_SHARED ? PAGES_ALL :
-										PAGES_AND_GAPS);
+				      m->mappings[i].flags & IMAGE_MAP_SHARED ? PAGES_ALL
+									      : PAGES_AND_GAPS);
 	return r;
 }
 
@@ -171,7 +171,7 @@ static bool clip(const struct pages_reader *p, uint64_t *start, uint64_t *end,
 	const struct image *m = p->within;
 	size_t low = 0, high = m ? m->n_mappings : 0;
 
-	if (*start < p->hide_end && *end > p->hide_start) {
+	if (*start<p->hide_end && * end> p->hide_start) {
 		if (*start >= p->hide_start) {
 			*start = p->hide_end < *end ? p->hide_end : *end;
 			return false;
@@ -226,7 +226,8 @@ static int next_of_round(struct pages_reader *p)
 		ok = clip(p, &start, &end, &in);
 		p->piece = (struct pages_piece){ start, (end - start) / MOVE_PAGE, PAGES_BYTES };
 		if (v->kind == DIRTY_ZERO)
-			p->piece.kind = in && in->flags & IMAGE_MAP_FILE ? PAGES_ZERO : PAGES_ABSENT;
+			p->piece.kind = in && in->flags & IMAGE_MAP_FILE ? PAGES_ZERO
+									 : PAGES_ABSENT;
 		v->n -= ((ok ? end : start) - v->start) / MOVE_PAGE;
 		v->start = ok ? end : start;
 		if (!v->n)

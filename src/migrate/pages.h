@@ -35,8 +35,8 @@ enum pages_kind {
 };
 
 enum pages_which {
-	PAGES_ALL,     /* there or not: of a file */
-	PAGES_THERE,   /* in memory or swapped */
+	PAGES_ALL,	/* there or not: of a file */
+	PAGES_THERE,	/* in memory or swapped */
 	PAGES_AND_GAPS, /* and say what is not there */
 };
 
@@ -52,21 +52,21 @@ struct pages_piece {
 
 struct pages_reader {
 	int mem, pagemap;
-	bool polite;			/* leave room for other frames */
-	uint64_t hide_start, hide_end;	/* our own region */
-	struct pages_range *ranges;	/* owned */
-	size_t n_ranges, range;		/* the one being read */
-	uint64_t at;			/* where in it the scan goes on */
-	uint64_t told;			/* up to where it was told */
+	bool polite;			  /* leave room for other frames */
+	uint64_t hide_start, hide_end;	  /* our own region */
+	struct pages_range *ranges;	  /* owned */
+	size_t n_ranges, range;		  /* the one being read */
+	uint64_t at;			  /* where in it the scan goes on */
+	uint64_t told;			  /* up to where it was told */
 	struct page_run runs[PAGES_RUNS]; /* found by the scan */
 	size_t n_runs, run;
-	struct dirty *dirty;		/* after the ranges; NULL: none */
-	const struct image *within;	/* only what lies in its mappings; NULL: everything */
+	struct dirty *dirty;	    /* after the ranges; NULL: none */
+	const struct image *within; /* only what lies in its mappings; NULL: everything */
 	struct dirty_run named[PAGES_RUNS];
 	size_t n_named, name;
-	struct pages_piece piece;	/* being sent */
-	uint64_t bytes, pages;		/* sent so far, of all rounds */
-	uint8_t *buffer;		/* MOVE_PAGES_MAX pages */
+	struct pages_piece piece; /* being sent */
+	uint64_t bytes, pages;	  /* sent so far, of all rounds */
+	uint8_t *buffer;	  /* MOVE_PAGES_MAX pages */
 };
 
 /** pages_reader_init() - Empty; a process that nothing is read of yet */

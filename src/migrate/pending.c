@@ -7,7 +7,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
-#define AT_ONCE	    32
+#define AT_ONCE 32
 
 static int read_some(pid_t tid, bool shared, uint64_t from, siginfo_t *to)
 {
@@ -67,6 +67,6 @@ int pending_queue(struct batch *b, pid_t pid, const struct pending *p, struct er
 		r = (int)batch_result(b, 0);
 	batch_clear(b);
 	return r < 0 ? err_set(e, r, "give it back its signal %d: %s", p->info.si_signo,
-			       strerror(-r)) :
-		       0;
+			       strerror(-r))
+		     : 0;
 }

@@ -26,8 +26,8 @@ struct pending {
  *
  * They stay pending. Return: 0 or -errno
  */
-int pending_read(pid_t tid, bool shared, struct pending **ret, size_t *ret_n,
-		 struct err *e) MUST_CHECK;
+int pending_read(pid_t tid, bool shared, struct pending **ret, size_t *ret_n, struct err *e)
+	MUST_CHECK;
 
 /**
  * pending_queue() - Have a process send itself a signal with just this siginfo

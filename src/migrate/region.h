@@ -22,7 +22,7 @@
 _Static_assert(PARASITE_CODE_BYTES <= REGION_CODE_BYTES, "the code has room");
 _Static_assert(IMAGE_THREADS_MAX <= PARASITE_SLOTS, "a slot for each thread");
 
-#define REGION_BYTES	   (REGION_SLOTS + (uint64_t)IMAGE_THREADS_MAX * PARASITE_SLOT_BYTES)
+#define REGION_BYTES (REGION_SLOTS + (uint64_t)IMAGE_THREADS_MAX * PARASITE_SLOT_BYTES)
 
 static inline uint64_t region_slot(uint64_t region, unsigned int slot)
 {

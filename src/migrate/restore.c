@@ -58,8 +58,8 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 	int r = 0;
 
 	if (m->n_threads != s->n)
-		return err_set(e, -EPROTO, "%zu threads have come back, there are %zu", m->n_threads,
-			       s->n);
+		return err_set(e, -EPROTO, "%zu threads have come back, there are %zu",
+			       m->n_threads, s->n);
 	for (size_t i = 0; i < s->n; i++)
 		if (!find(m, s->threads[i]->tid))
 			return err_set(e, -EPROTO, "thread %d has not come back",

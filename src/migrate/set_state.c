@@ -110,14 +110,12 @@ int set_state_thread(struct batch *b, const struct image_thread *t, bool with_rs
 	if (!r)
 		r = batch_add(b, SYS_prctl, PR_SET_NAME, name, 0, 0, 0, 0);
 	if (r >= 0 && with_rseq && t->rseq_address)
-		r = batch_add(b, SYS_rseq, t->rseq_address, t->rseq_size, 0,
-			      t->rseq_signature, 0, 0);
+		r = batch_add(b, SYS_rseq, t->rseq_address, t->rseq_size, 0, t->rseq_signature, 0,
+			      0);
 	if (r >= 0 && t->robust_list)
-		r = batch_add(b, SYS_set_robust_list, t->robust_list, t->robust_size, 0, 0, 0,
-			      0);
+		r = batch_add(b, SYS_set_robust_list, t->robust_list, t->robust_size, 0, 0, 0, 0);
 	if (r >= 0)
-		r = batch_add(b, SYS_prctl, PR_SET_TIMERSLACK, t->timer_slack_ns, 0, 0, 0,
-			      0);
+		r = batch_add(b, SYS_prctl, PR_SET_TIMERSLACK, t->timer_slack_ns, 0, 0, 0, 0);
 	if (r >= 0 && !(t->altstack_flags & SS_DISABLE))
 		r = batch_add(b, SYS_sigaltstack, at, 0, 0, 0, 0, 0);
 	/* gives the thread id: no failure */

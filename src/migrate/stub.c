@@ -53,9 +53,10 @@ int stub_seize(struct stub *s, pid_t pid, struct err *e)
 		if (!add_thread(s, tids[i]))
 			r = err_set(e, -ENOMEM, "no memory for its threads");
 	if (!r && stopped)
-		r = err_set(e, -EAGAIN,
-			    "process %d is stopped by job control; continue it first (kill -CONT %d)",
-			    pid, pid);
+		r = err_set(
+			e, -EAGAIN,
+			"process %d is stopped by job control; continue it first (kill -CONT %d)",
+			pid, pid);
 	if (!r)
 		r = capture_threads(tids, n, CAPTURE_HOME, &s->before, e);
 	if (r < 0)
@@ -102,8 +103,8 @@ static int map_region(struct stub *s, uint64_t region, struct err *e)
 	/* what the guest sends is no code */
 	r = batch_add(&s->batch, SYS_mprotect, region_slot(s->region, 0),
 		      REGION_BYTES - REGION_SLOTS, PROT_READ | PROT_WRITE, 0, 0, 0);
-	return r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r)) :
-		       set_state_run(&s->batch, s->pid, "protect our region in it", e);
+	return r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
+		     : set_state_run(&s->batch, s->pid, "protect our region in it", e);
 }
 
 static void unmap_region(struct stub *s)
@@ -203,8 +204,8 @@ int stub_prepare(struct stub *s, uint64_t region, const struct image *known, str
 	if (!r)
 		r = make_sockets(s, e);
 	if (!r)
-		r = capture_process(&s->batch, s->region, s->region + REGION_BYTES, known, &s->before,
-				    e);
+		r = capture_process(&s->batch, s->region, s->region + REGION_BYTES, known,
+				    &s->before, e);
 	s->before.parasite = s->region;
 	s->before.parasite_size = REGION_BYTES;
 	s->before.first_fd = s->first_fd;
@@ -418,7 +419,8 @@ int stub_halt(struct stub *s, struct err *e)
 		int r = halt_thread(s->threads[i]);
 
 		if (r < 0)
-			return err_set(e, r, "stop thread %d: %s", s->threads[i]->tid, strerror(-r));
+			return err_set(e, r, "stop thread %d: %s", s->threads[i]->tid,
+				       strerror(-r));
 	}
 	return 0;
 }

@@ -30,7 +30,8 @@
 #include "migrate/pending.h"
 #include "tracee/batch.h"
 
-#define STUB_FDS_FIRST 900 /* our descriptors in the process have numbers from here on, if they can */
+#define STUB_FDS_FIRST                                                                             \
+	900 /* our descriptors in the process have numbers from here on, if they can */
 
 struct stub;
 
@@ -49,12 +50,12 @@ struct stub_thread {
 	struct stub *stub;
 	pid_t tid;
 	unsigned int slot;
-	int sock;      /* our end; -1: none */
-	int there;     /* number of the other end in the process */
-	bool calling;  /* a request is with the parasite */
-	bool cloning;  /* and it is one to make a thread */
-	bool cancel;   /* it is to be interrupted as soon as it can be */
-	bool ending;   /* it was told to */
+	int sock;     /* our end; -1: none */
+	int there;    /* number of the other end in the process */
+	bool calling; /* a request is with the parasite */
+	bool cloning; /* and it is one to make a thread */
+	bool cancel;  /* it is to be interrupted as soon as it can be */
+	bool ending;  /* it was told to */
 	bool stopped;
 	struct ev_ref ref;
 	struct buf in;	/* answer so far */
@@ -66,16 +67,17 @@ struct stub {
 	pid_t pid;
 	const struct stub_ops *ops;
 	void *owner;
-	uint64_t insn;	 /* a syscall instruction outside of the region */
-	uint64_t region; /* 0: not mapped */
+	uint64_t insn;		    /* a syscall instruction outside of the region */
+	uint64_t region;	    /* 0: not mapped */
 	uint32_t first_fd, last_fd; /* ours in the process */
 	int pidfd;
-	bool running;	/* stub_start() was called */
-	uint64_t kept;	/* signals that stay blocked: a signalfd of the program takes them */
-	struct pending *told; /* were pending when it left: told already, and dropped when they come */
+	bool running;  /* stub_start() was called */
+	uint64_t kept; /* signals that stay blocked: a signalfd of the program takes them */
+	struct pending
+		*told; /* were pending when it left: told already, and dropped when they come */
 	size_t n_told;
 	struct ev_ref retry_ref;
-	int letting;	/* signal that is to be delivered as if it came natively; 0: none */
+	int letting; /* signal that is to be delivered as if it came natively; 0: none */
 	struct batch batch;
 	int stale[2 * IMAGE_THREADS_MAX]; /* descriptors of ours there whose thread has ended */
 	size_t n_stale;
@@ -96,8 +98,8 @@ int stub_seize(struct stub *s, pid_t pid, struct err *e) MUST_CHECK;
  *
  * Return: 0, -EAGAIN something else is in that place now, -errno
  */
-int stub_prepare(struct stub *s, uint64_t region, const struct image *known,
-		 struct err *e) MUST_CHECK;
+int stub_prepare(struct stub *s, uint64_t region, const struct image *known, struct err *e)
+	MUST_CHECK;
 
 /**
  * stub_enter() - Set all threads to the beginning of their parasites, stopped as they are

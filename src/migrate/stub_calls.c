@@ -44,7 +44,8 @@ static void take_answers(struct stub_thread *t)
 			return;
 		memcpy(&len, buf_bytes(&t->in), sizeof(len));
 		if (len > CALL_BYTES_MAX || len < sizeof(answer)) {
-			(void)kill(s->pid, SIGKILL); /* its own memory is broken: nothing it says counts */
+			(void)kill(s->pid,
+				   SIGKILL); /* its own memory is broken: nothing it says counts */
 			return;
 		}
 		if (t->in.len < sizeof(len) + len)

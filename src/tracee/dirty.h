@@ -42,16 +42,16 @@ struct dirty_owed {
 
 struct dirty {
 	pid_t pid;
-	int uffd, pagemap;    /* -1: none */
-	struct pageset known; /* that the caller was told of */
-	struct maps maps;     /* of this round */
-	size_t at;	      /* which of them is next */
-	uint64_t from;	      /* where in it */
-	int step;	      /* enum dirty_step */
-	bool enrolled;	      /* in this round we have registered it */
+	int uffd, pagemap;	 /* -1: none */
+	struct pageset known;	 /* that the caller was told of */
+	struct maps maps;	 /* of this round */
+	size_t at;		 /* which of them is next */
+	uint64_t from;		 /* where in it */
+	int step;		 /* enum dirty_step */
+	bool enrolled;		 /* in this round we have registered it */
 	struct dirty_owed *owed; /* owned; all of it is to be named anew, in the round after this */
 	size_t n_owed;
-	struct dirty_owed *due;	 /* owned; and in this one */
+	struct dirty_owed *due; /* owned; and in this one */
 	size_t n_due;
 	bool last;
 };

@@ -25,12 +25,14 @@ static void start(struct guest *g, int ends[2], unsigned int thread_state)
 	struct err e;
 
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-	MUST(channel_new(g->loop, ends[0], false, key, &guest_channel_ops, g, &g->channel, &e) == 0);
+	MUST(channel_new(g->loop, ends[0], false, key, &guest_channel_ops, g, &g->channel, &e) ==
+	     0);
 	t = guest_add_thread(g, NOBODY);
 	MUST(t);
 	t->nr = SYS_getppid;
 	t->state = thread_state % (THREAD_FROZEN + 1);
-	MUST(marshal_begin(t->marshal, SYS_getppid, no_args, 0, &t->request, &result) == MARSHAL_SEND);
+	MUST(marshal_begin(t->marshal, SYS_getppid, no_args, 0, &t->request, &result) ==
+	     MARSHAL_SEND);
 	buf_reset(&t->request); /* it was sent */
 }
 

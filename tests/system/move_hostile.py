@@ -54,9 +54,12 @@ class Guest:
         self.deputy = subprocess.Popen(
             [os.path.join(BIN, "comosix-deputy"), "--local", str(self.process.pid)] +
             (["--job"] if self.job else []), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        line = self.deputy.stdout.readline()
-        if not line.startswith("away "):
-            raise AssertionError("it did not go: " + line + self.deputy.stdout.read())
+        said = ""
+        for line in self.deputy.stdout:
+            if line.startswith("away "):
+                return
+            said += line  # the log: a confined process is not copied while it runs
+        raise AssertionError("it did not go: " + said)
 
     def away_again(self):
         """After a call that may have been made at home: the deputy ends soon after the answer"""

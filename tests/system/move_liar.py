@@ -480,8 +480,7 @@ class Liar(unittest.TestCase):
             self.finish(m)
 
     def test_return_out_of_order(self):
-        for name, payload in (("DONE", bytes(8)), ("PAGES", bytes(16)),
-                              ("SIGNAL", bytes(136)),
+        for name, payload in (("DONE", bytes(8)), ("SIGNAL", bytes(136)),
                               ("SIGNAL", struct.pack("<IIi", 0, 65, 65) + bytes(124)),
                               ("SIGNAL", struct.pack("<IIi", 0, 10, 9) + bytes(124))):
             m = Move(self.place)
