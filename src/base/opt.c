@@ -106,7 +106,7 @@ int opt_parse(const struct opt_command *cmd, int argc, char **argv, void *target
 			i++;
 			break;
 		}
-		if (!strcmp(a, "--help") || !strcmp(a, "-h"))
+		if (!strcmp(a, "--help") || (!strcmp(a, "-h") && !find_letter(cmd, 'h')))
 			return -ECANCELED;
 		if (a[0] != '-' || !a[1]) {
 			if (cmd->stop_at_word)

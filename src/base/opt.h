@@ -51,7 +51,8 @@ struct opt_command {
  * @ret_first:	Index of the first word in argv
  * @e:		Reason, names the option
  *
- * Return: 0, -EINVAL, or -ECANCELED when --help or -h was met (print opt_help() and exit 0)
+ * Return: 0, -EINVAL, or -ECANCELED when --help or -h (when no option
+ * has that letter) was met (print opt_help() and exit 0)
  */
 int opt_parse(const struct opt_command *cmd, int argc, char **argv, void *target, int *ret_first,
 	      struct err *e) MUST_CHECK;

@@ -3,18 +3,7 @@
 #ifndef CTL_COMMAND_H
 #define CTL_COMMAND_H
 
-/*
- * Exit status of our own commands (docs/ARCHITECTURE.md, command-line contract).
- */
-enum exit_status {
-	EXIT_ALL_WELL = 0,
-	EXIT_ERROR = 1,
-	EXIT_USAGE = 2,
-	EXIT_SOME_FAILED = 3,
-	EXIT_NOT_FOUND = 4,
-	EXIT_REFUSED = 5,
-	EXIT_TIMED_OUT = 6,
-};
+#include "ctl/exit_status.h"
 
 /* "noun verb" or one word, what it does, its main function (argv[0] is the last word) */
 #define COMMANDS(X)                                                                                \

@@ -12,6 +12,7 @@
 #include "head/cluster.h"
 #include "head/help.h"
 #include "head/live.h"
+#include "head/moved.h"
 #include "head/operators.h"
 #include "head/rate.h"
 #include "head/reply.h"
@@ -32,6 +33,7 @@ struct api {
 	struct help help;
 	struct help help_live; /* its own channel: the thread that follows comosixd may wait */
 	struct live *live;
+	struct moved *moved;
 	struct bus bus; /* wakes the streams */
 	struct operators operators;
 	pthread_mutex_t rate_lock;
@@ -85,6 +87,7 @@ route_fn api_nodes, api_node, api_node_remove, api_node_revoke;
 route_fn api_joins, api_node_approve, api_node_refuse, api_join, api_join_poll, api_renew;
 route_fn api_tokens, api_token, api_token_create, api_token_revoke;
 route_fn api_operators, api_operator_revoke;
+route_fn api_processes, api_process_move;
 route_fn api_events;
 
 #endif

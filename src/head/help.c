@@ -81,6 +81,25 @@ int help_members(struct help *h, int *ret_fd, struct buf *already, struct err *e
 	return ask(h, &q, ret_fd, already, e);
 }
 
+int help_moves(struct help *h, int *ret_fd, struct buf *already, struct err *e)
+{
+	Cmx__HelpRequest q = CMX__HELP_REQUEST__INIT;
+
+	q.verb = CMX__HELP_VERB__HELP_MOVES;
+	return ask(h, &q, ret_fd, already, e);
+}
+
+int help_move(struct help *h, const char *node, uint32_t pid, const char *to, struct err *e)
+{
+	Cmx__HelpRequest q = CMX__HELP_REQUEST__INIT;
+
+	q.verb = CMX__HELP_VERB__HELP_MOVE;
+	q.node = (char *)node;
+	q.pid = pid;
+	q.text = (char *)to;
+	return ask(h, &q, NULL, NULL, e);
+}
+
 int help_statement(struct help *h, const void *p, size_t len, struct err *e)
 {
 	Cmx__HelpRequest q = CMX__HELP_REQUEST__INIT;

@@ -10,6 +10,8 @@
 #include "head/help.h"
 #include "log/log.h"
 #include "net/local.h"
+#include "net/proof.h"
+#include "os/clock.h"
 #include "os/fd.h"
 #include "wire/monitor.pb-c.h"
 
@@ -33,19 +35,19 @@ static void reply(int fd, const Cmx__HelpRequest *q, int r, const struct err *wh
 		log_debug("answer the web process: %s", e.text);
 }
 
-static int do_members(const struct helper *h, const Cmx__HelpRequest *q, int fd, struct err *e)
+/* ask comosixd something, and hand the connection over when it has answered */
+static int follow(const struct helper *h, const Cmx__HelpRequest *q, Cmx__OpenKind kind,
+		  const void *request, int fd, struct err *e)
 {
-	Cmx__MembersRequest follow = CMX__MEMBERS_REQUEST__INIT;
 	Cmx__Open open = CMX__OPEN__INIT;
 	struct local l;
 	struct buf body;
 	int status = 0, r;
 
-	follow.follow = true;
 	buf_init(&body, 64);
-	r = message_pack(&body, &follow);
+	r = message_pack(&body, request);
 	if (!r) {
-		open.kind = CMX__OPEN_KIND__OPEN_MEMBERS;
+		open.kind = kind;
 		open.body.data = (uint8_t *)buf_bytes(&body);
 		open.body.len = body.len;
 		r = local_open(&l, h->socket, &open, &status, e);
@@ -55,6 +57,96 @@ static int do_members(const struct helper *h, const Cmx__HelpRequest *q, int fd,
 		return r;
 	reply(fd, q, 0, NULL, &l.in, l.fd);
 	local_close(&l);
+	return 1;
+}
+
+static int do_members(const struct helper *h, const Cmx__HelpRequest *q, int fd, struct err *e)
+{
+	Cmx__MembersRequest rq = CMX__MEMBERS_REQUEST__INIT;
+
+	rq.follow = true;
+	return follow(h, q, CMX__OPEN_KIND__OPEN_MEMBERS, &rq, fd, e);
+}
+
+static int do_moves(const struct helper *h, const Cmx__HelpRequest *q, int fd, struct err *e)
+{
+	Cmx__MovesRequest rq = CMX__MOVES_REQUEST__INIT;
+
+	rq.follow = true;
+	rq.cluster = true;
+	return follow(h, q, CMX__OPEN_KIND__OPEN_MOVES, &rq, fd, e);
+}
+
+/* another node wants the operator's word; NULL in ret: not wanted */
+static int sign_for(const struct helper *h, const Cmx__Open *open, Cmx__Proof **ret, struct err *e)
+{
+	const struct proof_request rq = {
+		.kind = open->kind, .uid = 0, .body = open->body.data, .body_len = open->body.len
+	};
+	const char *nodes[] = { open->node };
+	struct credential *c;
+	int r;
+
+	*ret = NULL;
+	if (h->self && !strcmp(open->node, h->self))
+		return 0;
+	r = credential_load(h->operator_pem, &c, e);
+	if (r < 0) {
+		(void)err_prefix(e, "the head moves processes of other nodes with the operator's "
+				    "credential only");
+		return -EPERM;
+	}
+	r = proof_sign(c, &rq, nodes, 1, clock_wall_s(), ret, e);
+	credential_free(c);
+	return r;
+}
+
+static int errno_of(int status)
+{
+	switch (status) {
+	case 4:
+		return -ENOENT;
+	case 5:
+		return -EPERM;
+	case 6:
+		return -ETIMEDOUT;
+	}
+	return -EIO;
+}
+
+static int do_move(const struct helper *h, const Cmx__HelpRequest *q, int fd, struct err *e)
+{
+	Cmx__MigrateRequest rq = CMX__MIGRATE_REQUEST__INIT;
+	AUTO_MESSAGE Cmx__Proof *proof = NULL;
+	Cmx__Open open = CMX__OPEN__INIT;
+	struct local l;
+	struct buf body;
+	int status = 0, r;
+
+	rq.pid = q->pid;
+	rq.to = q->text;
+	buf_init(&body, HELP_LINE_MAX);
+	r = message_pack(&body, &rq);
+	if (!r) {
+		open.kind = CMX__OPEN_KIND__OPEN_MIGRATE;
+		open.node = q->node;
+		open.body.data = (uint8_t *)buf_bytes(&body);
+		open.body.len = body.len;
+		r = sign_for(h, &open, &proof, e);
+	}
+	if (!r) {
+		open.proof = proof;
+		r = local_open(&l, h->socket, &open, &status, e);
+	}
+	buf_done(&body);
+	if (r == -EREMOTE)
+		r = errno_of(status);
+	else if (r < 0 && r != -EPERM)
+		r = -ECONNREFUSED; /* comosixd, not the process, was not found */
+	if (r < 0)
+		return r;
+	local_close(&l); /* it goes on without us */
+	reply(fd, q, 0, NULL, NULL, -1);
 	return 1;
 }
 
@@ -108,6 +200,8 @@ static const struct verb {
 	bool waits; /* for another program: done in a child */
 } verbs[] = {
 	{ CMX__HELP_VERB__HELP_MEMBERS, "members", do_members, true },
+	{ CMX__HELP_VERB__HELP_MOVES, "moves", do_moves, true },
+	{ CMX__HELP_VERB__HELP_MOVE, "move", do_move, true },
 	{ CMX__HELP_VERB__HELP_STATEMENT, "statement", do_statement, true },
 	{ CMX__HELP_VERB__HELP_AUDIT, "audit", do_audit, false },
 };

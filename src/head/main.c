@@ -657,6 +657,8 @@ static int run_serve(const struct options *o)
 	h.ca_pem = ca_pem;
 	(void)snprintf(h.operator_path, sizeof(h.operator_path), "%s/operator.pem", o->etc);
 	(void)snprintf(h.helper.socket, sizeof(h.helper.socket), "%s/comosixd.sock", o->run);
+	(void)snprintf(h.helper.operator_pem, sizeof(h.helper.operator_pem), "%s", h.operator_path);
+	h.helper.self = "head"; /* the only node of that name and role */
 	(void)snprintf(h.helper.audit_log, sizeof(h.helper.audit_log), "%s/head/audit.log",
 		       o->state);
 	split(&h, &web, &signer, &setup, o->verbose);

@@ -46,7 +46,7 @@ enum problem {
 };
 
 struct http_request {
-	char word[ROUTE_WORD_MAX]; /* of the path */
+	char word[ROUTE_WORD_MAX], second[ROUTE_WORD_MAX]; /* of the path */
 	enum caller caller;
 	struct identity who; /* unless CALLER_NONE */
 	struct sock_addr from;

@@ -33,6 +33,8 @@ static const struct route table[] = {
 	{ "GET", "/revocations", MEMBERS, 0, api_revocations },
 	{ "GET", "/operators", OPERATOR, 0, api_operators },
 	{ "POST", "/operators/{}/revoke", OPERATOR, SMALL_BODY, api_operator_revoke, true },
+	{ "GET", "/processes", OPERATOR, 0, api_processes },
+	{ "POST", "/nodes/{}/processes/{}/move", OPERATOR, SMALL_BODY, api_process_move },
 	{ "GET", "/events", OPERATOR, 0, api_events },
 };
 
@@ -42,42 +44,48 @@ const struct route *routes(size_t *ret_n)
 	return table;
 }
 
-/* {} stands for one word of at least one byte without a slash */
-static bool matches(const char *pattern, const char *path, char word[ROUTE_WORD_MAX])
+/* {} stands for one word of at least one byte without a slash; true with the words that stood there
+ */
+static bool matches(const char *pattern, const char *path, char words[2][ROUTE_WORD_MAX])
 {
-	const char *hole = strstr(pattern, "{}");
-	size_t before = hole ? (size_t)(hole - pattern) : 0, len;
+	words[0][0] = words[1][0] = '\0';
+	for (int i = 0; i < 2; i++) {
+		const char *hole = strstr(pattern, "{}");
+		size_t before = hole ? (size_t)(hole - pattern) : 0, len;
 
-	word[0] = '\0';
-	if (!hole)
-		return !strcmp(pattern, path);
-	if (strncmp(pattern, path, before) != 0)
-		return false;
-	path += before;
-	len = strcspn(path, "/");
-	if (!len || len >= ROUTE_WORD_MAX || strcmp(path + len, hole + 2) != 0)
-		return false;
-	memcpy(word, path, len);
-	word[len] = '\0';
-	return true;
+		if (!hole)
+			break;
+		if (strncmp(pattern, path, before) != 0)
+			return false;
+		path += before;
+		len = strcspn(path, "/");
+		if (!len || len >= ROUTE_WORD_MAX)
+			return false;
+		memcpy(words[i], path, len);
+		words[i][len] = '\0';
+		path += len;
+		pattern = hole + 2;
+	}
+	return !strcmp(pattern, path);
 }
 
 enum route_result route_find(const char *method, const char *path, const struct route **ret,
-			     char word[ROUTE_WORD_MAX], char allow[64])
+			     char word[ROUTE_WORD_MAX], char second[ROUTE_WORD_MAX], char allow[64])
 {
-	char other[ROUTE_WORD_MAX];
+	char words[2][ROUTE_WORD_MAX];
 	size_t n = 0;
 
-	word[0] = '\0';
+	word[0] = second[0] = '\0';
 	allow[0] = '\0';
 	if (strncmp(path, ROUTE_PREFIX, strlen(ROUTE_PREFIX)) != 0)
 		return ROUTE_NO_PATH;
 	path += strlen(ROUTE_PREFIX);
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		if (!matches(table[i].path, path, other))
+		if (!matches(table[i].path, path, words))
 			continue;
 		if (!strcmp(table[i].method, method)) {
-			memcpy(word, other, sizeof(other));
+			memcpy(word, words[0], ROUTE_WORD_MAX);
+			memcpy(second, words[1], ROUTE_WORD_MAX);
 			allow[0] = '\0';
 			*ret = &table[i];
 			return ROUTE_FOUND;

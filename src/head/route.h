@@ -31,7 +31,7 @@ typedef void route_fn(struct api *a, const struct http_request *q, struct http_r
 
 struct route {
 	const char *method;
-	const char *path; /* behind ROUTE_PREFIX; {} stands for one word */
+	const char *path; /* behind ROUTE_PREFIX; {} stands for one word, at most twice */
 	unsigned int may; /* CALLER_* */
 	size_t body_max;  /* 0: no body */
 	route_fn *run;
@@ -48,13 +48,14 @@ enum route_result {
  * route_find() - Look a request up
  * @method, @path: As received; hostile
  * @ret:	Set when found
- * @word:	What stood at {}; empty when the path has none
+ * @word, @second: What stood at the first and the second {}; empty when the path has none
  * @allow:	When the path is known but not with this method: the methods it has, "GET, POST"
  *
  * Return: what was found
  */
 enum route_result route_find(const char *method, const char *path, const struct route **ret,
-			     char word[ROUTE_WORD_MAX], char allow[64]);
+			     char word[ROUTE_WORD_MAX], char second[ROUTE_WORD_MAX],
+			     char allow[64]);
 
 /** routes() - The whole table, for tests; *ret_n rows */
 const struct route *routes(size_t *ret_n);

@@ -285,7 +285,7 @@ static bool admit(struct MHD_Connection *conn, const char *method, const char *u
 	const char *length = header(conn, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	uint64_t bytes = 0;
 
-	switch (route_find(method, url, &x->route, x->q.word, x->reply.allow)) {
+	switch (route_find(method, url, &x->route, x->q.word, x->q.second, x->reply.allow)) {
 	case ROUTE_NO_PATH:
 		reply_problem(&x->reply, PROBLEM_NOT_FOUND,
 			      "the head has no such address (is it older than this command?); "
@@ -558,6 +558,8 @@ int web_run(const struct web_setup *s, struct err *e)
 		goto out;
 	the_web = w;
 	r = live_start(&w->api, &w->api.live, e);
+	if (!r)
+		r = moved_start(&w->api, &w->api.moved, e);
 	if (!r) {
 		http = start_http(w, s);
 		if (!http)
@@ -572,6 +574,7 @@ int web_run(const struct web_setup *s, struct err *e)
 	if (http)
 		MHD_stop_daemon(http);
 	live_stop(w->api.live);
+	moved_stop(w->api.moved);
 	web_tls_close(&w->tls);
 out:
 	close_api(&w->api);

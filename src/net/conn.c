@@ -603,6 +603,39 @@ int conn_export(struct conn *c, const char *label, uint8_t *ret, size_t n, struc
 	return tls_export(c->layer[c->n_layers - 1], label, ret, n, e);
 }
 
+/* ---- without TLS ---- */
+
+unsigned int conn_layers(const struct conn *c)
+{
+	return c->n_layers;
+}
+
+int conn_fd(const struct conn *c)
+{
+	return c->fd;
+}
+
+int conn_detach(struct conn *c, int *ret_fd, struct err *e)
+{
+	int r;
+
+	if (c->n_layers != 1 || !c->n_open)
+		return err_set(e, -EBUSY, "the stream is another one's, inside a relay's");
+	if (c->broken || c->dead || c->deaf || c->end_wanted || c->fd_eof)
+		return err_set(e, -EBUSY, "the stream has ended");
+	r = pump_down(c, e);
+	if (r < 0)
+		return r;
+	if (!conn_flushed(c))
+		return err_set(e, -EBUSY, "the peer takes nothing");
+	if (c->in.len || !tls_idle(c->layer[0]))
+		return err_set(e, -EBUSY, "the peer spoke out of turn");
+	*ret_fd = fd_take(&c->fd);
+	loop_remove(c->loop, &c->ev); /* before the owner may close it */
+	conn_free(c);
+	return 0;
+}
+
 /* ---- a connection that nobody owns ---- */
 
 static void linger_received(void *owner)

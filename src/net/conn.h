@@ -110,6 +110,30 @@ bool conn_flushed(const struct conn *c);
 /** conn_end() - No more from us, after what waits */
 void conn_end(struct conn *c);
 
+/** conn_layers() - How many TLS sessions are on it; both ends have the same number */
+unsigned int conn_layers(const struct conn *c);
+
+/**
+ * conn_fd() - The socket below; stays the connection's
+ *
+ * For a copy of it that is used after conn_detach() only.
+ */
+int conn_fd(const struct conn *c);
+
+/**
+ * conn_detach() - Take the TLS session off and get the bare socket
+ * @c:		Has exactly one TLS layer, which is up; gone on success
+ * @ret_fd:	The caller's; non-blocking, at the byte behind the last record of either side
+ * @e:		Reason
+ *
+ * What was sent goes out first. Both ends do it at the same frame: the one that says it sends
+ * nothing behind it and detaches in the same handler, the other one when it has read it and before
+ * it says anything. For what comes next the two ends have a key of their own (conn_export()).
+ *
+ * Return: 0, -EBUSY: two layers, or bytes that are not sent or not read; nothing was changed
+ */
+int conn_detach(struct conn *c, int *ret_fd, struct err *e) MUST_CHECK;
+
 /** conn_deadline() - Break the stream at that time (CLOCK_BOOTTIME ms); 0: never */
 void conn_deadline(struct conn *c, uint64_t at_ms);
 

@@ -18,6 +18,7 @@
 #define PEM_MAX	      65536
 #define HANDSHAKE_MAX 16384 /* one message of a peer that nobody knows yet */
 #define IN_MAX	      (1U << 20)
+#define TLS_HEADER    5 /* of a record, RFC 8446 5.1: type, version, length */
 
 static const gnutls_datum_t alpn = { .data = (unsigned char *)"comosix/1", .size = 9 };
 
@@ -38,6 +39,9 @@ struct tls {
 	void *owner;
 	struct identity peer;
 	struct err why; /* why the peer was not taken */
+	uint8_t header[TLS_HEADER];
+	size_t n_header; /* of the record that GnuTLS is pulling */
+	size_t rest;	 /* of its body */
 	struct buf in, out;
 };
 
@@ -238,6 +242,27 @@ static int session_check(gnutls_session_t s)
 
 /* ---- the session ---- */
 
+/* GnuTLS keeps half a record to itself and does not tell; see tls_idle() */
+static void follow_records(struct tls *t, const uint8_t *p, size_t n)
+{
+	while (n) {
+		size_t step = t->rest < n ? t->rest : n;
+
+		if (!step) {
+			t->header[t->n_header++] = *p;
+			step = 1;
+			if (t->n_header == TLS_HEADER) {
+				t->n_header = 0;
+				t->rest = (size_t)t->header[3] << 8 | t->header[4];
+			}
+		} else {
+			t->rest -= step;
+		}
+		p += step;
+		n -= step;
+	}
+}
+
 static ssize_t pull(gnutls_transport_ptr_t p, void *to, size_t n)
 {
 	struct tls *t = p;
@@ -250,6 +275,7 @@ static ssize_t pull(gnutls_transport_ptr_t p, void *to, size_t n)
 	}
 	n = n < t->in.len ? n : t->in.len;
 	memcpy(to, buf_bytes(&t->in), n);
+	follow_records(t, to, n);
 	buf_eat(&t->in, n);
 	return (ssize_t)n;
 }
@@ -324,6 +350,11 @@ void tls_free(struct tls *t)
 struct buf *tls_in(struct tls *t)
 {
 	return &t->in;
+}
+
+bool tls_idle(const struct tls *t)
+{
+	return !t->in.len && !t->n_header && !t->rest && !gnutls_record_check_pending(t->s);
 }
 
 void tls_in_end(struct tls *t)

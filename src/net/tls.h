@@ -22,6 +22,8 @@
 #define TLS_RECORD_MAX	16384
 #define TLS_OUT_MAX	(1U << 20)
 #define TLS_EXPORT_PAIR "EXPORTER-comosix-pair"
+#define TLS_EXPORT_MOVE "EXPORTER-comosix-move"
+#define TLS_MOVE_KEY	32
 
 struct tls;
 
@@ -63,6 +65,9 @@ void tls_free(struct tls *t);
 
 /** tls_in() - Put ciphertext from the peer here */
 struct buf *tls_in(struct tls *t);
+
+/** tls_idle() - Is nothing of the peer's waiting: no ciphertext, half a record, decrypted bytes? */
+bool tls_idle(const struct tls *t);
 
 /** tls_in_end() - No more ciphertext will come */
 void tls_in_end(struct tls *t);

@@ -30,6 +30,11 @@ static const char to_desktop[] =
 static const char system_uid[] =
 	"a uid below 1000 is not honoured from another node; use your own "
 	"account, or show the operator's credential (COMOSIX_OPERATOR=FILE)";
+static const char system_process[] =
+	"processes of system accounts (uid below 1000) stay at home; no other node honours them";
+static const char at_its_home[] =
+	"a process is moved by a command on its home node: log in there, or show the operator's "
+	"credential (COMOSIX_OPERATOR=FILE)";
 static const char other[] = "this may not be asked here";
 
 /* the first row that fits decides */
@@ -57,6 +62,24 @@ static const struct open_row {
 	{ LOCAL, CORE, CMX__OPEN_KIND__OPEN_TASK, 0, YES },
 	{ DESKTOP, ANY, CMX__OPEN_KIND__OPEN_TASK, 0, from_desktop },
 	{ CORE, ANY, CMX__OPEN_KIND__OPEN_TASK, 0, YES },
+
+	/* the guest is boxed too, but its home must be one that people may have processes on */
+	{ DESKTOP, ANY, CMX__OPEN_KIND__OPEN_MOVE, 0, from_desktop },
+	{ CORE, ANY, CMX__OPEN_KIND__OPEN_MOVE, NEED_SYSTEM_UID, system_process },
+	{ CORE, ANY, CMX__OPEN_KIND__OPEN_MOVE, 0, YES },
+
+	/* whose process it is, is asked where it is at home */
+	{ LOCAL, DESKTOP, CMX__OPEN_KIND__OPEN_MIGRATE, 0, from_desktop },
+	{ LOCAL, CORE, CMX__OPEN_KIND__OPEN_MIGRATE, 0, YES },
+	{ CORE, CORE, CMX__OPEN_KIND__OPEN_MIGRATE, NEED_PROOF, YES },
+	{ CORE, CORE, CMX__OPEN_KIND__OPEN_MIGRATE, 0, at_its_home },
+
+	/* a caller sees his own; the head, which answers the operator, all */
+	{ LOCAL, ANY, CMX__OPEN_KIND__OPEN_MOVES, 0, YES },
+	{ OF(PARTY_HEAD), ANY, CMX__OPEN_KIND__OPEN_MOVES, 0, YES },
+
+	{ LOCAL, DESKTOP, CMX__OPEN_KIND__OPEN_JOB, 0, from_desktop },
+	{ LOCAL, CORE, CMX__OPEN_KIND__OPEN_JOB, 0, YES },
 };
 
 static const struct want_row {

@@ -3,6 +3,7 @@
 #include "node/cgroup.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -112,7 +113,9 @@ int cgroup_own_dir(const char *mountinfo, const char *own, const char *controlle
 {
 	const char *path;
 	size_t len = own_path(own, controller, &path);
+	int r = -ENOENT;
 
+	/* a later mount may hide an earlier one, or be the only one that shows us */
 	for (const char *line = mountinfo; len && *line;) {
 		size_t n = strcspn(line, "\n");
 		struct mount m;
@@ -120,10 +123,10 @@ int cgroup_own_dir(const char *mountinfo, const char *own, const char *controlle
 		if (parse_mount(line, n, &m) &&
 		    !strcmp(m.type, controller[0] ? "cgroup" : "cgroup2") &&
 		    (!controller[0] || has_word(m.super, strlen(m.super), controller)))
-			return join(&m, path, len, ret);
+			r = join(&m, path, len, ret) ? r : 0;
 		line += n + (line[n] == '\n');
 	}
-	return -ENOENT;
+	return r;
 }
 
 /* ---- what ---- */
@@ -280,4 +283,77 @@ void cgroup_remove(const char *name)
 int cgroup_enter(const char *dir)
 {
 	return write_file(dir, "cgroup.procs", "0");
+}
+
+/* ---- groups that only say who belongs together ---- */
+
+/* where they are: beside them nothing else of the name is made */
+static int grouping_dir(struct texts *t, const char *name, char *ret)
+{
+	int r = group_dir(t, controllers[CONTROLLER_PIDS].name, name, ret);
+
+	return r < 0 ? group_dir(t, "", name, ret) : r;
+}
+
+int cgroup_make_new(const char *name, char *ret)
+{
+	struct texts t;
+	int r = texts_read(&t);
+
+	if (r < 0)
+		return r;
+	r = grouping_dir(&t, name, ret);
+	texts_done(&t);
+	if (r < 0)
+		return r;
+	return mkdir(ret, 0755) < 0 ? -errno : 0;
+}
+
+bool cgroup_is_there(const char *name)
+{
+	char dir[CGROUP_PATH_MAX];
+	struct texts t;
+	int r;
+
+	if (texts_read(&t) < 0)
+		return true; /* nothing is known: nothing is to be taken away */
+	r = grouping_dir(&t, name, dir);
+	texts_done(&t);
+	return !r && !access(dir, F_OK);
+}
+
+int cgroup_put(const char *dir, pid_t pid)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", (int)pid);
+	return write_file(dir, "cgroup.procs", text);
+}
+
+static void sweep_dir(const char *dir, const char *prefix)
+{
+	DIR *all = opendir(dir);
+	struct dirent *d;
+
+	if (!all)
+		return;
+	while ((d = readdir(all)))
+		if (!strncmp(d->d_name, prefix, strlen(prefix)))
+			(void)unlinkat(dirfd(all), d->d_name, AT_REMOVEDIR); /* not when in use */
+	(void)closedir(all);						     /* was only read */
+}
+
+void cgroup_sweep(const char *prefix)
+{
+	char dir[CGROUP_PATH_MAX]; /* the own group, with a slash at its end */
+	struct texts t;
+
+	if (texts_read(&t) < 0)
+		return;
+	for (int c = 0; c < N_CONTROLLERS; c++)
+		if (!group_dir(&t, controllers[c].name, "", dir))
+			sweep_dir(dir, prefix);
+	if (!group_dir(&t, "", "", dir))
+		sweep_dir(dir, prefix);
+	texts_done(&t);
 }

@@ -10,7 +10,9 @@
 #ifndef NODE_CGROUP_H
 #define NODE_CGROUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -33,6 +35,26 @@ void cgroup_make(const char *name, const struct cgroup_limits *limits, struct cg
 
 /** cgroup_remove() - Remove the group of this name, if it is there and empty */
 void cgroup_remove(const char *name);
+
+/**
+ * cgroup_make_new() - Make a group without limits that only says who belongs together
+ * @name:	It must not be there: -EEXIST
+ * @ret:	Its directory, CGROUP_PATH_MAX bytes
+ *
+ * Where the controller `pids' of version 1 is, or in version 2.
+ *
+ * Return: 0 or -errno; -ENOENT: there is no such hierarchy
+ */
+int cgroup_make_new(const char *name, char *ret) MUST_CHECK;
+
+/** cgroup_is_there() - Is there a group of this name, made by cgroup_make_new()? */
+bool cgroup_is_there(const char *name);
+
+/** cgroup_put() - Move a process into the group of a directory */
+int cgroup_put(const char *dir, pid_t pid) MUST_CHECK;
+
+/** cgroup_sweep() - Remove all groups whose name begins so and that are empty */
+void cgroup_sweep(const char *prefix);
 
 /** cgroup_enter() - Move this process into the group; @dir is one of its dirs */
 int cgroup_enter(const char *dir) MUST_CHECK;

@@ -11,10 +11,13 @@
 #include "log/log.h"
 #include "loop/loop.h"
 #include "net/conn.h"
+#include "node/authorize.h"
 #include "node/directory.h"
 #include "node/expel.h"
 #include "node/greeting.h"
+#include "node/jobs.h"
 #include "node/membership.h"
+#include "node/moves.h"
 #include "node/node.h"
 #include "node/revoked.h"
 #include "node/streams.h"
@@ -39,6 +42,7 @@ struct client {
 	struct conn *conn;
 	enum stage stage;
 	uid_t uid;
+	pid_t pid;
 };
 
 struct commands {
@@ -248,6 +252,8 @@ static void do_status(struct client *c, const Cmx__Open *open)
 
 	for (int i = 0; i < N_COUNTERS; i++)
 		add_row(&s, counter_name((enum counter)i), n->counters.n[i]);
+	add_row(&s, "guests", moves_guests(n->moves));
+	add_row(&s, "away", moves_away(n->moves));
 	membership_stats(n->membership, add_row, &s);
 	ok.node = n->self.name;
 	m.id = n->self.id;
@@ -285,6 +291,34 @@ static void do_statement(struct client *c, const Cmx__Open *m)
 		conn_linger(client_release(c));
 }
 
+static void do_job(struct client *c, const Cmx__Open *m)
+{
+	struct node *n = c->all->node;
+	AUTO_MESSAGE Cmx__JobRequest *rq = message_get(&cmx__job_request__descriptor, m->body.data,
+						       m->body.len, NULL);
+	Cmx__OpenOk ok = CMX__OPEN_OK__INIT;
+	const struct ask a = { .from = PARTY_LOCAL,
+			       .self = party_of_role(role_name(n->self.role)),
+			       .kind = m->kind,
+			       .uid = c->uid };
+	const char *no = authorize_open(&a);
+	struct err e;
+
+	if (no || !rq) {
+		greeting_refuse(client_release(c), no ? 5 : 1, no ? no : "that is no JOB request");
+		return;
+	}
+	if (jobs_enter(n->jobs, c->pid, c->uid, rq->local, rq->paths, rq->n_paths, &e) < 0) {
+		greeting_refuse(client_release(c), 1, e.text);
+		return;
+	}
+	ok.node = n->self.name;
+	if (conn_send_message(c->conn, FRAME_OPEN_OK, &ok) < 0)
+		client_free(c);
+	else
+		conn_linger(client_release(c));
+}
+
 static void do_open(struct client *c, const Cmx__Open *m)
 {
 	struct streams *s = c->all->node->streams;
@@ -308,9 +342,15 @@ static void serve(struct client *c, const Cmx__Open *m)
 		return;
 	case CMX__OPEN_KIND__OPEN_EXEC:
 	case CMX__OPEN_KIND__OPEN_TASK:
+	case CMX__OPEN_KIND__OPEN_MIGRATE:
+	case CMX__OPEN_KIND__OPEN_MOVES:
 		do_open(c, m);
 		return;
+	case CMX__OPEN_KIND__OPEN_JOB:
+		do_job(c, m);
+		return;
 	case CMX__OPEN_KIND__OPEN_NONE:
+	case CMX__OPEN_KIND__OPEN_MOVE:
 	case _CMX__OPEN_KIND_IS_INT_SIZE:
 		break;
 	}
@@ -386,6 +426,7 @@ static int take(struct commands *all, int fd, struct err *e)
 		return r;
 	}
 	c->uid = peer.uid;
+	c->pid = peer.pid;
 	conn_deadline(c->conn, loop_now(all->node->loop) + COMMANDS_OPEN_MS);
 	return 0;
 }

@@ -26,7 +26,13 @@
 	X(gossip_unsent)     /* no key or no connection yet */                                     \
 	X(relayed_streams)   /* joined here for others */                                          \
 	X(statements_bad)                                                                          \
-	X(renewals)
+	X(renewals)                                                                                \
+	X(moves_out)	/* processes of ours that ran at another node */                           \
+	X(moves_home)	/* ... that came home */                                                   \
+	X(moves_lost)	/* ... whose host was lost */                                              \
+	X(moves_failed) /* ... that stayed, for a reason */                                        \
+	X(guests_taken)                                                                            \
+	X(guests_refused)
 
 enum counter {
 #define COUNTER_ENUM(name) COUNT_##name,

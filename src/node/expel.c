@@ -8,6 +8,7 @@
 #include "loop/loop.h"
 #include "node/inbound.h"
 #include "node/membership.h"
+#include "node/moves.h"
 #include "node/node.h"
 #include "node/pairs.h"
 #include "node/relay.h"
@@ -27,6 +28,7 @@ void expel_apply(struct node *n)
 		relay_drop(n->relay, id);
 		inbound_drop(n->inbound, id);
 		streams_drop(n->streams, id, "the node was revoked");
+		moves_revoked(n->moves, id);
 	}
 }
 

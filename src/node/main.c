@@ -19,7 +19,9 @@
 #include "node/directory.h"
 #include "node/expel.h"
 #include "node/inbound.h"
+#include "node/jobs.h"
 #include "node/membership.h"
+#include "node/moves.h"
 #include "node/node.h"
 #include "node/pairs.h"
 #include "node/relay.h"
@@ -110,6 +112,10 @@ static int build(struct err *e)
 	if (!r)
 		r = membership_open(&node, &node.membership, e);
 	if (!r)
+		r = jobs_new(&node, &node.jobs, e);
+	if (!r)
+		r = moves_open(&node, &node.moves, e);
+	if (!r)
 		r = inbound_open(&node, &node.inbound, e);
 	if (!r)
 		r = commands_open(&node, &node.commands, e);
@@ -127,6 +133,8 @@ static void tear_down(void)
 	renewal_free(node.renewal);
 	commands_close(node.commands);
 	inbound_close(node.inbound);
+	moves_close(node.moves);
+	jobs_free(node.jobs);
 	streams_free(node.streams);
 	pairs_free(node.pairs);
 	relay_free(node.relay);

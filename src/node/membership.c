@@ -13,6 +13,7 @@
 #include "node/directory.h"
 #include "node/expel.h"
 #include "node/load.h"
+#include "node/moves.h"
 #include "node/node.h"
 #include "node/pairs.h"
 #include "node/relay.h"
@@ -441,13 +442,15 @@ static void on_load(void *owner)
 {
 	struct membership *m = owner;
 	struct cluster_tune tune;
+	unsigned int guests;
 	struct load l;
 
 	cluster_tune_default(&tune);
 	load_sample(m->load, now_of(m), &l);
-	l.guests = (uint8_t)(streams_guests(m->node->streams) < 255
-				     ? streams_guests(m->node->streams)
-				     : 255);
+	guests = streams_guests(m->node->streams);
+	if (m->node->moves) /* not yet while the node is being built */
+		guests += moves_guests(m->node->moves);
+	l.guests = (uint8_t)(guests < 255 ? guests : 255);
 	cluster_set_load(m->cluster, now_of(m), &l);
 	if (m->node->set.relayed)
 		keep_heads(m);
@@ -558,6 +561,11 @@ void membership_stats(const struct membership *m,
 #undef STAT_ROW
 	fn(owner, "cluster_health", s.health);
 	fn(owner, "cluster_memory_bytes", s.memory_bytes);
+}
+
+uint32_t membership_best(struct membership *m, uint32_t *ret_ids, uint32_t max)
+{
+	return cluster_best(m->cluster, now_of(m), ret_ids, max);
 }
 
 void membership_leave(struct membership *m)

@@ -68,6 +68,10 @@ void membership_view(const struct membership *m, uint32_t i, struct cluster_view
 int membership_view_id(const struct membership *m, uint32_t id, struct cluster_view *ret)
 	MUST_CHECK;
 
+/** membership_best() - The cheapest members for one more task, cheapest first; see cluster_best()
+ */
+uint32_t membership_best(struct membership *m, uint32_t *ret_ids, uint32_t max);
+
 /** membership_listen() - Call fn after a member changed (one listener) */
 void membership_listen(struct membership *m, void (*fn)(void *owner, uint32_t id), void *owner);
 

@@ -33,6 +33,8 @@ struct node {
 	struct relay *relay;
 	struct inbound *inbound;
 	struct streams *streams;
+	struct moves *moves;
+	struct jobs *jobs;
 	struct commands *commands;
 	struct renewal *renewal;
 };

@@ -33,6 +33,12 @@ static const struct opt_spec specs[] = {
 	    "first of 256 user ids for boxed tasks [64200]"),
 	OPT(task_memory, "task-memory", 0, OPT_SIZE, "SIZE", "most memory of one task [no limit]"),
 	OPT(cache_bytes, "cache-size", 0, OPT_SIZE, "SIZE", "most the cache may hold [20G]"),
+	OPT(guests_max, "guests-max", 0, OPT_U32, "N",
+	    "moved processes of other nodes at a time [8 for each CPU]"),
+	OPT(trust_desktops, "trust-desktops", 0, OPT_STRING, "jobs|full",
+	    "what may be moved to a desktop: jobs of mosrun, or any process [jobs]"),
+	OPT(halves, "halves", 0, OPT_STRING, "DIR",
+	    "where comosix-deputy and comosix-guest are [with our other programs]"),
 	OPT(connections, "connections", 0, OPT_U32, "N", "from other nodes at a time [1024]"),
 	OPT(connections_per_address, "connections-per-address", 0, OPT_U32, "N",
 	    "from one address at a time [256]"),
@@ -59,6 +65,7 @@ static const struct settings defaults = {
 	.config = CONFIG_FILE_DEFAULT,
 	.listen = LISTEN_DEFAULT,
 	.cache_bytes = 20ULL << 30,
+	.trust_desktops = "jobs",
 	.connections = 1024,
 	.connections_per_address = 256,
 	.streams_per_user = STREAMS_MAX / 2,
@@ -110,15 +117,36 @@ static int set_value(const struct opt_spec *s, const char *value, void *field)
 	return -EINVAL;
 }
 
+/* what the options of a section begin with; NULL: the section is not ours */
+static const char *prefix_of(const char *section)
+{
+	static const struct {
+		const char *section, *prefix;
+	} rows[] = {
+		{ "comosixd", "" },
+		{ "guests", "guests-" },
+		{ "trust", "trust-" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (!strcmp(section, rows[i].section))
+			return rows[i].prefix;
+	return NULL;
+}
+
 /* 1 goes on, 0 is an error (inih's way) */
 static int on_line(void *user, const char *section, const char *key, const char *value)
 {
 	struct reading *r = user;
+	const char *prefix = prefix_of(section);
 
-	if (strcmp(section, "comosixd") != 0)
+	if (!prefix)
 		return 1; /* other programs' */
 	for (size_t i = 0; i < ARRAY_LEN(specs); i++) {
-		if (strcmp(key, specs[i].name) != 0 || !strcmp(key, "config"))
+		size_t n = strlen(prefix);
+
+		if (strncmp(specs[i].name, prefix, n) != 0 || strcmp(key, specs[i].name + n) != 0 ||
+		    !strcmp(key, "config"))
 			continue;
 		if (set_value(&specs[i], value, (char *)r->to + specs[i].offset) < 0) {
 			(void)err_set(r->e, -EINVAL, "'%s = %s' makes no sense", key, value);
@@ -180,6 +208,9 @@ int settings_read(int argc, char **argv, struct settings *ret, struct err *e)
 		return r;
 	if (sock_addr_parse(s.listen, &s.listen_addr) < 0)
 		return err_set(e, -EINVAL, "--listen '%s' is no ADDR:PORT", s.listen);
+	s.trust_desktops_full = !strcmp(s.trust_desktops, "full");
+	if (!s.trust_desktops_full && strcmp(s.trust_desktops, "jobs") != 0)
+		return err_set(e, -EINVAL, "--trust-desktops wants 'jobs' or 'full'");
 	*ret = s;
 	return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * settings.h - how one comosixd is to run: command line over configuration file over defaults
  *
- * The file is read with inih: section [comosixd], the options' long names as keys.
+ * The file is read with inih: section [comosixd], the options' long names as keys; an option
+ * --guests-max may stand as `max' under [guests], --trust-desktops as `desktops' under [trust].
  */
 #ifndef NODE_SETTINGS_H
 #define NODE_SETTINGS_H
@@ -29,8 +30,12 @@ struct settings {
 	uint32_t tasks;		/* boxed tasks at a time; 0: CPUs + 1 */
 	uint32_t task_uid_base; /* 0: BOX_UID_BASE */
 	uint64_t task_memory;	/* bytes per task; 0: no limit */
-	uint64_t cache_bytes;	/* what the cache may hold */
-	uint32_t connections;	/* from other nodes at a time */
+	const char *halves;	/* directory of comosix-deputy and -guest; NULL: where ours are */
+	uint32_t guests_max;	/* moved processes of others at a time; 0: by the CPUs */
+	const char *trust_desktops; /* "jobs" or "full" */
+	bool trust_desktops_full;   /* any process may be moved to a desktop */
+	uint64_t cache_bytes;	    /* what the cache may hold */
+	uint32_t connections;	    /* from other nodes at a time */
 	uint32_t connections_per_address;
 	uint32_t streams_per_user; /* EXEC and TASK, here or through here */
 	struct sock_addr listen_addr;

@@ -15,6 +15,7 @@
 #include "node/dial.h"
 #include "node/directory.h"
 #include "node/greeting.h"
+#include "node/moves.h"
 #include "node/names.h"
 #include "node/node.h"
 #include "node/program.h"
@@ -212,6 +213,26 @@ static void start(struct stream *s, const Cmx__Open *m)
 	join(s, far);
 }
 
+/* those kinds are served by moves.h, with the connection itself */
+static void to_moves(struct stream *s, const Cmx__Open *m)
+{
+	struct moves *moves = s->streams->node->moves;
+	struct conn *c = s->client;
+
+	s->client = NULL;
+	stream_free(s);
+	if (m->kind == CMX__OPEN_KIND__OPEN_MOVE)
+		moves_serve(moves, c, m);
+	else
+		moves_command(moves, c, m);
+}
+
+static bool is_of_moves(Cmx__OpenKind kind)
+{
+	return kind == CMX__OPEN_KIND__OPEN_MOVE || kind == CMX__OPEN_KIND__OPEN_MIGRATE ||
+	       kind == CMX__OPEN_KIND__OPEN_MOVES;
+}
+
 static void serve(struct stream *s, const Cmx__Open *m, enum party from)
 {
 	struct node *n = s->streams->node;
@@ -236,6 +257,10 @@ static void serve(struct stream *s, const Cmx__Open *m, enum party from)
 		refuse(s, 5, no);
 		return;
 	}
+	if (is_of_moves(m->kind)) {
+		to_moves(s, m);
+		return;
+	}
 	log_info("%s for %s (uid %u)%s%s", m->kind == CMX__OPEN_KIND__OPEN_EXEC ? "exec" : "task",
 		 log_quote(m->user, user, sizeof(user)),
 		 m->uid, operator[0] ? ", operator " : "", operator);
@@ -252,8 +277,10 @@ void streams_serve(struct streams *all, struct conn *c, const Cmx__Open *m)
 		return;
 	s->peer = peer;
 	/* only what has a stream of its own; the rest is asked through other doors */
-	if (m->kind != CMX__OPEN_KIND__OPEN_EXEC && m->kind != CMX__OPEN_KIND__OPEN_TASK)
-		refuse(s, 5, "only EXEC and TASK may be opened from another node");
+	if (m->kind != CMX__OPEN_KIND__OPEN_EXEC && m->kind != CMX__OPEN_KIND__OPEN_TASK &&
+	    !is_of_moves(m->kind))
+		refuse(s, 5,
+		       "only EXEC, TASK, MOVE, MIGRATE and MOVES may be opened from another node");
 	else if (m->node && m->node[0] && strcmp(m->node, all->node->self.name) != 0)
 		refuse(s, 4, "that is another node");
 	else

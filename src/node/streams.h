@@ -6,6 +6,7 @@
  * node and from then on joins the two streams: the answers, OPEN_OK among them, are the far side's
  * own bytes. At the node the request is judged (authorize.h; the operator's proof is checked here),
  * a program is started on a socket pair and joined with the connection. Nobody reads what passes.
+ * MOVE, MIGRATE and MOVES come the same way, and are handed to moves.h when they were allowed.
  * A node that is dead or revoked takes its streams with it. One user may have a share of all
  * streams only (--streams-per-user), so that the others can still work.
  */

@@ -27,6 +27,7 @@
 	X(OPEN_OK, 4, "OpenOk")                                                                    \
 	X(MEMBER, 5, "Member")                                                                     \
 	X(STATUS, 6, "Status")                                                                     \
+	X(MOVE, 7, "MoveInfo")                                                                     \
 	X(STDIN, 16, "bytes; none: end of file")                                                   \
 	X(STDOUT, 17, "bytes")                                                                     \
 	X(STDERR, 18, "bytes")                                                                     \
@@ -38,7 +39,8 @@
 	X(STATEMENT, 34, "Statement")                                                              \
 	X(PING, 35, "none")                                                                        \
 	X(PONG, 36, "none")                                                                        \
-	X(BLAST, 64, "a message of blast.proto")
+	X(BLAST, 64, "a message of blast.proto")                                                   \
+	X(HALF, 65, "Half")
 
 enum frame_type {
 #define FRAME_ENUM(name, number, payload) FRAME_##name = number,

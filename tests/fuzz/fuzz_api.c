@@ -104,7 +104,8 @@ static void request(char who, const char *method, const char *path, const char *
 	json_t *j = NULL;
 	char allow[64];
 
-	if (route_find(method, path, &route, q.word, allow) != ROUTE_FOUND || len > route->body_max)
+	if (route_find(method, path, &route, q.word, q.second, allow) != ROUTE_FOUND ||
+	    len > route->body_max)
 		return;
 	MUST(!sock_addr_parse("10.0.0.9:5000", &q.from));
 	if (who == '1' || who == '2') {

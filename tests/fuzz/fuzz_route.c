@@ -8,13 +8,14 @@
 static void route(const char *method, const char *path)
 {
 	const struct route *found = NULL;
-	char word[ROUTE_WORD_MAX], allow[64];
-	enum route_result r = route_find(method, path, &found, word, allow);
+	char word[ROUTE_WORD_MAX], second[ROUTE_WORD_MAX], allow[64];
+	enum route_result r = route_find(method, path, &found, word, second, allow);
 
 	MUST((r == ROUTE_FOUND) == (found != NULL));
 	MUST((r == ROUTE_NO_METHOD) == (allow[0] != '\0'));
 	MUST(!strchr(word, '/') && strlen(allow) < sizeof(allow) - 1);
 	MUST(!word[0] || strstr(path, word));
+	MUST(!strchr(second, '/') && (!second[0] || (word[0] && strstr(path, second))));
 }
 
 static void token(const char *text)

@@ -5,11 +5,13 @@ docs/PROTOCOL.md section 2. Deliberately written from the document, not from the
 """
 import struct
 
-HELLO, ERROR, OPEN, OPEN_OK, MEMBER, STATUS = 1, 2, 3, 4, 5, 6
+HELLO, ERROR, OPEN, OPEN_OK, MEMBER, STATUS, MOVE = 1, 2, 3, 4, 5, 6, 7
 STDIN, STDOUT, STDERR, SIGNAL, WINSIZE, EXIT = 16, 17, 18, 19, 20, 21
 PING, PONG = 35, 36
+HALF = 65
 
 OPEN_MEMBERS, OPEN_STATUS, OPEN_EXEC, OPEN_TASK = 1, 2, 3, 4
+OPEN_MOVE, OPEN_MIGRATE, OPEN_MOVES, OPEN_JOB = 6, 7, 8, 9
 
 
 def varint(n):

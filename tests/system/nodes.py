@@ -55,6 +55,7 @@ class Node:
         self.socket = os.path.join(self.run, "comosixd.sock")
         self.log_path = os.path.join(cluster.dir, name + ".log")
         self.process = None
+        self.extra = []  # more words for comosixd
 
     def issue(self, seconds=3600, start=-300):
         peers = [] if self.role == "head" else [self.cluster.head_entry()]
@@ -68,6 +69,7 @@ class Node:
                 "127.0.0.1:%d" % self.port, "--task-uid-base", str(self.task_uids)]
         if self.relayed:
             argv.append("--relayed")
+        argv += self.extra
         with open(self.log_path, "ab") as log:
             self.log_start = log.tell()
             self.process = subprocess.Popen(argv, stderr=log)

@@ -45,6 +45,13 @@ class Rows(unittest.TestCase):
                 self.assertTrue(os.path.exists(os.path.join(TREE, f"tests/fuzz/fuzz_{name}.c")),
                                 "no target feeds on it")
 
+    def test_victims(self):
+        for name in names("tests/victims/*.c"):
+            with self.subTest(victim=name):
+                self.assert_named(name, "tests/victims/meson.build")
+                says = read("tests", "victims", name + ".c").split("\n", 1)[1]
+                self.assertRegex(says, rf"^/\*(\n \*)? {name}\.c - \S", "say in its head what it checks")
+
     def test_system(self):
         others = {name: read("tests", "system", name + ".py") for name in names("tests/system/*.py")}
         for ending in ("sh", "py"):

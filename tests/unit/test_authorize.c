@@ -37,6 +37,16 @@ static bool allowed(const struct ask *a)
 		return exec_allowed(a);
 	case CMX__OPEN_KIND__OPEN_TASK:
 		return task_allowed(a);
+	case CMX__OPEN_KIND__OPEN_MOVE:
+		return (a->from == PARTY_HEAD || a->from == PARTY_SERVER) && a->uid >= 1000;
+	case CMX__OPEN_KIND__OPEN_MIGRATE:
+		if (a->from == PARTY_LOCAL || a->from == PARTY_DESKTOP || a->self == PARTY_DESKTOP)
+			return a->from == PARTY_LOCAL && a->self != PARTY_DESKTOP;
+		return a->proof;
+	case CMX__OPEN_KIND__OPEN_MOVES:
+		return a->from == PARTY_LOCAL || a->from == PARTY_HEAD;
+	case CMX__OPEN_KIND__OPEN_JOB:
+		return a->from == PARTY_LOCAL && a->self != PARTY_DESKTOP;
 	}
 	return false; /* OPEN_NONE, and kinds to come */
 }
@@ -48,7 +58,7 @@ static void every_cell(void **state)
 
 	for (int from = 0; from < N_PARTIES; from++)
 		for (size_t s = 0; s < ARRAY_LEN(selves); s++)
-			for (int kind = 0; kind < 8; kind++)
+			for (int kind = 0; kind < 12; kind++)
 				for (size_t u = 0; u < ARRAY_LEN(uids); u++)
 					for (int proof = 0; proof < 2; proof++) {
 						const struct ask a = {

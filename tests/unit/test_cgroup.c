@@ -39,6 +39,19 @@ static void own_groups(void **state)
 	}
 }
 
+/* a machine's mounts, and over them those of a pod that has its own cgroup namespace */
+static void the_mount_that_shows_us(void **state)
+{
+	static const char pod[] =
+		"32 21 0:28 /../.. /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"
+		"40 21 0:28 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n"
+		"41 21 0:28 /../.. /other rw - cgroup cgroup rw,pids\n";
+	char dir[CGROUP_PATH_MAX] = "";
+
+	assert_int_equal(cgroup_own_dir(pod, "8:pids:/\n", "pids", dir), 0);
+	assert_string_equal(dir, "/sys/fs/cgroup/pids");
+}
+
 static void neighbours_are_not_inside(void **state)
 {
 	char dir[CGROUP_PATH_MAX];
@@ -56,6 +69,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(own_groups),
+		cmocka_unit_test(the_mount_that_shows_us),
 		cmocka_unit_test(neighbours_are_not_inside),
 	};
 

@@ -264,6 +264,76 @@ static void a_vanished_peer_is_no_end(void **state)
 	ends_done(&p);
 }
 
+/* ---- without TLS ---- */
+
+static void open_both(struct pair_of_ends *p)
+{
+	run_tls(p, "n1", "n2", NULL);
+	while (!p->a.opened || !p->b.opened)
+		assert_int_equal(loop_turn(p->loop), 0);
+}
+
+static void the_bare_socket_goes_on(void **state)
+{
+	uint8_t ka[TLS_MOVE_KEY], kb[TLS_MOVE_KEY];
+	struct pair_of_ends p;
+	int a = -1, b = -1;
+	char got[8] = "";
+
+	open_both(&p);
+	/* b says the last word and detaches at once, a when it has read it */
+	assert_int_equal(conn_export(p.b.conn, TLS_EXPORT_MOVE, kb, sizeof(kb), NULL), 0);
+	assert_int_equal(conn_send(p.b.conn, "go", 2), 0);
+	assert_int_equal(conn_detach(p.b.conn, &b, NULL), 0);
+	p.b.conn = NULL;
+	assert_int_equal(write(b, "bare", 4),
+			 4); /* may come with the record, but only if a waits */
+	assert_true(a < 0);
+	while (p.a.got.len < 2)
+		assert_int_equal(loop_turn(p.loop), 0);
+	/* what came too early is seen, not swallowed */
+	assert_int_equal(conn_detach(p.a.conn, &a, NULL), -EBUSY);
+	assert_true(close(b) == 0);
+	ends_done(&p);
+
+	open_both(&p);
+	assert_int_equal(conn_export(p.b.conn, TLS_EXPORT_MOVE, kb, sizeof(kb), NULL), 0);
+	assert_int_equal(conn_send(p.b.conn, "go", 2), 0);
+	assert_int_equal(conn_detach(p.b.conn, &b, NULL), 0);
+	p.b.conn = NULL;
+	while (p.a.got.len < 2)
+		assert_int_equal(loop_turn(p.loop), 0);
+	assert_int_equal(conn_export(p.a.conn, TLS_EXPORT_MOVE, ka, sizeof(ka), NULL), 0);
+	assert_memory_equal(ka, kb, sizeof(ka));
+	assert_int_equal(conn_layers(p.a.conn), 1);
+	assert_int_equal(conn_detach(p.a.conn, &a, NULL), 0);
+	p.a.conn = NULL;
+	assert_int_equal(write(b, "bare", 4), 4);
+	assert_int_equal(read(a, got, sizeof(got)), 4);
+	assert_memory_equal(got, "bare", 4);
+	assert_true(close(a) == 0 && close(b) == 0);
+	ends_done(&p);
+}
+
+static void not_every_stream_can_be_bare(void **state)
+{
+	struct pair_of_ends p;
+	struct tls_creds *c = creds("n1");
+	struct err e = { 0 };
+	int fd = -1;
+
+	ends_init(&p);
+	assert_int_equal(conn_detach(p.a.conn, &fd, &e), -EBUSY); /* no session at all */
+	ends_done(&p);
+	open_both(&p);
+	assert_int_equal(conn_secure(p.a.conn, c, true, NULL, NULL, NULL), 0);
+	assert_int_equal(conn_layers(p.a.conn), 2);
+	assert_int_equal(conn_detach(p.a.conn, &fd, &e), -EBUSY);
+	assert_true(e.text[0] && fd == -1);
+	ends_done(&p);
+	tls_creds_unref(c);
+}
+
 /* ---- a relay: a session inside two sessions ---- */
 
 static bool splice_over;
@@ -469,6 +539,8 @@ int main(void)
 		cmocka_unit_test(bad_peers_do_not),
 		cmocka_unit_test(garbage_is_refused),
 		cmocka_unit_test(a_vanished_peer_is_no_end),
+		cmocka_unit_test(the_bare_socket_goes_on),
+		cmocka_unit_test(not_every_stream_can_be_bare),
 		cmocka_unit_test(a_session_inside_a_session),
 		cmocka_unit_test(the_last_words_wait_for_their_reader),
 		cmocka_unit_test(input_that_nobody_read_takes_no_output_along),

@@ -137,8 +137,13 @@ static void routing(void **state)
 	static const struct {
 		const char *method, *path;
 		enum route_result want;
-		const char *word;
+		const char *word, *second;
 	} rows[] = {
+		{ "POST", "/api/v1/nodes/n1/processes/47/move", ROUTE_FOUND, "n1", "47" },
+		{ "POST", "/api/v1/nodes/n1/processes//move", ROUTE_NO_PATH, "" },
+		{ "POST", "/api/v1/nodes/n1/processes/47/move/x", ROUTE_NO_PATH, "" },
+		{ "POST", "/api/v1/nodes/n1/processes/47", ROUTE_NO_PATH, "" },
+		{ "GET", "/api/v1/nodes/n1/processes/47/move", ROUTE_NO_METHOD, "" },
 		{ "GET", "/api/v1/nodes", ROUTE_FOUND, "" },
 		{ "GET", "/api/v1/nodes/n1", ROUTE_FOUND, "n1" },
 		{ "POST", "/api/v1/nodes/n1/revoke", ROUTE_FOUND, "n1" },
@@ -161,11 +166,13 @@ static void routing(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct route *route = NULL;
-		char word[ROUTE_WORD_MAX], allow[64];
+		char word[ROUTE_WORD_MAX], second[ROUTE_WORD_MAX], allow[64];
 
-		assert_int_equal(route_find(rows[i].method, rows[i].path, &route, word, allow),
-				 rows[i].want);
+		assert_int_equal(
+			route_find(rows[i].method, rows[i].path, &route, word, second, allow),
+			rows[i].want);
 		assert_string_equal(word, rows[i].word);
+		assert_string_equal(second, rows[i].second ? rows[i].second : "");
 		assert_int_equal(allow[0] != '\0', rows[i].want == ROUTE_NO_METHOD);
 		assert_int_equal(route != NULL, rows[i].want == ROUTE_FOUND);
 	}

@@ -13,6 +13,7 @@
 #include "authority/authority.h"
 #include "node/directory.h"
 #include "node/load.h"
+#include "node/process.h"
 #include "node/revoked.h"
 #include "node/settings.h"
 #include "node/sweep.h"
@@ -401,6 +402,51 @@ static void the_line_comes_before_the_file(void **state)
 	}
 }
 
+static void sections_of_migration(void **state)
+{
+	struct settings s;
+	struct err e;
+
+	assert_int_equal(settings("[guests]\nmax = 3\n[trust]\ndesktops = full\n", NULL, &s, &e),
+			 0);
+	assert_int_equal(s.guests_max, 3);
+	assert_true(s.trust_desktops_full);
+	assert_int_equal(settings("", NULL, &s, &e), 0);
+	assert_false(s.trust_desktops_full);
+	assert_int_equal(settings("[trust]\ndesktops = some\n", NULL, &s, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "'jobs' or 'full'"));
+	assert_int_equal(settings("[guests]\nmany = 3\n", NULL, &s, &e), -EINVAL);
+}
+
+/* ---- jobs ---- */
+
+static void a_job_is_known_by_its_group(void **state)
+{
+	static const struct {
+		const char *cgroups;
+		enum process_job job;
+		const char *group;
+	} rows[] = {
+		{ "8:pids:/comosix-job-1000-7\n", PROCESS_JOB, "comosix-job-1000-7" },
+		{ "9:cpu:/\n8:pids:/a/comosix-job-1000-7/b\n", PROCESS_JOB, "comosix-job-1000-7" },
+		{ "0::/comosix-job-1-2/comosix-stay-1-3", PROCESS_STAYS, "comosix-stay-1-3" },
+		{ "0::/x-comosix-job-1-2\n", PROCESS_NO_JOB, "" },
+		{ "0::/comosix-job-1-2x\n", PROCESS_NO_JOB, "" },
+		{ "0::/comosix-job--2\n", PROCESS_NO_JOB, "" },
+		{ "0::/comosix-job-1\n", PROCESS_NO_JOB, "" },
+		{ "0::/comosix-job-12345678901-2\n", PROCESS_NO_JOB, "" },
+		{ "", PROCESS_NO_JOB, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char group[PROCESS_GROUP_MAX];
+
+		if (process_job_of(rows[i].cgroups, group) != rows[i].job ||
+		    (rows[i].job != PROCESS_NO_JOB && strcmp(group, rows[i].group) != 0))
+			fail_msg("'%s': '%s'", rows[i].cgroups, group);
+	}
+}
+
 /* ---- load ---- */
 
 static void a_load_is_plausible(void **state)
@@ -440,6 +486,8 @@ int main(void)
 		cmocka_unit_test(no_number_of_files_is_too_many),
 		cmocka_unit_test(what_boxes_must_not_make_goes),
 		cmocka_unit_test(the_line_comes_before_the_file),
+		cmocka_unit_test(sections_of_migration),
+		cmocka_unit_test(a_job_is_known_by_its_group),
 		cmocka_unit_test(a_load_is_plausible),
 	};
 

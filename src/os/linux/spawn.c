@@ -8,6 +8,7 @@
  */
 #include "os/spawn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -22,26 +23,30 @@
 
 #include "os/fd.h"
 
+#define FDS_ALL (SPAWN_FDS_MAX + SPAWN_MORE_MAX)
+
 static int take_fds(const struct spawn *s)
 {
-	int high[SPAWN_FDS_MAX];
+	int high[FDS_ALL], n = SPAWN_FDS_MAX + (int)s->n_more_fds;
 
-	/* first out of the way of 0, 1 and 2, then into place */
-	for (int i = 0; i < SPAWN_FDS_MAX; i++) {
-		if (s->fds[i] >= 0)
-			high[i] = fcntl(s->fds[i], F_DUPFD_CLOEXEC, SPAWN_FDS_MAX);
+	/* first out of the way of all that are wanted, then into place */
+	for (int i = 0; i < n; i++) {
+		int fd = i < SPAWN_FDS_MAX ? s->fds[i] : s->more_fds[i - SPAWN_FDS_MAX];
+
+		if (fd >= 0)
+			high[i] = fcntl(fd, F_DUPFD_CLOEXEC, FDS_ALL);
 		else
 			high[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (high[i] >= 0 && high[i] < SPAWN_FDS_MAX)
-			high[i] = fcntl(high[i], F_DUPFD_CLOEXEC, SPAWN_FDS_MAX);
+		if (high[i] >= 0 && high[i] < FDS_ALL)
+			high[i] = fcntl(high[i], F_DUPFD_CLOEXEC, FDS_ALL);
 		if (high[i] < 0)
 			return -errno;
 	}
-	for (int i = 0; i < SPAWN_FDS_MAX; i++)
+	for (int i = 0; i < n; i++)
 		if (dup2(high[i], i) < 0)
 			return -errno;
 	/* the report pipe must live until exec, so all are marked and none is closed */
-	if (close_range(SPAWN_FDS_MAX, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+	if (close_range((unsigned int)n, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return -errno;
 	return 0;
 }
@@ -80,11 +85,13 @@ static int arm_death_signal(const struct spawn *s, pid_t parent)
 static void NORETURN child(const struct spawn *s, pid_t parent, int report)
 {
 	static const char *const empty[] = { NULL };
-	int high = fcntl(report, F_DUPFD_CLOEXEC, SPAWN_FDS_MAX);
+	int high = fcntl(report, F_DUPFD_CLOEXEC, FDS_ALL);
 	int r = high < 0 ? -errno : spawn_reset_signals();
 
 	if (!r)
 		r = take_fds(s);
+	if (!r && s->own_session && setsid() < 0)
+		r = -errno;
 	if (!r)
 		r = arm_death_signal(s, parent);
 	if (!r) {
@@ -103,6 +110,7 @@ int spawn_program(const struct spawn *s, pid_t *ret_pid, struct err *e)
 	int p[2], r = 0;
 	ssize_t n;
 
+	assert(s->n_more_fds <= SPAWN_MORE_MAX);
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_set(e, -errno, "start '%s': pipe: %s", s->path, strerror(errno));
 	AUTO_CLOSE int from = p[0];

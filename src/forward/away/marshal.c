@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* marshal.c - calls of a process that is away, made into requests, and answers into its memory */
+#include "forward/away/marshal.h"
+
+#include <asm/unistd_64.h>
+#include <errno.h>
+
+#include "forward/away/state.h"
+#include "forward/table/table.h"
+
+/* of the kernel, include/linux/errno.h: never seen by programs */
+#define ERESTARTSYS	      512
+#define ERESTARTNOINTR	      513
+#define ERESTARTNOHAND	      514
+#define ERESTART_RESTARTBLOCK 516
+
+struct marshal *marshal_new(const struct marshal_memory *memory, uint32_t first_reserved_fd,
+			    uint32_t last_reserved_fd)
+{
+	struct marshal *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->memory = *memory;
+	m->first_reserved = first_reserved_fd;
+	m->last_reserved = last_reserved_fd;
+	buf_init(&m->stage, CALL_BYTES_MAX);
+	return m;
+}
+
+void marshal_free(struct marshal *m)
+{
+	if (!m)
+		return;
+	buf_done(&m->stage);
+	free(m->parts);
+	free(m);
+}
+
+static bool sleeps(uint32_t nr)
+{
+	return nr == __NR_nanosleep || nr == __NR_clock_nanosleep;
+}
+
+/* a step of the calls' functions becomes one of ours */
+static int finish_step(struct marshal *m, int step, struct buf *request)
+{
+	if (step == MARSHAL_SEND)
+		step = request_finish(m, request) ?: MARSHAL_SEND;
+	if (step == -ENOBUFS)
+		return MARSHAL_RETURN; /* too large to be forwarded: no invented error */
+	return step;
+}
+
+static int start(struct marshal *m, struct buf *request, int64_t *result)
+{
+	struct table_verdict v = table_judge(m->nr, m->args);
+
+	m->has_mask = false;
+	m->wait = (struct wait){ 0 };
+	if (!v.spec || (v.class != TABLE_HOME && v.class != TABLE_VIRTUAL))
+		return MARSHAL_RETURN;
+	return finish_step(m, spec_start(m, v.spec, result), request);
+}
+
+int marshal_begin(struct marshal *m, uint32_t nr, const uint64_t args[6], uint64_t now_ns,
+		  struct buf *request, int64_t *result)
+{
+	m->nr = nr;
+	memcpy(m->args, args, sizeof(m->args));
+	m->began_ns = now_ns;
+	m->now_ns = now_ns;
+	m->transfer.done = 0;
+	m->message.done = 0;
+	return start(m, request, result);
+}
+
+int marshal_again(struct marshal *m, uint64_t now_ns, struct buf *request, int64_t *result)
+{
+	if (now_ns > m->now_ns)
+		m->now_ns = now_ns;
+	*result = m->transfer.done ? (int64_t)m->transfer.done : m->message.done;
+	if (*result) /* pieces of it are done: repeated are those never */
+		return MARSHAL_RESULT;
+	return start(m, request, result);
+}
+
+/* a signal ends the call: write what is left to wait, if home has not, and say what the guest's
+ * kernel is to see */
+static int64_t interrupted(struct marshal *m, int64_t code, bool written)
+{
+	int64_t rest, t[2];
+
+	if (m->wait.is && m->wait.back && !written) {
+		rest = wait_rest(m, m->now_ns);
+		t[0] = rest / 1000000000;
+		t[1] = rest % 1000000000 / m->wait.back_unit_ns;
+		if (!memory_write(m, m->wait.back, t, sizeof(t)) && sleeps(m->nr))
+			return -EFAULT;
+	}
+	if (code != -ERESTART_RESTARTBLOCK)
+		return code;
+	/* its rest is known to home's kernel only: end as if a handler runs */
+	return sleeps(m->nr) ? -EINTR : -ERESTARTNOHAND;
+}
+
+int marshal_answer(struct marshal *m, const void *answer, size_t n, uint64_t now_ns,
+		   struct buf *request, int64_t *result)
+{
+	struct call_answer a;
+	const uint8_t *out = (const uint8_t *)answer + sizeof(a);
+	int r = MARSHAL_RESULT;
+
+	if (n < sizeof(a) || n > CALL_BYTES_MAX)
+		return -EPROTO;
+	memcpy(&a, answer, sizeof(a));
+	if (a.zero || a.out_len != n - sizeof(a))
+		return -EPROTO;
+	/* a call that was stopped before it was made has no output */
+	if (a.out_len != request_expect(m, a.result) && !(a.result < 0 && a.out_len == 0))
+		return -EPROTO;
+	if (now_ns > m->now_ns)
+		m->now_ns = now_ns;
+	if (m->answered)
+		r = finish_step(m, m->answered(m, out, a.out_len, a.result, result), request);
+	else if (piece_write_back(m, out, a.out_len, a.result) < 0 && a.result >= 0)
+		*result = -EFAULT;
+	else
+		*result = a.result;
+	if (r == MARSHAL_RESULT && marshal_interrupted(*result))
+		*result = interrupted(m, *result, a.out_len != 0);
+	return r;
+}
+
+bool marshal_rest(const struct marshal *m, uint64_t now_ns, int *ret_arg, uint64_t *ret_value)
+{
+	if (!m->wait.is || m->wait.arg < 0)
+		return false;
+	*ret_arg = m->wait.arg;
+	*ret_value = ((uint64_t)wait_rest(m, now_ns) + 999999) / 1000000;
+	return true;
+}
+
+bool marshal_interrupted(int64_t result)
+{
+	return result == -EINTR || result == -ERESTARTSYS || result == -ERESTARTNOINTR ||
+	       result == -ERESTARTNOHAND || result == -ERESTART_RESTARTBLOCK;
+}
+
+bool marshal_wait_mask(const struct marshal *m, uint64_t *ret)
+{
+	if (m->has_mask)
+		*ret = m->mask;
+	return m->has_mask;
+}
+
+uint32_t marshal_call(const struct marshal *m, uint64_t args[6])
+{
+	memcpy(args, m->args, sizeof(m->args));
+	return m->nr;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * parasite.h - the code that executes forwarded calls inside the stub
+ *
+ * Theory of operation. The deputy copies the code to the start of a region of the stub's memory and
+ * gives each thread a slot behind it:
+ *
+ *	region: | code, PARASITE_CODE_BYTES | slot 0 | slot 1 | ... | slot PARASITE_SLOTS - 1 |
+ *	slot:   | context | buffer: one request, then its answer | stack, grows down from the end |
+ *
+ * A thread is started with rip = code + parasite_entry(), rdi = address of its context, rsp = the
+ * end of its slot. From then on: take a frame from its socket, check it, execute the call, answer
+ *
+ *	{ length u32, struct call_request, ... }  ->  { length u32, struct call_answer, ... }
+ *
+ * with two system calls besides the forwarded one. The socket is a blocking stream socket; a
+ * request comes when the answer before it was sent, never earlier. After the end of the stream, or
+ * a frame that cannot be one, the process is killed by SIGKILL: its deputy is gone, or does not
+ * know what it does, and there may be a guest no more. (A deputy that wants its stub back stops it
+ * before it closes the socket.)
+ *
+ * Where a stopped thread is: phase IDLE: between calls, nothing is lost when it is taken away.
+ *CALL: rip < code + parasite_call_begin(): not made; == begin: about to be made, or interrupted in
+ *it and rewound; == parasite_call_end(): rax has the result (or -512 and the like). DONE: context
+ * result has it, its answer is not sent in whole.
+ */
+#ifndef FORWARD_HOME_PARASITE_H
+#define FORWARD_HOME_PARASITE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "forward/call.h"
+
+#define PARASITE_CODE_BYTES    4096
+#define PARASITE_SLOT_BYTES    327680
+#define PARASITE_SLOTS	       256
+#define PARASITE_CONTEXT_BYTES 4096
+#define PARASITE_REGION_BYTES  (PARASITE_CODE_BYTES + (uint64_t)PARASITE_SLOTS * PARASITE_SLOT_BYTES)
+
+/* requests to the parasite itself; only the deputy may make them */
+#define PARASITE_CLONE 0x10000u /* args[0]: context, prepared; result: the new thread's id */
+#define PARASITE_EXIT  0x10001u /* the thread ends; no answer */
+
+enum parasite_phase {
+	PARASITE_IDLE = 0,
+	PARASITE_CALL = 1,     /* before or in the call */
+	PARASITE_DONE = 2,     /* after it; the answer is on its way */
+	PARASITE_PREPARED = 3, /* set by the deputy: a slot for PARASITE_CLONE */
+	PARASITE_BROKEN = 4,   /* about to be killed */
+	PARASITE_GONE = 5,     /* PARASITE_EXIT: the thread is about to end */
+};
+
+struct parasite_context { /* at the start of a slot; the deputy fills fd, first_slot, n_slots */
+	int32_t fd;
+	volatile uint32_t phase; /* enum parasite_phase */
+	uint64_t first_slot;	 /* address of slot 0: where contexts for PARASITE_CLONE may be */
+	uint32_t n_slots, zero;
+	volatile int64_t result; /* of the last call */
+	volatile uint64_t calls; /* executed and answered */
+	volatile uint32_t nr;	 /* of the call under way, or the last one */
+};
+
+/** parasite_code() - The code, to be copied as it is */
+const void *parasite_code(size_t *ret_len);
+
+/* offsets in the code */
+uint32_t parasite_entry(void);
+uint32_t parasite_call_begin(void); /* the syscall instruction of the forwarded call */
+uint32_t parasite_call_end(void);   /* behind it */
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * image.h - what a process is, but for its pages: mappings, threads, signal actions
+ *
+ * Theory of operation. An image is read at one node and built at another. On the wire it is a
+ * sequence of records {kind u16, version u16, length u32, body}, little-endian, that ends with an
+ * END record; a reader skips records it does not know, unless their kind has IMAGE_MUST set: then
+ * the sender means that the process cannot be built without. Fields are only ever added at the end
+ * of a record. What is read is checked here, once: everything that follows may rely on it
+ * (addresses page-aligned, below the end of user space, mappings in order and apart, none in the
+ * reserved region, thread ids unique and positive, 64-bit code, extended state within xcr0, lengths
+ * as said). Whether this user may come here, and whether this machine can build it, is judged by
+ * others.
+ */
+#ifndef IMAGE_IMAGE_H
+#define IMAGE_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define IMAGE_VERSION	   1
+#define IMAGE_MUST	   0x8000 /* of a record's kind */
+#define IMAGE_PAGE	   4096ULL
+#define IMAGE_TOP	   0x7ffffffff000ULL /* end of user space with four-level paging */
+#define IMAGE_THREADS_MAX  256
+#define IMAGE_MAPPINGS_MAX 65536
+#define IMAGE_XSTATE_MAX   12288
+#define IMAGE_SIGNALS	   64
+#define IMAGE_NAME_MAX	   16
+#define IMAGE_BYTES_MAX	   (64U << 20)
+
+/* of a mapping, /proc/PID/smaps "VmFlags" */
+enum image_map_flags {
+	IMAGE_MAP_SHARED = 1,
+	IMAGE_MAP_GROWSDOWN = 2,
+	IMAGE_MAP_FILE = 4,	 /* backed by a file at home */
+	IMAGE_MAP_VDSO = 8,	 /* [vvar], [vvar_vclock], [vdso]: built by arch_prctl */
+	IMAGE_MAP_VSYSCALL = 16, /* not built, each process has it */
+	IMAGE_MAP_DONTFORK = 32,
+	IMAGE_MAP_DONTDUMP = 64,
+	IMAGE_MAP_WIPEONFORK = 128,
+	IMAGE_MAP_HUGEPAGE = 256,
+	IMAGE_MAP_NOHUGEPAGE = 512,
+	IMAGE_MAP_NORESERVE = 1024,
+	IMAGE_MAP_LOCKED = 2048,
+};
+
+struct image_mapping {
+	uint64_t start, end;
+	uint32_t prot;	/* PROT_READ 1, PROT_WRITE 2, PROT_EXEC 4 */
+	uint32_t flags; /* enum image_map_flags */
+	uint64_t offset, inode;
+	uint32_t major, minor; /* of the file's device */
+};
+
+/* arguments of prctl(PR_SET_MM_MAP) without exe_fd, prctl(2) */
+struct image_mm {
+	uint64_t start_code, end_code, start_data, end_data, start_brk, brk, start_stack;
+	uint64_t arg_start, arg_end, env_start, env_end;
+};
+
+/* kernel_sigaction of x86-64 */
+struct image_action {
+	uint64_t handler, flags, restorer, mask;
+};
+
+/* struct user_regs_struct of x86-64, in its order: r15 ... gs, fs_base and gs_base among them */
+struct image_registers {
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax,
+		rip, cs, eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs;
+};
+
+struct image_thread {
+	uint32_t tid;
+	char name[IMAGE_NAME_MAX]; /* ends with NUL */
+	struct image_registers regs;
+	uint64_t sigmask;
+	uint64_t rseq_address; /* 0: not registered */
+	uint32_t rseq_size, rseq_signature;
+	uint64_t robust_list, robust_size;
+	uint64_t clear_tid;
+	uint64_t altstack_address, altstack_size;
+	uint32_t altstack_flags;
+	uint32_t xstate_len;
+	uint64_t timer_slack_ns;
+	/*
+	 * 0, or the number of the call (nanosleep, clock_nanosleep, poll ...) whose rest is in the
+	 * kernel at home: the registers are about to execute restart_syscall(2)
+	 */
+	uint32_t restart_call;
+	uint8_t *xstate; /* as PTRACE_GETREGSET NT_X86_XSTATE gives it; owned by the image */
+};
+
+struct image {
+	uint32_t pid;
+	uint32_t uid, gid;
+	char name[IMAGE_NAME_MAX];
+	uint64_t parasite; /* region that is reserved at both ends; 0 in an image of the return */
+	uint64_t parasite_size;
+	uint32_t first_fd, last_fd; /* descriptors of ours at home; none for the program */
+	uint64_t vdso_start;	    /* lowest of the vdso mappings */
+	uint8_t vdso_digest[32];    /* migrate/cpu.h vdso_digest(); zeroes: it has none */
+	uint64_t xcr0;		    /* state components the process may have in use */
+	int64_t monotonic_ns;	    /* CLOCK_MONOTONIC at home when this was made */
+	int64_t boottime_ns;
+	uint64_t personality;
+	uint64_t virtual_timer[2], prof_timer[2]; /* value, interval; us */
+	uint32_t no_new_privs;
+	uint32_t thp_disable;
+	struct image_mm mm;
+	struct image_action actions[IMAGE_SIGNALS]; /* of signal i + 1 */
+
+	struct image_mapping *mappings; /* owned, ascending */
+	size_t n_mappings;
+	struct image_thread *threads; /* owned; the first one is the leader, its tid is pid */
+	size_t n_threads;
+};
+
+void image_init(struct image *m);
+void image_done(struct image *m);
+
+/**
+ * image_add_mapping(), image_add_thread() - Room for one more, zeroed; NULL: full or no memory
+ *
+ * What they gave is good until the next one is added.
+ */
+struct image_mapping *image_add_mapping(struct image *m) MUST_CHECK;
+struct image_thread *image_add_thread(struct image *m) MUST_CHECK;
+
+/** image_put() - Append the records of an image that passes image_check(); -ENOBUFS, -ENOMEM */
+int image_put(struct buf *b, const struct image *m) MUST_CHECK;
+
+/**
+ * image_get() - Read an image
+ * @p, @n:	All of its bytes
+ * @ret:	Initialized; filled on success, empty otherwise
+ * @e:		What is wrong with it
+ *
+ * Return: 0, -EPROTO, -ENOMEM
+ */
+int image_get(const void *p, size_t n, struct image *ret, struct err *e) MUST_CHECK;
+
+/** image_check() - What image_get() demands, of an image made here; -EPROTO and the reason */
+int image_check(const struct image *m, struct err *e) MUST_CHECK;
+
+#endif

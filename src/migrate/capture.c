@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migrate/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "migrate/clock.h"
+#include "migrate/cpu.h"
+#include "migrate/registers.h"
+#include "os/file.h"
+#include "tracee/maps.h"
+
+#define PERSONALITY_ASK 0xffffffffUL
+#define ACTION_BYTES	32 /* kernel_sigaction of x86-64 */
+#define SIGSET_BYTES	8
+
+/* ignored when there is no handler, signal(7): SIGCHLD, SIGCONT, SIGURG, SIGWINCH */
+#define QUIET (1ULL << 16 | 1ULL << 17 | 1ULL << 22 | 1ULL << 27)
+
+/*
+ * Calls that say EINTR and not "restart" when they are interrupted, signal or not (signal(7)). When
+ * it was only us, the call is made again.
+ */
+static const uint64_t eintr_calls[] = {
+	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_rt_sigtimedwait, SYS_semop,
+	SYS_semtimedop, SYS_msgrcv,	 SYS_msgsnd,	   SYS_io_getevents,
+};
+
+static bool is_eintr_call(uint64_t nr)
+{
+	for (size_t i = 0; i < ARRAY_LEN(eintr_calls); i++)
+		if (eintr_calls[i] == nr)
+			return true;
+	return false;
+}
+
+/* is there a signal that will be delivered to this thread as soon as it runs? */
+static int deliverable(pid_t tid, bool *ret)
+{
+	struct proc_stat st;
+	int r = proc_stat_read(tid, &st, NULL);
+
+	if (!r)
+		*ret = ((st.pending | st.shared_pending) & ~st.blocked & ~st.ignored &
+			(st.caught | ~QUIET)) != 0;
+	return r;
+}
+
+static int rewind_thread(pid_t tid, enum capture_side side, struct user_regs_struct *regs,
+			 struct image_thread *t)
+{
+	uint64_t call = regs->orig_rax;
+	bool in_call = (int64_t)call >= 0;
+	bool signalled = false;
+	int r = 0;
+
+	if (in_call && (int64_t)regs->rax == -EINTR && is_eintr_call(call)) {
+		r = deliverable(tid, &signalled);
+		if (!r && !signalled)
+			regs->rax = (uint64_t)-514; /* ERESTARTNOHAND: as if it had said so */
+	}
+	if (r < 0)
+		return r;
+	if (tracee_rewind(regs) != TRACEE_RESTART_BLOCK)
+		return 0;
+	/*
+	 * A futex wait belongs to memory, so it is made again where the memory is; its absolute
+	 * deadlines stay true, a relative one begins anew. Sleeps and polls are at home: their rest
+	 * is in the kernel there.
+	 */
+	regs->rip -= 2;
+	if (call == SYS_futex || side == CAPTURE_HOST) {
+		regs->rax = call;
+		return 0;
+	}
+	regs->rax = SYS_restart_syscall;
+	t->restart_call = (uint32_t)call;
+	return 0;
+}
+
+static int thread_name(pid_t tid, char *to, struct err *e)
+{
+	struct proc_stat st;
+	int r = proc_stat_read(tid, &st, e);
+
+	if (!r)
+		(void)snprintf(to, IMAGE_NAME_MAX, "%s", st.name);
+	return r;
+}
+
+static int capture_xstate(pid_t tid, struct image_thread *t)
+{
+	size_t len = IMAGE_XSTATE_MAX;
+	int r;
+
+	t->xstate = malloc(IMAGE_XSTATE_MAX);
+	if (!t->xstate)
+		return -ENOMEM;
+	r = tracee_get_xstate(tid, t->xstate, &len);
+	t->xstate_len = (uint32_t)len;
+	return r;
+}
+
+static int capture_thread(pid_t tid, enum capture_side side, struct image *m, struct err *e)
+{
+	struct image_thread *t = image_add_thread(m);
+	struct user_regs_struct regs;
+	struct tracee_rseq rseq;
+	int r;
+
+	if (!t)
+		return err_set(e, -E2BIG, "it has more than %d threads", IMAGE_THREADS_MAX);
+	t->tid = (uint32_t)tid;
+	r = tracee_get_regs(tid, &regs);
+	if (!r)
+		r = rewind_thread(tid, side, &regs, t);
+	if (!r)
+		r = tracee_set_regs(tid, &regs);
+	registers_to_image(&regs, &t->regs);
+	if (!r)
+		r = capture_xstate(tid, t);
+	if (!r)
+		r = tracee_get_sigmask(tid, &t->sigmask);
+	if (!r)
+		r = tracee_get_rseq(tid, &rseq);
+	if (!r)
+		r = tracee_get_robust_list(tid, &t->robust_list, &t->robust_size);
+	if (r < 0)
+		return err_set(e, r, "read the registers of thread %d: %s", tid, strerror(-r));
+	t->rseq_address = rseq.address;
+	t->rseq_size = rseq.address ? rseq.size : 0;
+	t->rseq_signature = rseq.address ? rseq.signature : 0;
+	return thread_name(tid, t->name, e);
+}
+
+int capture_threads(const pid_t *tids, size_t n, enum capture_side side, struct image *ret,
+		    struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < n; i++)
+		r = capture_thread(tids[i], side, ret, e);
+	return r;
+}
+
+static const struct {
+	uint32_t maps, image;
+} flag_map[] = {
+	{ MAPS_SHARED, IMAGE_MAP_SHARED },	   { MAPS_GROWSDOWN, IMAGE_MAP_GROWSDOWN },
+	{ MAPS_DONTFORK, IMAGE_MAP_DONTFORK },	   { MAPS_DONTDUMP, IMAGE_MAP_DONTDUMP },
+	{ MAPS_WIPEONFORK, IMAGE_MAP_WIPEONFORK }, { MAPS_HUGEPAGE, IMAGE_MAP_HUGEPAGE },
+	{ MAPS_NOHUGEPAGE, IMAGE_MAP_NOHUGEPAGE }, { MAPS_NORESERVE, IMAGE_MAP_NORESERVE },
+	{ MAPS_LOCKED, IMAGE_MAP_LOCKED },
+};
+
+static const struct {
+	const char *name;
+	uint32_t flag;
+} special_names[] = {
+	{ "[vdso]", IMAGE_MAP_VDSO },
+	{ "[vvar]", IMAGE_MAP_VDSO },
+	{ "[vvar_vclock]", IMAGE_MAP_VDSO },
+	{ "[vsyscall]", IMAGE_MAP_VSYSCALL },
+};
+
+static int add_mapping(struct image *m, const struct maps_entry *v, struct err *e)
+{
+	struct image_mapping *to = image_add_mapping(m);
+
+	if (!to)
+		return err_set(e, -E2BIG, "it has more than %d mappings", IMAGE_MAPPINGS_MAX);
+	*to = (struct image_mapping){
+		.start = v->start,
+		.end = v->end,
+		.prot = v->prot,
+		.offset = v->offset,
+		.inode = v->inode,
+		.major = v->major,
+		.minor = v->minor,
+	};
+	for (size_t i = 0; i < ARRAY_LEN(flag_map); i++)
+		if (v->flags & flag_map[i].maps)
+			to->flags |= flag_map[i].image;
+	for (size_t i = 0; i < ARRAY_LEN(special_names); i++)
+		if (!strcmp(v->name, special_names[i].name))
+			to->flags |= special_names[i].flag;
+	if (v->inode)
+		to->flags |= IMAGE_MAP_FILE;
+	if ((to->flags & IMAGE_MAP_VDSO) && (!m->vdso_start || v->start < m->vdso_start))
+		m->vdso_start = v->start;
+	return 0;
+}
+
+/* the kernel may have joined our region with a mapping beside it */
+static int add_around(struct image *m, const struct maps_entry *v, uint64_t hide_start,
+		      uint64_t hide_end, struct err *e)
+{
+	struct maps_entry part = *v;
+	int r = 0;
+
+	if (v->start >= hide_end || v->end <= hide_start)
+		return add_mapping(m, v, e);
+	part.end = hide_start;
+	if (part.start < part.end)
+		r = add_mapping(m, &part, e);
+	part.start = hide_end;
+	part.end = v->end;
+	if (!r && part.start < part.end)
+		r = add_mapping(m, &part, e);
+	return r;
+}
+
+/* flags that smaps tells and maps does not; a stack may begin lower than it was known to */
+static uint32_t known_flags(const struct image *known, size_t *i, const struct image_mapping *now)
+{
+	const uint32_t told = IMAGE_MAP_SHARED | IMAGE_MAP_FILE | IMAGE_MAP_VDSO |
+			      IMAGE_MAP_VSYSCALL;
+	const struct image_mapping *v;
+
+	while (*i < known->n_mappings && known->mappings[*i].end <= now->start)
+		(*i)++;
+	v = *i < known->n_mappings ? &known->mappings[*i] : NULL;
+	return v && v->start < now->end ? v->flags & ~told : 0;
+}
+
+int capture_mappings(const struct maps *maps, uint64_t hide_start, uint64_t hide_end,
+		     const struct image *known, struct image *ret, struct err *e)
+{
+	size_t k = 0;
+	int r = 0;
+
+	ret->n_mappings = 0;
+	ret->vdso_start = 0;
+	for (size_t i = 0; !r && i < maps->n; i++) {
+		size_t first = ret->n_mappings;
+
+		r = add_around(ret, &maps->entries[i], hide_start, hide_end, e);
+		for (size_t j = first; known && j < ret->n_mappings; j++)
+			ret->mappings[j].flags |= known_flags(known, &k, &ret->mappings[j]);
+	}
+	return r;
+}
+
+/* is there private memory without a file that was not known at all? It may be a stack */
+static bool has_unknown(const struct image *known, const struct image *m)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < m->n_mappings; i++) {
+		const struct image_mapping *v = &m->mappings[i];
+
+		while (k < known->n_mappings && known->mappings[k].end <= v->start)
+			k++;
+		if ((k == known->n_mappings || known->mappings[k].start >= v->end) &&
+		    !(v->flags & (IMAGE_MAP_FILE | IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)))
+			return true;
+	}
+	return false;
+}
+
+int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, const struct image *known,
+		 struct image *ret, struct err *e)
+{
+	struct maps maps;
+	int r = maps_read(pid, !known, &maps, e);
+
+	if (r < 0)
+		return r;
+	r = capture_mappings(&maps, hide_start, hide_end, known, ret, e);
+	maps_done(&maps);
+	if (!r && known && has_unknown(known, ret))
+		return capture_maps(pid, hide_start, hide_end, NULL, ret, e);
+	return r;
+}
+
+/* where in the batch's data the answers are, and which call of the batch gives them */
+struct questions {
+	uint64_t actions, virtual_timer, prof_timer;
+	uint64_t clear_tid[IMAGE_THREADS_MAX], altstack[IMAGE_THREADS_MAX];
+	int brk, personality, thp;
+};
+
+static int ask_process(struct batch *b, struct questions *q)
+{
+	int r = batch_data(b, NULL, (size_t)IMAGE_SIGNALS * ACTION_BYTES, &q->actions);
+
+	if (!r)
+		r = batch_data(b, NULL, sizeof(struct itimerval), &q->virtual_timer);
+	if (!r)
+		r = batch_data(b, NULL, sizeof(struct itimerval), &q->prof_timer);
+	for (int i = 0; r >= 0 && i < IMAGE_SIGNALS; i++)
+		r = batch_add(b, SYS_rt_sigaction, (uint64_t)i + 1, 0,
+			      q->actions + (uint64_t)i * ACTION_BYTES, SIGSET_BYTES, 0, 0);
+	if (r >= 0)
+		r = batch_add(b, SYS_getitimer, ITIMER_VIRTUAL, q->virtual_timer, 0, 0, 0, 0);
+	if (r >= 0)
+		r = batch_add(b, SYS_getitimer, ITIMER_PROF, q->prof_timer, 0, 0, 0, 0);
+	if (r >= 0)
+		r = q->brk = batch_add(b, SYS_brk, 0, 0, 0, 0, 0, 0);
+	if (r >= 0)
+		r = q->personality = batch_add(b, SYS_personality, PERSONALITY_ASK, 0, 0, 0, 0, 0);
+	if (r >= 0)
+		r = q->thp = batch_add(b, SYS_prctl, PR_GET_THP_DISABLE, 0, 0, 0, 0, 0);
+	return r < 0 ? r : 0;
+}
+
+static int take_actions(const struct batch *b, uint64_t at, struct image *m)
+{
+	uint64_t raw[IMAGE_SIGNALS][4];
+	int r = batch_read(b, at, raw, sizeof(raw));
+
+	for (size_t i = 0; !r && i < IMAGE_SIGNALS; i++)
+		m->actions[i] = (struct image_action){ raw[i][0], raw[i][1], raw[i][2], raw[i][3] };
+	return r;
+}
+
+static uint64_t microseconds(const struct timeval *t)
+{
+	return (uint64_t)t->tv_sec * 1000000 + (uint64_t)t->tv_usec;
+}
+
+static int take_timer(const struct batch *b, uint64_t at, uint64_t ret[2])
+{
+	struct itimerval v;
+	int r = batch_read(b, at, &v, sizeof(v));
+
+	if (!r) {
+		ret[0] = microseconds(&v.it_value);
+		ret[1] = microseconds(&v.it_interval);
+	}
+	return r;
+}
+
+static int take_process(const struct batch *b, const struct questions *q, struct image *m)
+{
+	int r = take_actions(b, q->actions, m);
+
+	if (!r)
+		r = take_timer(b, q->virtual_timer, m->virtual_timer);
+	if (!r)
+		r = take_timer(b, q->prof_timer, m->prof_timer);
+	m->mm.brk = (uint64_t)batch_result(b, q->brk);
+	m->personality = (uint64_t)batch_result(b, q->personality) & 0xffffffff;
+	m->thp_disable = batch_result(b, q->thp) == 1;
+	return r;
+}
+
+/* each thread must ask for itself */
+static int ask_thread(struct batch *b, struct image_thread *t, struct err *e)
+{
+	uint64_t clear_tid, altstack;
+	stack_t alt;
+	int slack = 0, r;
+
+	batch_clear(b);
+	r = batch_data(b, NULL, sizeof(uint64_t), &clear_tid);
+	if (!r)
+		r = batch_data(b, NULL, sizeof(alt), &altstack);
+	if (!r)
+		r = batch_add(b, SYS_prctl, PR_GET_TID_ADDRESS, clear_tid, 0, 0, 0, 0);
+	if (r >= 0)
+		r = batch_add(b, SYS_sigaltstack, 0, altstack, 0, 0, 0, 0);
+	if (r >= 0)
+		r = slack = batch_add(b, SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0, 0);
+	if (r >= 0)
+		r = batch_run(b, (pid_t)t->tid, e);
+	if (r < 0)
+		return r;
+	if (batch_first_failure(b) >= 0)
+		return err_set(e, -EIO, "thread %u cannot be asked for its state", t->tid);
+	r = batch_read(b, clear_tid, &t->clear_tid, sizeof(t->clear_tid));
+	if (!r)
+		r = batch_read(b, altstack, &alt, sizeof(alt));
+	t->altstack_address = (uint64_t)alt.ss_sp;
+	t->altstack_size = alt.ss_size;
+	t->altstack_flags = (uint32_t)alt.ss_flags;
+	t->timer_slack_ns = (uint64_t)batch_result(b, slack);
+	return r;
+}
+
+static void take_mm(const struct proc_stat *st, struct image *m)
+{
+	uint64_t brk = m->mm.brk;
+
+	m->mm = (struct image_mm){
+		.start_code = st->start_code,
+		.end_code = st->end_code,
+		.start_data = st->start_data,
+		.end_data = st->end_data,
+		.start_brk = st->start_brk,
+		.brk = brk,
+		.start_stack = st->start_stack,
+		.arg_start = st->arg_start,
+		.arg_end = st->arg_end,
+		.env_start = st->env_start,
+		.env_end = st->env_end,
+	};
+	m->pid = (uint32_t)st->pid;
+	m->uid = st->uid[0];
+	m->gid = st->gid[0];
+	m->no_new_privs = st->no_new_privs;
+	(void)snprintf(m->name, sizeof(m->name), "%s", st->name);
+}
+
+int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end,
+		    const struct image *known, struct image *ret, struct err *e)
+{
+	pid_t pid = (pid_t)ret->threads[0].tid;
+	struct questions q;
+	struct proc_stat st;
+	struct clocks clocks;
+	struct cpu cpu;
+	int r;
+
+	batch_clear(b);
+	r = ask_process(b, &q);
+	if (!r)
+		r = batch_run(b, pid, e);
+	if (!r)
+		r = take_process(b, &q, ret);
+	for (size_t i = 0; !r && i < ret->n_threads; i++)
+		r = ask_thread(b, &ret->threads[i], e);
+	batch_clear(b);
+	if (r < 0)
+		return err_prefix(e, "ask process %d for its state", pid);
+	r = proc_stat_read(pid, &st, e);
+	if (!r)
+		r = capture_maps(pid, hide_start, hide_end, known, ret, e);
+	if (r < 0)
+		return r;
+	take_mm(&st, ret);
+	cpu_read(&cpu);
+	ret->xcr0 = cpu.xcr0;
+	r = vdso_digest(pid, ret->vdso_digest, e);
+	if (r < 0)
+		return r;
+	clocks_read(&clocks);
+	ret->monotonic_ns = clocks.monotonic_ns;
+	ret->boottime_ns = clocks.boottime_ns;
+	return 0;
+}

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* deputy.c - the way out, and what every state has in common */
+#include "migrate/deputy.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/time.h>
+
+#include "log/log.h"
+#include "migrate/clock.h"
+#include "os/clock.h"
+#include "os/fd.h"
+#include "tracee/maps.h"
+
+/* for all that one frame makes us inject; a process that waits for a disk stops in that time */
+#define WATCH_S 10
+
+void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us)
+{
+	d->state = s;
+	d->ops->state(d->owner, s, freeze_us);
+}
+
+void deputy_over(struct deputy *d, int status, const char *why)
+{
+	if (d->state == DEPUTY_OVER)
+		return;
+	d->state = DEPUTY_OVER;
+	loop_remove(d->loop, &d->lease_ref);
+	d->ops->over(d->owner, status, why);
+}
+
+/* before RUN: the process goes on here, as if nothing had been */
+static void undo(struct deputy *d, int status, const char *why)
+{
+	pages_reader_done(&d->reader);
+	dirty_end(&d->dirty);
+	stub_release(&d->stub);
+	deputy_over(d, status, why);
+}
+
+void deputy_lost(struct deputy *d, const char *why)
+{
+	char text[ERR_TEXT_MAX];
+
+	if (d->state == DEPUTY_OVER)
+		return;
+	/* it may have run on there until it ended by its lease: it must not run on here as well */
+	(void)snprintf(text, sizeof(text), "the process was lost with its host and is ended: %s",
+		       why);
+	if (d->stub.pid)
+		(void)kill(d->stub.pid, SIGKILL); /* gone already: all the better */
+	deputy_over(d, 1, text);
+}
+
+void deputy_send(struct deputy *d, enum move_type type, const void *p, size_t n, const void *q,
+		 size_t m)
+{
+	int r = channel_send(d->channel, type, p, n, q, m);
+
+	if (r < 0 && r != -EPIPE)
+		deputy_lost(d, "the host takes nothing any more");
+}
+
+/* ----------------------------------------------------------------- way out */
+
+static int send_image(struct deputy *d)
+{
+	while (channel_room(d->channel, MOVE_PAYLOAD_MAX)) {
+		size_t n = d->image_bytes.len < MOVE_PAYLOAD_MAX ? d->image_bytes.len
+								 : MOVE_PAYLOAD_MAX;
+		int r = channel_send(d->channel, MOVE_IMAGE, buf_bytes(&d->image_bytes), n, NULL,
+				     0);
+
+		if (r < 0)
+			return r;
+		if (!n)
+			return 1;
+		buf_eat(&d->image_bytes, n);
+	}
+	return 0;
+}
+
+/* Return: 1 all is sent, 0 there is no room, -errno */
+static int send_all(struct deputy *d, struct err *e)
+{
+	int r = 1;
+
+	if (!d->image_is_sent) {
+		r = send_image(d);
+		d->image_is_sent = r > 0;
+		if (r < 0)
+			return err_set(e, r, "send its image: %s", strerror(-r));
+	}
+	if (r > 0)
+		r = pages_send(&d->reader, d->channel, e);
+	d->bytes_out = d->reader.bytes;
+	if (r > 0 && !channel_room(d->channel, MOVE_PAYLOAD_MAX))
+		r = 0; /* for the end */
+	return r;
+}
+
+/* a filter that is not the wall of an earlier move would be lost at the host */
+static int check_filter(struct deputy *d, struct err *e)
+{
+	struct proc_stat st;
+	int r = proc_stat_read(d->pid, &st, e);
+
+	if (r < 0 || !st.seccomp)
+		return r;
+	r = confine_is_ours(&d->stub, e);
+	if (r)
+		return r < 0 ? r : 0;
+	return err_set(e, -EPERM, "it has restricted its own system calls (seccomp)");
+}
+
+static void go_on_sending(struct deputy *d)
+{
+	struct err e = { 0 };
+	int r = d->all_is_sent ? 0 : send_all(d, &e);
+
+	if (r > 0) {
+		d->all_is_sent = true;
+		r = d->state == DEPUTY_COPYING
+			    ? channel_send(d->channel, MOVE_ROUND, NULL, 0, NULL, 0)
+			    : pages_send_end(d->channel);
+		if (!r && d->state == DEPUTY_SENDING)
+			deputy_enter(d, DEPUTY_BUILDING, 0);
+	}
+	if (r < 0)
+		undo(d, 1, e.code ? e.text : "the host takes nothing any more");
+}
+
+static int read_it(struct deputy *d, struct err *e)
+{
+	int r = stub_seize(&d->stub, d->pid, e);
+
+	/* before our region is there, which is no part of it */
+	if (!r && d->tracking)
+		r = dirty_round(&d->dirty, true, e);
+	if (!r)
+		r = stub_prepare(&d->stub, d->early.parasite, d->tracking ? &d->flags : NULL, e);
+	if (!r)
+		r = check_filter(d, e);
+	if (!r)
+		r = check_filter(d, e);
+	if (!r)
+		r = image_check(&d->stub.before, e);
+	if (!r) {
+		r = image_put(&d->image_bytes, &d->stub.before);
+		if (r < 0)
+			(void)err_set(e, r, "write its image: %s", strerror(-r));
+	}
+	d->image_is_sent = false;
+	return r < 0 ? r : deputy_copy_last(d, e);
+}
+
+static int status_of(int r)
+{
+	return r == -ENOMEM ? 1 : 5;
+}
+
+static void capture(struct deputy *d)
+{
+	struct err e = { 0 };
+	int r;
+
+	d->froze_us = clock_boot_us();
+	r = read_it(d, &e);
+	d->all_is_sent = false;
+	if (r < 0) {
+		undo(d, status_of(r), e.text);
+		return;
+	}
+	deputy_enter(d, DEPUTY_SENDING, 0);
+	go_on_sending(d);
+}
+
+/* after the last one the clocks are known, and the first bytes may go */
+static int take_clock(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	struct clocks both[2];
+	struct err why = { 0 };
+	int r;
+
+	memcpy(&both[1], f->payload, sizeof(both[1])); /* wire/move.h: it is that long */
+	clocks_read(&both[0]);
+	r = channel_send(d->channel, MOVE_CLOCK, both, sizeof(both), NULL, 0);
+	if (r < 0)
+		return err_set(e, r, "answer the host: %s", strerror(-r));
+	if (++d->clocks_told < CLOCKS_SAMPLES)
+		return 0;
+	r = deputy_copy_start(d, &why);
+	if (r < 0) {
+		undo(d, status_of(r), why.text);
+	} else if (!d->tracking) {
+		capture(d);
+	} else {
+		deputy_enter(d, DEPUTY_COPYING, 0);
+		go_on_sending(d);
+	}
+	return 0;
+}
+
+static int take_round(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	struct err why = { 0 };
+	bool enough = false;
+	int r;
+
+	(void)f;
+	if (!d->all_is_sent)
+		return err_set(e, -EPROTO, "the end of a round that goes on");
+	d->all_is_sent = false;
+	r = deputy_copy_next(d, &enough, &why);
+	if (r < 0)
+		undo(d, status_of(r), why.text);
+	else if (enough)
+		capture(d);
+	else
+		go_on_sending(d);
+	return 0;
+}
+
+static int take_built(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	struct err why = { 0 };
+	int r;
+
+	(void)f;
+	/* the last thing before RUN, for it cannot be undone */
+	if (confine_is_wanted(&d->confine) && confine_enter(&d->confine, &d->stub, &why) < 0) {
+		undo(d, 5, why.text);
+		return 0;
+	}
+	r = stub_enter(&d->stub, e);
+	if (r < 0)
+		return r;
+	r = stub_tell_pending(&d->stub, e);
+	if (r < 0)
+		return r;
+	/* POINT OF NO RETURN. No thread here can execute the program any more, even if we die now */
+	r = channel_send(d->channel, MOVE_RUN, NULL, 0, NULL, 0);
+	if (r < 0)
+		return err_set(e, r, "tell the host to go on: %s", strerror(-r));
+	r = stub_start(&d->stub, e);
+	deputy_enter(d, DEPUTY_AWAY, clock_boot_us() - d->froze_us);
+	pages_reader_done(&d->reader);
+	dirty_end(&d->dirty); /* takes some time for each GiB: not before */
+	if (r < 0)
+		deputy_lost(d, e->text);
+	else if (d->recall)
+		deputy_recall(d);
+	return 0;
+}
+
+static int take_fail(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	char text[ERR_TEXT_MAX];
+
+	(void)e;
+	undo(d, 5, log_quote(strndupa((const char *)f->payload, f->len), text, sizeof(text)));
+	return 0;
+}
+
+void deputy_recall(struct deputy *d)
+{
+	struct err e = { 0 };
+
+	d->recall = true;
+	if (d->state != DEPUTY_AWAY)
+		return;
+	d->froze_us = clock_boot_us();
+	deputy_enter(d, DEPUTY_RECALLING, 0);
+	if (deputy_open_memory(d, &e) < 0)
+		deputy_lost(d, e.text);
+	else
+		deputy_send(d, MOVE_RECALL, NULL, 0, NULL, 0);
+}
+
+static int take_homeward(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	(void)f;
+	(void)e;
+	deputy_recall(d);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ frames */
+
+static const struct {
+	enum move_type type;
+	enum deputy_state from, to; /* the states in which it may come */
+	int (*take)(struct deputy *d, const struct move_frame *f, struct err *e);
+} frames[] = {
+	{ MOVE_CLOCK, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_clock },
+	{ MOVE_ROUND, DEPUTY_COPYING, DEPUTY_COPYING, take_round },
+	{ MOVE_ROUND, DEPUTY_RECALLING, DEPUTY_RECALLING, deputy_take_round },
+	{ MOVE_FAIL, DEPUTY_CONNECTING, DEPUTY_BUILDING, take_fail },
+	{ MOVE_BUILT, DEPUTY_BUILDING, DEPUTY_BUILDING, take_built },
+	{ MOVE_CALL, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_call },
+	{ MOVE_CANCEL, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_cancel },
+	{ MOVE_CLONE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_clone },
+	{ MOVE_GONE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_gone },
+	{ MOVE_STOPPED, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_stopped },
+	{ MOVE_EXIT, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_exit },
+	{ MOVE_HOMEWARD, DEPUTY_AWAY, DEPUTY_RECALLING, take_homeward },
+	{ MOVE_IMAGE, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_image },
+	{ MOVE_SIGNAL, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_signal },
+	{ MOVE_PAGES, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_pages },
+	{ MOVE_DONE, DEPUTY_RETURNING, DEPUTY_RETURNING, deputy_take_done },
+};
+
+static void on_watch(int signo)
+{
+	(void)signo; /* what waits says -EINTR */
+}
+
+/*
+ * After RUN the stub's memory is what the host likes, the code of our injected calls too: it may run
+ * in circles. tracee.h: a wait ends when a handler runs; again and again, lest it run just before.
+ */
+static void watch(unsigned int seconds)
+{
+	const struct itimerval t = { .it_value = { seconds, 0 }, .it_interval = { 1, 0 } };
+	const struct sigaction action = { .sa_handler = on_watch };
+
+	(void)sigaction(SIGALRM, &action, NULL); /* valid arguments: cannot fail, nor does this */
+	(void)setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static int take_watched(struct deputy *d, const struct move_frame *f,
+			int (*take)(struct deputy *d, const struct move_frame *f, struct err *e),
+			struct err *e)
+{
+	int r;
+
+	/* the path of a call is hot, and nothing is injected on it */
+	if (d->state < DEPUTY_AWAY || f->type == MOVE_CALL || f->type == MOVE_CANCEL)
+		return take(d, f, e);
+	watch(WATCH_S);
+	r = take(d, f, e);
+	watch(0);
+	return r;
+}
+
+int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	if (d->state == DEPUTY_OVER)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
+		if (frames[i].type == f->type && d->state >= frames[i].from &&
+		    d->state <= frames[i].to)
+			return take_watched(d, f, frames[i].take, e);
+	return err_set(e, -EPROTO, "%s cannot come now", move_name(f->type));
+}
+
+static int on_frame(void *owner, const struct move_frame *f, struct err *e)
+{
+	return deputy_take_frame(owner, f, e);
+}
+
+static void on_room(void *owner)
+{
+	struct deputy *d = owner;
+
+	if (d->state == DEPUTY_COPYING || d->state == DEPUTY_SENDING)
+		go_on_sending(d);
+}
+
+void deputy_drop(struct deputy *d, const char *why)
+{
+	if (d->state == DEPUTY_OVER)
+		return;
+	if (d->state < DEPUTY_AWAY)
+		undo(d, 1, why);
+	else
+		deputy_lost(d, why);
+}
+
+/* before RUN there is nothing worth waiting for: it goes on here */
+static bool on_cut(void *owner, const struct err *why)
+{
+	struct deputy *d = owner;
+
+	return d->state >= DEPUTY_AWAY && d->state < DEPUTY_OVER && d->ops->cut &&
+	       d->ops->cut(d->owner, why);
+}
+
+static void on_broken(void *owner, const struct err *why)
+{
+	struct deputy *d = owner;
+
+	deputy_drop(d, why->text);
+}
+
+static const struct channel_ops channel_ops = {
+	.frame = on_frame,
+	.room = on_room,
+	.cut = on_cut,
+	.broken = on_broken,
+};
+
+static void on_lease(void *owner)
+{
+	struct deputy *d = owner;
+	uint64_t end = channel_heard_ms(d->channel) + d->lease_ms;
+	char text[64];
+
+	if (loop_now(d->loop) >= end) {
+		(void)snprintf(text, sizeof(text), "nothing was heard of it for %u s",
+			       d->lease_ms / 1000);
+		if (d->state < DEPUTY_AWAY)
+			undo(d, 6, "the host does not answer");
+		else
+			deputy_lost(d, text);
+		return;
+	}
+	if (loop_add_timer(d->loop, end, on_lease, d, &d->lease_ref) < 0)
+		deputy_lost(d, "no memory for a timer");
+}
+
+static void on_child(void *owner, int signo)
+{
+	struct deputy *d = owner;
+
+	(void)signo;
+	stub_reap(&d->stub);
+}
+
+int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, pid_t pid,
+		 uint32_t lease_ms, const struct deputy_ops *ops, void *owner, struct err *e)
+{
+	int r;
+
+	*d = (struct deputy){
+		.loop = l, .ops = ops, .owner = owner, .pid = pid, .mem = -1, .pagemap = -1
+	};
+	d->lease_ms = lease_ms;
+	pages_reader_init(&d->reader);
+	dirty_init(&d->dirty);
+	image_init(&d->flags);
+	image_init(&d->early);
+	image_init(&d->was);
+	buf_init(&d->image_bytes, IMAGE_BYTES_MAX);
+	image_init(&d->back);
+	confine_init(&d->confine);
+	stub_init(&d->stub, l, &deputy_stub_ops, d);
+	r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
+	if (!r)
+		r = loop_add_signal(l, SIGCHLD, on_child, d, &d->child_ref);
+	if (!r)
+		r = loop_add_timer(l, loop_now(l) + lease_ms, on_lease, d, &d->lease_ref);
+	if (r < 0)
+		deputy_done(d);
+	return r;
+}
+
+int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e)
+{
+	return channel_replace(d->channel, fd, key, e);
+}
+
+int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err *e)
+{
+	return confine_prepare(&d->confine, d->pid, spec, e);
+}
+
+void deputy_done(struct deputy *d)
+{
+	channel_free(d->channel);
+	loop_remove(d->loop, &d->lease_ref);
+	loop_remove(d->loop, &d->child_ref);
+	stub_done(&d->stub);
+	pages_reader_done(&d->reader);
+	dirty_end(&d->dirty);
+	image_done(&d->flags);
+	image_done(&d->early);
+	image_done(&d->was);
+	buf_done(&d->image_bytes);
+	image_done(&d->back);
+	confine_done(&d->confine);
+	fd_close(&d->mem);
+	fd_close(&d->pagemap);
+	free(d->pending);
+	d->channel = NULL;
+	d->pending = NULL;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* deputy_away.c - between the guest and its stub */
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "forward/call.h"
+#include "forward/table/table.h"
+#include "migrate/deputy.h"
+
+struct call_header {
+	uint32_t tid, zero;
+};
+
+static uint32_t number(const struct move_frame *f)
+{
+	uint32_t v;
+
+	memcpy(&v, f->payload, sizeof(v)); /* wire/move.h: it is that long */
+	return v;
+}
+
+/* the answer when there is nobody to answer: the thread is ending */
+static void answer_gone(struct deputy *d, pid_t tid)
+{
+	const struct call_header h = { .tid = (uint32_t)tid };
+	const struct call_answer a = { .result = -EINTR };
+
+	deputy_send(d, MOVE_ANSWER, &h, sizeof(h), &a, sizeof(a));
+}
+
+static bool is_forwarded(enum table_class class)
+{
+	return class == TABLE_HOME || class == TABLE_VIRTUAL;
+}
+
+/*
+ * Would a guest ever ask for this call? All others it comes home for (execve), or makes there
+ * (mmap, exit); and the parasite's own requests are ours to make.
+ */
+static bool can_be_asked(uint32_t nr)
+{
+	struct table_row row;
+
+	if (nr == SYS_process_vm_readv) /* of the stub itself, after an interrupted sleep */
+		return true;
+	if (!table_row(nr, &row))
+		return false;
+	for (size_t i = 0; i < row.n_cases; i++)
+		if (is_forwarded(row.cases[i].class))
+			return true;
+	return is_forwarded(row.class);
+}
+
+int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	struct call_header h;
+	uint32_t nr;
+	int r;
+
+	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
+	if (f->len < sizeof(h) + sizeof(struct call_request))
+		return err_set(e, -EPROTO, "a call of thread %u that is too short", h.tid);
+	memcpy(&nr, f->payload + sizeof(h) + offsetof(struct call_request, nr), sizeof(nr));
+	if (!can_be_asked(nr))
+		return err_set(e, -EPROTO, "a call of thread %u that no guest asks for: %u", h.tid,
+			       nr);
+	r = stub_call(&d->stub, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
+	if (r == -ESRCH) {
+		answer_gone(d, (pid_t)h.tid);
+		return 0;
+	}
+	return r < 0 ? err_set(e, r, "a call of thread %u: %s", h.tid, strerror(-r)) : 0;
+}
+
+int deputy_take_cancel(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	(void)e;
+	stub_cancel(&d->stub, (pid_t)number(f));
+	return 0;
+}
+
+int deputy_take_clone(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	int r = stub_clone(&d->stub, (pid_t)number(f));
+
+	return r < 0 ? err_set(e, r, "a thread of thread %u: %s", number(f), strerror(-r)) : 0;
+}
+
+int deputy_take_gone(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	(void)e;
+	stub_gone(&d->stub, (pid_t)number(f));
+	return 0;
+}
+
+int deputy_take_stopped(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	uint32_t signo = number(f);
+
+	if (signo != SIGSTOP && signo != SIGTSTP && signo != SIGTTIN && signo != SIGTTOU)
+		return err_set(e, -EPROTO, "signal %u stops nobody", signo);
+	stub_deliver(&d->stub, (int)signo);
+	return 0;
+}
+
+/* the others stop a process, or do nothing, signal(7) */
+static bool can_end(int signo)
+{
+	static const uint64_t never = 1ULL << SIGCHLD | 1ULL << SIGCONT | 1ULL << SIGSTOP |
+				      1ULL << SIGTSTP | 1ULL << SIGTTIN | 1ULL << SIGTTOU |
+				      1ULL << SIGURG | 1ULL << SIGWINCH;
+
+	return signo >= 1 && signo <= IMAGE_SIGNALS && (signo > 63 || !(never >> signo & 1));
+}
+
+static bool is_end(int status)
+{
+	if (status >> 16)
+		return false;
+	return WIFEXITED(status) || (WIFSIGNALED(status) && can_end(WTERMSIG(status)));
+}
+
+int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	int status = (int)number(f);
+
+	if (!is_end(status))
+		return err_set(e, -EPROTO, "wait status %#x is not one of an end",
+			       (unsigned int)status);
+	stub_exit(&d->stub, status);
+	deputy_over(d, 0, "the process has ended");
+	return 0;
+}
+
+/* -------------------------------------------------------------- stub's words */
+
+static void on_answer(void *owner, pid_t tid, const uint8_t *p, size_t n)
+{
+	const struct call_header h = { .tid = (uint32_t)tid };
+
+	deputy_send(owner, MOVE_ANSWER, &h, sizeof(h), p, n);
+}
+
+static int keep(struct deputy *d, pid_t tid, uint64_t number, const siginfo_t *info)
+{
+	struct pending *more = reallocarray(d->pending, d->n_pending + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	d->pending = more;
+	d->pending[d->n_pending++] =
+		(struct pending){ .tid = tid, .number = number, .info = *info };
+	return 0;
+}
+
+static void on_signal(void *owner, pid_t tid, const siginfo_t *info)
+{
+	struct deputy *d = owner;
+	const uint32_t to[2] = { (uint32_t)tid, (uint32_t)info->si_signo };
+
+	uint64_t told = d->state == DEPUTY_RETURNING ? 0 : ++d->signals_sent;
+
+	/* the guest may have been read already: DONE says how many it has taken */
+	if (d->state != DEPUTY_AWAY && keep(d, tid, told, info) < 0)
+		deputy_lost(d, "no memory for a signal");
+	if (!told)
+		return;
+	deputy_send(d, MOVE_SIGNAL, to, sizeof(to), info, sizeof(*info));
+}
+
+static void on_cloned(void *owner, pid_t caller, int64_t tid)
+{
+	const uint32_t payload[3] = {
+		(uint32_t)caller,
+		tid > 0 ? (uint32_t)tid : 0,
+		tid < 0 ? (uint32_t)tid : 0,
+	};
+
+	deputy_send(owner, MOVE_CLONED, payload, sizeof(payload), NULL, 0);
+}
+
+static void on_died(void *owner, int wait_status)
+{
+	struct deputy *d = owner;
+
+	(void)wait_status; /* its parent has it */
+	d->stub.pid = 0;
+	deputy_over(d, 0, "the process was killed"); /* the stream ends, and the guest with it */
+}
+
+const struct stub_ops deputy_stub_ops = {
+	.answer = on_answer,
+	.signal = on_signal,
+	.cloned = on_cloned,
+	.died = on_died,
+};

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * deputy_main.c - comosix-deputy: moves one process to another node, and stays with it
+ *
+ * Started by comosixd with the descriptors of net/half_link.h, or by a person with --local, who is
+ * then both daemons: the guest is started here, on a socket pair.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/parse.h"
+#include "config.h"
+#include "log/log.h"
+#include "migrate/box.h"
+#include "migrate/control.h"
+#include "migrate/deputy.h"
+#include "migrate/lease.h"
+#include "migrate/preflight.h"
+#include "migrate/rights.h"
+#include "migrate/sharing.h"
+#include "os/fd.h"
+#include "os/rand.h"
+#include "os/spawn.h"
+#include "tracee/maps.h"
+#include "wire/message.h"
+
+#define PROGRESS_MS 200
+#define REASONS_MAX 4096 /* bytes of the sentences that say why not */
+
+static const char usage[] =
+	"Usage: comosix-deputy --local PID [--job [--path DIR]...]\n"
+	"\n"
+	"Moves a process away and executes its calls here. It is started by comosixd; people use\n"
+	"migrate(1).\n"
+	"\n"
+	"  --local PID  move the process into a guest on this machine, until SIGINT or SIGTERM\n"
+	"               brings it home: to try out whether a program can move\n"
+	"  --job        confine it as a job that goes to a desktop, for good: it may use its open\n"
+	"               files, its working directory and system files, and no dot file of its "
+	"home\n"
+	"  --path DIR   of a job: one more file or directory that it may use\n"
+	"  --help       this text\n"
+	"  --version    the version\n"
+	"\n"
+	"Examples:\n"
+	"  comosix-deputy --local 4711\n"
+	"  migrate 4711 n2\n";
+
+struct program {
+	struct loop *loop;
+	struct deputy deputy;
+	bool job;
+	const char *paths[CONFINE_PATHS_MAX];
+	size_t n_paths;
+	bool running;		 /* the deputy was started */
+	struct control *control; /* NULL: --local */
+	Cmx__HalfStart *start;
+	struct ev_ref progress;
+	uint64_t bytes_all; /* resident when it was looked at */
+	enum deputy_state last;
+	bool came_home;
+};
+
+/* it is a job and goes to a desktop */
+static int confine(struct program *p, uid_t uid, const char *const *paths, size_t n, struct err *e)
+{
+	struct confine_spec spec = { .paths = paths, .n_paths = n };
+	char home[CONFINE_PATH_MAX];
+	int r = confine_home(uid, home, sizeof(home), e);
+
+	spec.home = home[0] ? home : NULL;
+	return r < 0 ? r : deputy_confine(&p->deputy, &spec, e);
+}
+
+/* ---- for comosixd ---- */
+
+static const Cmx__HalfStage stages[] = {
+	[DEPUTY_CONNECTING] = CMX__HALF_STAGE__STAGE_CONNECT,
+	[DEPUTY_COPYING] = CMX__HALF_STAGE__STAGE_COPY,
+	[DEPUTY_SENDING] = CMX__HALF_STAGE__STAGE_CAPTURE,
+	[DEPUTY_BUILDING] = CMX__HALF_STAGE__STAGE_BUILD,
+	[DEPUTY_AWAY] = CMX__HALF_STAGE__STAGE_AWAY,
+	[DEPUTY_RECALLING] = CMX__HALF_STAGE__STAGE_RECALL,
+	[DEPUTY_RETURNING] = CMX__HALF_STAGE__STAGE_REBUILD,
+	[DEPUTY_OVER] = CMX__HALF_STAGE__STAGE_REBUILD,
+};
+
+static uint64_t bytes_done(const struct program *p)
+{
+	uint64_t n = p->deputy.bytes_out;
+
+	return n < p->bytes_all ? n : p->bytes_all;
+}
+
+static void on_progress(void *owner)
+{
+	struct program *p = owner;
+
+	if (p->last != DEPUTY_COPYING && p->last != DEPUTY_SENDING)
+		return;
+	control_state(p->control, stages[p->last], bytes_done(p), p->bytes_all, 0);
+	(void)!loop_add_timer(p->loop, loop_now(p->loop) + PROGRESS_MS, on_progress, p,
+			      &p->progress);
+}
+
+static void on_state(void *owner, enum deputy_state s, uint64_t freeze_us)
+{
+	struct program *p = owner;
+
+	p->last = s;
+	p->came_home |= s == DEPUTY_OVER;
+	control_state(p->control, stages[s], bytes_done(p), p->bytes_all, (uint32_t)freeze_us);
+	loop_remove(p->loop, &p->progress);
+	if (s == DEPUTY_COPYING || s == DEPUTY_SENDING)
+		(void)!loop_add_timer(p->loop, loop_now(p->loop) + PROGRESS_MS, on_progress, p,
+				      &p->progress);
+}
+
+static Cmx__HalfFate fate_of(const struct program *p, int status)
+{
+	if (p->came_home)
+		return CMX__HALF_FATE__FATE_HOME;
+	if (p->last < DEPUTY_AWAY)
+		return CMX__HALF_FATE__FATE_STAYED;
+	return status ? CMX__HALF_FATE__FATE_LOST : CMX__HALF_FATE__FATE_EXITED;
+}
+
+static void on_over(void *owner, int status, const char *why)
+{
+	struct program *p = owner;
+
+	control_end(p->control, status, fate_of(p, status), why);
+	loop_stop(p->loop, 0);
+}
+
+static bool on_cut(void *owner, const struct err *why)
+{
+	struct program *p = owner;
+
+	if (!control_open(p->control))
+		return false;
+	log_warn("the stream to the host was cut: %s; the lease runs", why->text);
+	control_want_transport(p->control);
+	return true;
+}
+
+static const struct deputy_ops daemon_ops = { .state = on_state, .over = on_over, .cut = on_cut };
+
+static void on_home(void *owner)
+{
+	struct program *p = owner;
+
+	deputy_recall(&p->deputy);
+}
+
+/* the stream is void: what its end does is right, before RUN and after */
+static void on_drop(void *owner, const char *text)
+{
+	struct program *p = owner;
+	char quoted[256];
+
+	(void)log_quote(text, quoted, sizeof(quoted));
+	log_warn("comosixd: %s", quoted);
+	if (p->running)
+		deputy_drop(&p->deputy, quoted);
+}
+
+static void on_transport(void *owner, const uint8_t *key, int fd)
+{
+	struct program *p = owner;
+	struct err e = { 0 };
+
+	if (p->running && deputy_transport(&p->deputy, fd, key, &e) == 0)
+		return;
+	(void)close(fd);
+	log_warn("%s", e.code ? e.text : "a stream for a move that has not begun");
+}
+
+static const struct control_ops control_ops = {
+	.home = on_home,
+	.transport = on_transport,
+	.drop = on_drop,
+};
+
+/* Return: 0 it may move; else the exit status that fits */
+static int look(struct program *p, struct buf *why)
+{
+	struct sharing sharing;
+	struct proc_stat st;
+	uint64_t reasons = 0;
+	struct err e = { 0 };
+	int r = proc_stat_read((pid_t)p->start->pid, &st, &e);
+
+	if (!r && st.uid[0] != p->start->uid)
+		r = err_set(&e, -ESRCH, "the process has ended, another one has its number");
+	sharing_init(&sharing);
+	if (!r)
+		r = preflight((pid_t)p->start->pid, &sharing, &reasons, &e);
+	sharing_done(&sharing);
+	if (r < 0) {
+		(void)!buf_printf(why, "%s", e.text); /* without memory it is short of words */
+		return r == -ESRCH ? 4 : 1;
+	}
+	if (p->start->job && preflight_may_be_wall((pid_t)p->start->pid))
+		reasons &= ~PREFLIGHT_BIT(SECCOMP);
+	if (reasons)
+		(void)!preflight_sentences(reasons, why); /* the same */
+	return reasons ? 5 : 0;
+}
+
+static uint64_t resident_bytes(pid_t pid)
+{
+	unsigned long long size = 0, resident = 0;
+	char path[64];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%llu %llu", &size, &resident) != 2)
+		resident = 0;
+	if (f)
+		(void)fclose(f); /* was only read */
+	return resident * 4096;
+}
+
+static int begin(struct program *p, const uint8_t *key)
+{
+	struct err e = { 0 };
+	struct buf why;
+	int status;
+
+	control_state(p->control, CMX__HALF_STAGE__STAGE_PREFLIGHT, 0, 0, 0);
+	buf_init(&why, REASONS_MAX);
+	status = look(p, &why);
+	if (status) {
+		control_end(p->control, status, CMX__HALF_FATE__FATE_STAYED, buf_text(&why));
+		buf_done(&why);
+		return status;
+	}
+	buf_done(&why);
+	p->bytes_all = resident_bytes((pid_t)p->start->pid);
+	control_state(p->control, CMX__HALF_STAGE__STAGE_CONNECT, 0, p->bytes_all, 0);
+	if (deputy_start(&p->deputy, p->loop, HALF_FD_STREAM, key, (pid_t)p->start->pid,
+			 p->start->lease_ms, &daemon_ops, p, &e) < 0) {
+		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, e.text);
+		return 1;
+	}
+	p->running = true;
+	if (p->start->job && !strcmp(p->start->peer_role, "desktop") &&
+	    confine(p, p->start->uid, (const char *const *)p->start->paths, p->start->n_paths, &e) <
+		    0) {
+		control_end(p->control, 5, CMX__HALF_FATE__FATE_STAYED, e.text);
+		return 1;
+	}
+	if (rights_shed(p->start->uid, p->start->gid, &e) < 0) {
+		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, e.text);
+		return 1;
+	}
+	return 0;
+}
+
+static int serve(struct program *p)
+{
+	uint8_t key[HALF_KEY_LEN];
+	struct err e = { 0 };
+	int r = control_start(&p->start, &e);
+
+	if (r == -EPIPE)
+		return 0; /* it was not told to do anything */
+	if (r < 0)
+		die("%s", e.text);
+	memcpy(key, p->start->key.data, sizeof(key));
+	if (control_new(p->loop, p->start, &control_ops, p, &p->control, &e) < 0)
+		die("%s", e.text);
+	r = begin(p, key);
+	explicit_bzero(key, sizeof(key));
+	return r ? 0 : loop_run(p->loop); /* the reason was told */
+}
+
+/* ---- --local ---- */
+
+static void on_local_state(void *owner, enum deputy_state s, uint64_t freeze_us)
+{
+	(void)owner;
+	if (s == DEPUTY_AWAY)
+		(void)printf("away %llu us\n", (unsigned long long)freeze_us);
+	else if (s == DEPUTY_OVER)
+		(void)printf("home %llu us\n", (unsigned long long)freeze_us);
+	(void)fflush(stdout);
+}
+
+static void on_local_over(void *owner, int status, const char *why)
+{
+	struct program *p = owner;
+
+	if (status)
+		(void)fprintf(stderr, "comosix-deputy: %s\n", why);
+	else
+		(void)printf("%s\n", why);
+	loop_stop(p->loop, status);
+}
+
+static const struct deputy_ops local_ops = { .state = on_local_state, .over = on_local_over };
+
+/* what comosixd says to a guest; nothing of it is read but this */
+static int tell_guest(int control, const struct proc_stat *st, pid_t pid, uint8_t *key,
+		      struct err *e)
+{
+	static uint8_t id[HALF_ID_LEN];
+	Cmx__HalfStart s = CMX__HALF_START__INIT;
+	Cmx__Half m = CMX__HALF__INIT;
+	struct half_link l;
+	int r = half_link_init(&l, control);
+
+	s.key = (ProtobufCBinaryData){ .data = key, .len = HALF_KEY_LEN };
+	s.move_id = (ProtobufCBinaryData){ .data = id, .len = sizeof(id) };
+	s.pid = (uint32_t)pid;
+	s.uid = st->uid[0];
+	s.gid = st->gid[0];
+	s.lease_ms = LEASE_MS;
+	s.slot = (uint32_t)getpid() % GUEST_BOX_SLOTS_MAX;
+	m.body_case = CMX__HALF__BODY_START;
+	m.start = &s;
+	if (!r)
+		r = half_link_send(&l, &m, -1, e);
+	/* it goes on without a daemon */
+	half_link_done(&l);
+	return r;
+}
+
+static int start_guest(int stream, int *ret_control, struct err *e)
+{
+	static const char *const argv[] = { "comosix-guest", NULL };
+	char program[4096];
+	int pair[2], r;
+	pid_t pid; /* reaped with all children, by SIGCHLD */
+
+	r = spawn_find("comosix-guest", COMOSIX_LIBEXECDIR, program, sizeof(program), e);
+	if (r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_set(e, -errno, "make a socket pair: %s", strerror(errno));
+
+	const int more[] = { stream, pair[1] };
+	const struct spawn s = {
+		.path = program,
+		.argv = argv,
+		.fds = { -1, -1, STDERR_FILENO },
+		.more_fds = more,
+		.n_more_fds = ARRAY_LEN(more),
+		.own_session = true, /* Ctrl-C is for the deputy, which recalls the process */
+	};
+
+	r = spawn_program(&s, &pid, e);
+	(void)close(pair[1]);
+	if (r < 0)
+		(void)close(pair[0]);
+	else
+		*ret_control = pair[0];
+	return r;
+}
+
+static int move_here(struct program *p, pid_t pid, struct err *e)
+{
+	uint8_t key[CHANNEL_KEY];
+	struct proc_stat st;
+	int pair[2], control = -1, r = proc_stat_read(pid, &st, e);
+
+	rand_bytes(key, sizeof(key));
+	if (!r && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		r = err_set(e, -errno, "make a socket pair: %s", strerror(errno));
+	if (r < 0)
+		return r;
+	r = start_guest(pair[1], &control, e);
+	(void)close(pair[1]);
+	if (!r)
+		r = tell_guest(control, &st, pid, key, e);
+	if (!r)
+		r = deputy_start(&p->deputy, p->loop, pair[0], key, pid, LEASE_MS, &local_ops, p,
+				 e);
+	else
+		(void)close(pair[0]);
+	p->running = !r;
+	explicit_bzero(key, sizeof(key));
+	if (!r && p->job)
+		r = confine(p, st.uid[0], p->paths, p->n_paths, e);
+	if (!r)
+		r = rights_shed(st.uid[0], st.gid[0], e);
+	return r;
+}
+
+static void on_recall(void *owner, int signo)
+{
+	struct program *p = owner;
+
+	(void)signo;
+	if (p->running)
+		deputy_recall(&p->deputy);
+}
+
+/* ---- */
+
+static bool by_comosixd(void)
+{
+	struct stat st;
+
+	return !fstat(HALF_FD_CONTROL, &st) && S_ISSOCK(st.st_mode) &&
+	       !fstat(HALF_FD_STREAM, &st) && S_ISSOCK(st.st_mode);
+}
+
+/* Return: -1 go on, with *ret_pid 0 for comosixd; else the exit status */
+static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_pid)
+{
+	static const struct option options[] = {
+		{ "local", required_argument, NULL, 'l' }, { "job", no_argument, NULL, 'j' },
+		{ "path", required_argument, NULL, 'p' },  { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },	   { 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1)
+		switch (c) {
+		case 'l':
+			if (parse_u64(optarg, ret_pid) < 0 || !*ret_pid || *ret_pid > 4194304) {
+				(void)fprintf(stderr, "comosix-deputy: '%s' is no process id\n",
+					      optarg);
+				return 2;
+			}
+			break;
+		case 'j':
+			p->job = true;
+			break;
+		case 'p':
+			if (p->n_paths == CONFINE_PATHS_MAX) {
+				(void)fprintf(stderr, "comosix-deputy: too many --path\n");
+				return 2;
+			}
+			p->paths[p->n_paths++] = optarg;
+			break;
+		case 'h':
+			(void)fputs(usage, stdout);
+			return 0;
+		case 'V':
+			(void)printf("comosix-deputy %s\n", COMOSIX_VERSION);
+			return 0;
+		default:
+			(void)fprintf(stderr, "see comosix-deputy --help\n");
+			return 2;
+		}
+	if (optind != argc || (!*ret_pid && !by_comosixd())) {
+		(void)fprintf(stderr, "comosix-deputy: which process? See comosix-deputy --help\n");
+		return 2;
+	}
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct program p = { 0 };
+	struct err e = { 0 };
+	struct ev_ref ref;
+	uint64_t pid = 0;
+	int r = read_options(argc, argv, &p, &pid);
+
+	if (r >= 0)
+		return r;
+	log_open("comosix-deputy", LOG_INFO);
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		die("SIGPIPE: %s", strerror(errno));
+	if (loop_new(&p.loop, &e) < 0 || loop_add_signal(p.loop, SIGINT, on_recall, &p, &ref) < 0 ||
+	    loop_add_signal(p.loop, SIGTERM, on_recall, &p, &ref) < 0)
+		die("%s", e.text);
+	if (!pid)
+		r = serve(&p);
+	else if (move_here(&p, (pid_t)pid, &e) < 0)
+		die("%s", e.text);
+	else
+		r = loop_run(p.loop);
+	if (p.running)
+		deputy_done(&p.deputy);
+	control_free(p.control);
+	message_free(&p.start);
+	loop_free(p.loop);
+	return r < 0 ? 1 : r;
+}

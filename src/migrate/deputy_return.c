@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* deputy_return.c - image, signals and pages come back, and the stub is the process again */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "migrate/clock.h"
+#include "migrate/deputy.h"
+#include "migrate/region.h"
+#include "migrate/restore.h"
+#include "migrate/set_state.h"
+#include "os/clock.h"
+#include "tracee/tracee.h"
+
+/* no signal may come to a thread while calls are injected into it */
+static int block_signals(struct deputy *d, struct err *e)
+{
+	for (size_t i = 0; i < d->stub.n; i++) {
+		int r = tracee_set_sigmask(d->stub.threads[i]->tid, ~0ULL);
+
+		if (r < 0)
+			return err_set(e, r, "block its signals: %s", strerror(-r));
+	}
+	return 0;
+}
+
+int deputy_open_memory(struct deputy *d, struct err *e)
+{
+	int r;
+
+	d->mem = tracee_mem_open(d->pid);
+	d->pagemap = pages_open_pagemap(d->pid);
+	r = d->mem < 0 ? d->mem : d->pagemap < 0 ? d->pagemap : 0;
+	return r < 0 ? err_set(e, r, "open its memory: %s", strerror(-r)) : 0;
+}
+
+/* what is mapped where our region is would be under our own feet */
+static int check_image(const struct deputy *d, struct err *e)
+{
+	const struct stub *s = &d->stub;
+
+	if (d->back.pid != (uint32_t)d->pid)
+		return err_set(e, -EPROTO, "another process came back");
+	for (size_t i = 0; i < d->back.n_mappings; i++) {
+		const struct image_mapping *v = &d->back.mappings[i];
+
+		if (v->start < s->region + REGION_BYTES && v->end > s->region)
+			return err_set(e, -EPROTO, "it came back with a mapping over our region");
+	}
+	return stub_is_idle(s) ? 0 : err_set(e, -EPROTO, "it came back with calls under way");
+}
+
+static int start_return(struct deputy *d, struct err *e)
+{
+	int r = image_get(buf_bytes(&d->image_bytes), d->image_bytes.len, &d->back, e);
+
+	buf_reset(&d->image_bytes);
+	if (!r)
+		r = check_image(d, e);
+	if (!r)
+		r = stub_halt(&d->stub, e);
+	if (!r)
+		r = block_signals(d, e);
+	if (!r)
+		r = restore_memory(&d->stub, &d->back, e);
+	deputy_enter(d, DEPUTY_RETURNING, 0);
+	return r;
+}
+
+int deputy_take_image(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	int r;
+
+	if (d->state == DEPUTY_RETURNING)
+		return err_set(e, -EPROTO, "a second image");
+	r = buf_put(&d->image_bytes, f->payload, f->len);
+	if (r < 0)
+		return err_set(e, r, "keep the image: %s", strerror(-r));
+	return f->len ? 0 : start_return(d, e);
+}
+
+/* all of it in mappings that came back: our region is none of them */
+static bool is_mapped(const struct image *m, uint64_t at, uint64_t end)
+{
+	for (size_t i = 0; at < end && i < m->n_mappings; i++)
+		if (m->mappings[i].start <= at && at < m->mappings[i].end)
+			at = m->mappings[i].end;
+	return at >= end;
+}
+
+static int drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e)
+{
+	struct deputy *d = owner;
+	int r = batch_add(&d->stub.batch, SYS_madvise, at, n * IMAGE_PAGE, MADV_DONTNEED, 0, 0, 0);
+
+	if (r == -ENOBUFS) { /* full: run what there is, and once more */
+		r = set_state_run(&d->stub.batch, d->pid, "give pages back", e);
+		if (!r)
+			r = batch_add(&d->stub.batch, SYS_madvise, at, n * IMAGE_PAGE,
+				      MADV_DONTNEED, 0, 0, 0);
+	}
+	return r < 0 ? r : 0;
+}
+
+int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	/* while it runs on there, the stub has what it had when it left */
+	const struct image *m = d->state == DEPUTY_RETURNING ? &d->back : &d->stub.before;
+	uint64_t at;
+	uint32_t n;
+	const struct pages_writer w = {
+		.mem = d->mem,
+		.pagemap = d->pagemap,
+		.drop = d->state == DEPUTY_RETURNING ? drop_pages : NULL, /* else it works */
+		.owner = d,
+		.hide_start = d->stub.region,
+		.hide_end = d->stub.region + REGION_BYTES,
+	};
+	bool end;
+	int r;
+
+	/* wire/move.h: the fixed part is there; the rest is checked by pages_write() */
+	memcpy(&at, f->payload, sizeof(at));
+	memcpy(&n, f->payload + sizeof(at), sizeof(n));
+	if (at < IMAGE_TOP && !is_mapped(m, at, at + (uint64_t)n * MOVE_PAGE))
+		return err_set(e, -EPROTO, "%u pages at %#llx, where it has no memory", n,
+			       (unsigned long long)at);
+	d->bytes_back += f->len;
+	r = pages_write(&w, f, &end, e);
+	if (!r && end && d->state == DEPUTY_RETURNING)
+		r = set_state_run(&d->stub.batch, d->pid, "give pages back", e);
+	return r;
+}
+
+/* a round has come home; the host stops it after that, or makes another one */
+int deputy_take_round(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	(void)f;
+	(void)e;
+	d->froze_us = clock_boot_us();
+	deputy_send(d, MOVE_ROUND, NULL, 0, NULL, 0);
+	return 0;
+}
+
+int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	struct {
+		uint32_t tid, signo;
+		uint8_t info[sizeof(siginfo_t)];
+	} p;
+	struct pending *more;
+
+	memcpy(&p, f->payload, sizeof(p)); /* wire/move.h: it is that long */
+	more = reallocarray(d->pending, d->n_pending + 1, sizeof(*more));
+	if (!more)
+		return err_set(e, -ENOMEM, "no memory for a signal");
+	d->pending = more;
+	more += d->n_pending;
+	more->tid = (pid_t)p.tid;
+	memcpy(&more->info, p.info, sizeof(p.info));
+	if (d->n_pending >= PENDING_MAX || !p.signo || p.signo > IMAGE_SIGNALS ||
+	    more->info.si_signo != (int)p.signo)
+		return err_set(e, -EPROTO, "signal %u cannot be", p.signo);
+	d->n_pending++;
+	return 0;
+}
+
+static int queue_signals(struct deputy *d, uint64_t taken, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < d->n_pending; i++)
+		if (!d->pending[i].number || d->pending[i].number > taken)
+			r = pending_queue(&d->stub.batch, d->pid, &d->pending[i], e);
+	return r;
+}
+
+/* no clock may step back for the process */
+static void hold(const struct image *m)
+{
+	const struct clocks last = { m->monotonic_ns, m->boottime_ns };
+	struct clocks now;
+	int64_t ns;
+
+	clocks_read(&now);
+	ns = clocks_hold_ns(&last, &now);
+	if (ns > 0) {
+		const struct timespec t = { ns / 1000000000, ns % 1000000000 };
+
+		(void)nanosleep(&t, NULL); /* interrupted: some microseconds */
+	}
+}
+
+int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	uint64_t taken;
+	int r;
+
+	memcpy(&taken, f->payload, sizeof(taken)); /* wire/move.h: it is that long */
+	r = queue_signals(d, taken, e);
+	hold(&d->back);
+	if (!r)
+		r = restore_finish(&d->stub, &d->back, e);
+	if (r < 0)
+		return r;
+	deputy_enter(d, DEPUTY_OVER, clock_boot_us() - d->froze_us);
+	d->state = DEPUTY_RETURNING;
+	deputy_over(d, 0, "the process is at home");
+	return 0;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guest.h - the half of a moved process that computes, and its agent. Private to guest*.c
+ *
+ * Theory of operation. The agent's states, in order:
+ *
+ *	ARRIVING	image and pages come in, the process is built (guest_arrive.c)
+ *	WAITING		BUILT was said; nothing of the program has run
+ *	RUNNING		trapped calls are forwarded (guest_calls.c), signals come (guest_signals.c),
+ *			threads come and go (guest_threads.c)
+ *	FREEZING	RECALL came: every thread is brought to a stop outside of any call
+ *	LEAVING		image, pending signals and pages go back (guest_leave.c)
+ *	LEFT		DONE was said; the stream's end is the end
+ *
+ * A thread is in one state of enum guest_thread_state. Who answers a trapped call gives the thread
+ * back to the kernel with guest_reply(); nothing else makes it run.
+ */
+#ifndef MIGRATE_GUEST_H
+#define MIGRATE_GUEST_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "forward/away/marshal.h"
+#include "image/image.h"
+#include "loop/loop.h"
+#include "migrate/box.h"
+#include "migrate/build.h"
+#include "migrate/channel.h"
+#include "migrate/clock.h"
+#include "migrate/pages.h"
+#include "tracee/tracee.h"
+
+enum guest_state {
+	GUEST_ARRIVING,
+	GUEST_WAITING,
+	GUEST_RUNNING,
+	GUEST_FREEZING,
+	GUEST_LEAVING,
+	GUEST_LEFT,
+};
+
+enum guest_thread_state {
+	THREAD_RUNNING,	 /* by itself, in the kernel or outside */
+	THREAD_CALLING,	 /* trapped; its call is at home, or waits for room to go there */
+	THREAD_HOMEWARD, /* trapped; its call can be made at home only */
+	THREAD_CLONING,	 /* stopped before clone; home makes the thread first */
+	THREAD_BEARING,	 /* makes the new thread now; stopped at the end of clone */
+	THREAD_BORN,	 /* its first stop is awaited */
+	THREAD_MAPPING,	 /* stopped around mmap of a file; its pages are fetched */
+	THREAD_FROZEN,	 /* stopped for the way home */
+};
+
+/* why a thread stands still though it is THREAD_RUNNING: guest_lease.c */
+enum guest_hold {
+	HOLD_NONE,
+	HOLD_INTERRUPT, /* in an INTERRUPT stop */
+	HOLD_GROUP,	/* in a stop of job control, which goes on after it */
+};
+
+struct guest;
+struct guest_thread;
+
+/* what to do with the answer to a request that the agent made for itself */
+typedef void guest_answer_fn(struct guest_thread *t, const uint8_t *p, size_t n);
+
+/* a signal on its way into the guest, until the kernel delivers it */
+struct guest_signal {
+	struct guest_signal *next;
+	pid_t tid; /* 0: of the process */
+	siginfo_t info;
+};
+
+struct guest_thread {
+	struct guest *guest;
+	pid_t tid;
+	enum guest_thread_state state;
+	struct marshal *marshal;
+	bool in_notify; /* the kernel waits for guest_reply() */
+	uint64_t id;	/* of the notification */
+	uint32_t nr;
+	uint64_t args[6];
+	struct buf request;	      /* made and not yet sent: the channel is full */
+	guest_answer_fn *answer;      /* NULL: the marshaller's */
+	struct user_regs_struct regs; /* CLONING, BEARING, MAPPING: as the program had them */
+	pid_t born;		      /* BEARING: the new thread's id */
+	uint64_t map_at, map_done;    /* MAPPING */
+	uint32_t restart_call;	      /* its rest is in the kernel at home */
+	uint64_t rest_at;	      /* where that call's output goes */
+	int64_t rest_result;	      /* and what it gives when that is there */
+	bool cancelled;
+	bool signalled;	  /* a signal was sent since its last call */
+	uint64_t awaited; /* signals that it waits for in sigtimedwait */
+	enum guest_hold hold;
+};
+
+struct guest {
+	struct loop *loop;
+	struct channel *channel;
+	enum guest_state state;
+	const struct guest_box *box;
+	struct clocks_sync clocks;
+	struct buf image_bytes;
+	struct image image, arrived; /* as it is known last; leaving: as it came */
+	struct build build;
+	int notify;
+	struct ev_ref notify_ref;
+	struct guest_thread *threads[IMAGE_THREADS_MAX];
+	size_t n;
+	bool stopped; /* by job control */
+	bool held;    /* home was not heard of for a while */
+	uint32_t lease_ms;
+	struct ev_ref lease_ref;
+	struct guest_signal *signals;
+	uint64_t signals_taken; /* SIGNAL frames, before the way home */
+	struct pages_reader reader;
+	struct dirty dirty; /* begins before it runs */
+	bool untracked;	    /* it cannot */
+	bool copying;	    /* RUNNING: recalled, pages go home in rounds */
+	bool round_is_sent;
+	unsigned int rounds;
+	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
+	bool image_is_sent;
+	int result;	/* of the loop */
+	struct err why; /* of a failure */
+};
+
+/* guest.c */
+extern const struct channel_ops guest_channel_ops;
+
+struct guest_thread *guest_add_thread(struct guest *g, pid_t tid) MUST_CHECK;
+void guest_remove_thread(struct guest_thread *t);
+struct guest_thread *guest_thread(const struct guest *g, pid_t tid);
+uint64_t guest_now_ns(void);
+void guest_ask_clock(struct guest *g);
+
+/** guest_fail() - End of this guest, with a reason; home is told while it still can listen */
+void guest_fail(struct guest *g, int code, const char *what);
+
+/** guest_send() - A frame that must go; the guest fails if it does not */
+void guest_send(struct guest *g, enum move_type type, const void *p, size_t n, const void *q,
+		size_t m);
+
+/* guest_arrive.c */
+int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+int guest_run(struct guest *g, struct err *e) MUST_CHECK;
+
+/* guest_copy.c */
+
+/** guest_track() - Take note of what was written up to now; home has that */
+int guest_track(struct guest *g, struct err *e) MUST_CHECK;
+int guest_take_arrived(struct guest *g, struct err *e) MUST_CHECK;
+
+/** guest_copy_home() - Send pages home while it runs, then freeze it */
+int guest_copy_home(struct guest *g, struct err *e) MUST_CHECK;
+int guest_take_copied(struct guest *g, struct err *e) MUST_CHECK;
+
+/** guest_copy_on() - There is room again */
+void guest_copy_on(struct guest *g);
+
+/** guest_copy_last() - It is frozen and read: what is left to send, or everything */
+int guest_copy_last(struct guest *g, struct err *e) MUST_CHECK;
+
+/* guest_calls.c */
+void guest_on_notify(void *owner, uint32_t events);
+int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+void guest_send_waiting(struct guest *g);
+
+/** guest_reply() - The thread's trapped call returns this */
+void guest_reply(struct guest_thread *t, int64_t result);
+
+/** guest_request() - A request of the agent's own, by the stub of this thread */
+void guest_request(struct guest_thread *t, const struct buf *request, guest_answer_fn *fn);
+void guest_homeward(struct guest_thread *t);
+
+/* guest_virtual.c */
+
+/** guest_virtual() - Deal with a trapped call of class VIRTUAL; false: nobody does */
+bool guest_virtual(struct guest_thread *t);
+
+/* guest_map.c */
+void guest_map_file(struct guest_thread *t);
+void guest_map_stopped(struct guest_thread *t);
+
+/* guest_signals.c */
+int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop);
+bool guest_is_deliverable(const struct guest_thread *t);
+void guest_forget_signals(struct guest *g);
+
+/** guest_restore_info() - A signal taken out of the kernel: as home had told it */
+void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info);
+
+/* guest_threads.c */
+
+/** guest_turn_back() - A thread stopped before a call that cannot be made here: homeward */
+void guest_turn_back(struct guest_thread *t);
+void guest_on_child(void *owner, int signo);
+int guest_take_cloned(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/* guest_lease.c */
+
+/** guest_lease_start() - Count from now; guest_fail() when the lease has ended */
+void guest_lease_start(struct guest *g, uint32_t lease_ms);
+
+/** guest_heard() - Home is alive */
+void guest_heard(struct guest *g);
+
+/** guest_hold() - A thread is in a stop: does it stay there? */
+bool guest_hold(struct guest_thread *t, enum guest_hold how);
+
+/** guest_hold_running() - After stops were dealt with: interrupt what runs and must not */
+void guest_hold_running(struct guest *g);
+
+/* guest_leave.c */
+void guest_freeze(struct guest *g);
+
+/** guest_frozen() - A thread has stopped or ended; when it was the last one, the way home begins */
+void guest_frozen(struct guest *g);
+void guest_on_room(struct guest *g);
+
+#endif

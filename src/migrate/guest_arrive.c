@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* guest_arrive.c - image and pages come in, a process comes out */
+#include <errno.h>
+#include <linux/filter.h>
+
+#include "forward/table/filter.h"
+#include "migrate/clock.h"
+#include "migrate/guest.h"
+#include "migrate/region.h"
+#include "migrate/told.h"
+
+static int check_region(const struct image *m, struct err *e)
+{
+	if (!m->n_threads || !m->parasite || m->parasite_size != REGION_BYTES)
+		return err_set(e, -EPROTO,
+			       "the image has no region of ours, or one of another size");
+	return 0;
+}
+
+static int start_building(struct guest *g, struct err *e)
+{
+	/* a namespace for the process to come; ours stays as it is */
+	int r = clocks_apply(&g->clocks.offset, e);
+
+	return r < 0 ? r : build_memory(&g->build, g->box, &g->image, e);
+}
+
+/* the process has changed its mappings, or is stopped now */
+static int change_mappings(struct guest *g, const struct image *was, struct err *e)
+{
+	if (was->pid != g->image.pid || was->parasite != g->image.parasite ||
+	    was->vdso_start != g->image.vdso_start)
+		return err_set(e, -EPROTO, "an image of another process than the one before");
+	if (build_change(&g->build, was, &g->image, e) < 0)
+		return e->code;
+	return g->dirty.uffd < 0 ? 0 : dirty_enroll(&g->dirty, e);
+}
+
+static int take_image(struct guest *g, struct err *e)
+{
+	struct image was = g->image;
+	int r;
+
+	image_init(&g->image);
+	r = image_get(buf_bytes(&g->image_bytes), g->image_bytes.len, &g->image, e);
+	buf_reset(&g->image_bytes);
+	if (!r)
+		r = check_region(&g->image, e);
+	if (!r)
+		r = was.n_threads ? change_mappings(g, &was, e) : start_building(g, e);
+	image_done(&was);
+	return r;
+}
+
+int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e)
+{
+	int r = buf_put(&g->image_bytes, f->payload, f->len);
+
+	if (r < 0)
+		return err_set(e, r, "keep the image: %s", strerror(-r));
+	return f->len ? 0 : take_image(g, e);
+}
+
+static int finish(struct guest *g, struct err *e)
+{
+	struct sock_filter code[FILTER_INSNS_MAX];
+	struct build_filter filter = { .code = code };
+	size_t n;
+	int r = filter_build(0, 0, code, &n);
+
+	if (r < 0)
+		return err_set(e, r, "make the filter: %s", strerror(-r));
+	filter.n = (unsigned short)n;
+	r = build_finish(&g->build, &g->image, &filter, &g->notify, e);
+	for (size_t i = 0; !r && i < g->image.n_threads; i++) {
+		const struct image_thread *from = &g->image.threads[i];
+		struct guest_thread *t = guest_add_thread(g, (pid_t)from->tid);
+
+		if (!t)
+			return err_set(e, -ENOMEM, "no memory for its threads");
+		t->restart_call = from->restart_call;
+	}
+	if (!r)
+		r = loop_add_fd(g->loop, g->notify, EPOLLIN, guest_on_notify, g, &g->notify_ref);
+	if (r < 0)
+		return r;
+	g->state = GUEST_WAITING;
+	guest_send(g, MOVE_BUILT, NULL, 0, NULL, 0);
+	return 0;
+}
+
+int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
+{
+	const struct pages_writer w = {
+		.mem = g->build.mem,
+		.written = &g->dirty.known,
+		.pagemap = -1,
+		.hide_start = g->image.parasite,
+		.hide_end = g->image.parasite + g->image.parasite_size,
+	};
+	bool end;
+	int r;
+
+	if (!g->build.pid)
+		return err_set(e, -EPROTO, "pages before the image");
+	r = pages_write(&w, f, &end, e);
+	/* home has sent no rounds: it is late, but not too late */
+	if (!r && end && g->dirty.uffd < 0)
+		r = guest_track(g, e);
+	return r < 0 || !end ? r : finish(g, e);
+}
+
+int guest_run(struct guest *g, struct err *e)
+{
+	(void)e;
+	g->state = GUEST_RUNNING;
+	for (size_t i = 0; i < g->n; i++)
+		told_later(tracee_cont(g->threads[i]->tid, 0));
+	guest_on_child(g,
+		       SIGCHLD); /* it may have been killed while it waited: nobody looked then */
+	return 0;
+}

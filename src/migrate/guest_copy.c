@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guest_copy.c - which pages were written here, and the way home of most of them while it runs
+ *
+ * Theory of operation. The process is tracked (tracee/dirty.h) before it has run at all: each round of
+ * the arrival ends with a round of ours, that nobody is told of but the set of known pages. So at
+ * the end just what it writes here is to go back, and the price of write-protecting all of it was
+ * paid while it still ran at home.
+ *
+ * At RECALL it runs on, while rounds go home as they came. Only what the stub has mapped can be
+ * written there now: the mappings of the arrival. What was mapped since goes with the image, when it
+ * is frozen, and so does a place that was unmapped in between. A thread that can go on at home only
+ * is not kept waiting for rounds.
+ */
+#include <errno.h>
+
+#include "log/log.h"
+#include "migrate/guest.h"
+#include "migrate/region.h"
+
+#define ROUNDS_MAX  8
+#define SMALL_PAGES 256 /* 1 MiB */
+
+/* a round of which nothing has to be told */
+static int swallow(struct guest *g, struct err *e)
+{
+	struct dirty_run runs[PAGES_RUNS];
+	ssize_t n;
+	int r = dirty_round(&g->dirty, false, e);
+
+	if (r < 0)
+		return r;
+	while ((n = dirty_next(&g->dirty, runs, PAGES_RUNS)) > 0)
+		;
+	return n < 0 ? err_set(e, (int)n, "track its pages: %s", strerror((int)-n)) : 0;
+}
+
+int guest_track(struct guest *g, struct err *e)
+{
+	struct err why = { 0 };
+	int r;
+
+	if (g->untracked)
+		return 0;
+	if (g->dirty.uffd < 0) {
+		uint64_t batch = g->image.parasite + REGION_BATCH, insn;
+
+		/* the code of batches has one */
+		r = tracee_find_syscall(g->build.pid, batch, batch + BATCH_CODE_BYTES, &insn);
+		if (!r)
+			r = dirty_begin(&g->dirty, g->build.pid, g->build.pid, insn, &why);
+		g->untracked = r < 0;
+		if (r < 0) {
+			log_info("all of its memory will go home again: %s", why.text);
+			return 0;
+		}
+	}
+	return swallow(g, e);
+}
+
+int guest_take_arrived(struct guest *g, struct err *e)
+{
+	int r;
+
+	if (!g->build.pid)
+		return err_set(e, -EPROTO, "a round before the image");
+	r = guest_track(g, e);
+	if (!r)
+		guest_send(g, MOVE_ROUND, NULL, 0, NULL, 0);
+	return r;
+}
+
+/* ---------------------------------------------------------------- way home */
+
+static bool is_awaited(const struct guest *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (g->threads[i]->state == THREAD_HOMEWARD ||
+		    g->threads[i]->state == THREAD_FROZEN)
+			return true;
+	return false;
+}
+
+static int start_round(struct guest *g, struct err *e)
+{
+	int r = dirty_round(&g->dirty, false, e);
+
+	if (r < 0)
+		return r;
+	g->round_is_sent = false;
+	g->rounds++;
+	g->round_began = g->reader.pages;
+	g->reader.polite = true;
+	pages_add_round(&g->reader, &g->dirty, &g->image);
+	guest_copy_on(g);
+	return 0;
+}
+
+void guest_copy_on(struct guest *g)
+{
+	struct err e = { 0 };
+	int r;
+
+	if (!g->copying || g->round_is_sent || g->state != GUEST_RUNNING)
+		return;
+	r = pages_send(&g->reader, g->channel, &e);
+	if (r == -ESRCH || r == 0)
+		return; /* it has ended: told by its end */
+	if (r < 0) {
+		guest_fail(g, r, e.text);
+		return;
+	}
+	g->round_is_sent = true;
+	guest_send(g, MOVE_ROUND, NULL, 0, NULL, 0);
+}
+
+static void stop_copying(struct guest *g)
+{
+	g->copying = false;
+	g->reader.polite = false;
+	guest_freeze(g);
+}
+
+int guest_copy_home(struct guest *g, struct err *e)
+{
+	int r;
+
+	if (g->untracked || is_awaited(g)) {
+		guest_freeze(g);
+		return 0;
+	}
+	r = pages_reader_open(&g->reader, g->build.pid, g->image.parasite,
+			      g->image.parasite + g->image.parasite_size, e);
+	g->copying = true;
+	if (!r)
+		r = start_round(g, e);
+	return r == -ESRCH ? 0 : r;
+}
+
+int guest_take_copied(struct guest *g, struct err *e)
+{
+	uint64_t pages = g->reader.pages - g->round_began;
+	int r = 0;
+
+	if (!g->copying || !g->round_is_sent)
+		return err_set(e, -EPROTO, "the end of a round that goes on");
+	if (pages <= SMALL_PAGES || g->rounds == ROUNDS_MAX || is_awaited(g) ||
+	    (g->rounds > 1 && pages >= g->round_pages)) {
+		stop_copying(g);
+		return 0;
+	}
+	g->round_pages = pages;
+	r = start_round(g, e);
+	return r == -ESRCH ? 0 : r;
+}
+
+int guest_copy_last(struct guest *g, struct err *e)
+{
+	uint64_t start = g->arrived.parasite, size = g->arrived.parasite_size;
+	int r = pages_reader_open(&g->reader, g->build.pid, start, start + size, e);
+
+	if (r < 0)
+		return r;
+	if (g->untracked) {
+		r = pages_add_all(&g->reader, &g->image);
+	} else {
+		r = pages_add_new(&g->reader, &g->arrived, &g->image, IMAGE_BY_PLACE, false);
+		if (!r)
+			r = pages_add_shared(&g->reader, &g->image);
+		pages_add_round(&g->reader, &g->dirty, &g->arrived);
+	}
+	return r < 0 ? err_set(e, r, "no memory for a list of its mappings") : 0;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* guest_virtual.c - calls that need both ends, or neither */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/times.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "forward/call.h"
+#include "migrate/guest.h"
+
+/* ------------------------------------------------------------ making requests */
+
+static int put_request(struct buf *b, const struct call_request *q, const struct call_fixup *fix,
+		       const void *in)
+{
+	int r = buf_put(b, q, sizeof(*q));
+
+	if (!r && q->n_fixups)
+		r = buf_put(b, fix, q->n_fixups * sizeof(*fix));
+	if (!r && q->in_len)
+		r = buf_put(b, in, q->in_len);
+	return r;
+}
+
+static void ask(struct guest_thread *t, const struct call_request *q, const struct call_fixup *fix,
+		const void *in, guest_answer_fn *fn)
+{
+	struct buf b;
+
+	buf_init(&b, CALL_BYTES_MAX);
+	if (put_request(&b, q, fix, in) < 0)
+		guest_fail(t->guest, -ENOMEM, "no memory for a request");
+	else
+		guest_request(t, &b, fn);
+	buf_done(&b);
+}
+
+/* the output of an answer; NULL when it is not n bytes */
+static const uint8_t *output(const uint8_t *p, size_t n, size_t want)
+{
+	return n == sizeof(struct call_answer) + want ? p + sizeof(struct call_answer) : NULL;
+}
+
+static int64_t result_of(const uint8_t *p)
+{
+	struct call_answer a;
+
+	memcpy(&a, p, sizeof(a));
+	return a.result;
+}
+
+/* the kernel here executes the trapped call after all */
+static void let_through(struct guest_thread *t)
+{
+	struct seccomp_notif_resp resp = { .id = t->id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+
+	t->in_notify = false;
+	t->state = THREAD_RUNNING;
+	(void)ioctl(t->guest->notify, SECCOMP_IOCTL_NOTIF_SEND, &resp); /* ENOENT: killed */
+}
+
+/* ------------------------------------------------------------------ actions */
+
+/* it was done at home; now the kernel here does it */
+static void on_set_at_home(struct guest_thread *t, const uint8_t *p, size_t n)
+{
+	(void)p;
+	(void)n;
+	let_through(t);
+}
+
+/*
+ * The action is set here. Home must know of one thing: what becomes of children that end (SIG_IGN,
+ * SA_NOCLDWAIT, SA_NOCLDSTOP). Its handler is never run there.
+ */
+static void set_action(struct guest_thread *t)
+{
+	static const struct call_fixup fix = { .at = CALL_FIX_ARG | 1, .place = 0 };
+	struct image_action a;
+	struct call_request q = {
+		.nr = SYS_rt_sigaction,
+		.n_fixups = 1,
+		.args = { SIGCHLD, 0, 0, 8 },
+		.in_len = sizeof(a),
+	};
+
+	if (t->args[0] != SIGCHLD || !t->args[1] ||
+	    tracee_read(t->guest->build.pid, t->args[1], &a, sizeof(a)) < 0) {
+		let_through(t);
+		return;
+	}
+	if (a.handler != (uint64_t)SIG_IGN)
+		a.handler = (uint64_t)SIG_DFL;
+	a.restorer = 0;
+	a.flags &= SA_NOCLDSTOP | SA_NOCLDWAIT;
+	ask(t, &q, &fix, &a, on_set_at_home);
+}
+
+/* ------------------------------------------------------------ interrupted sleeps */
+
+static void on_rest_read(struct guest_thread *t, const uint8_t *p, size_t n);
+static void go_on_sleeping(struct guest_thread *t);
+
+/* where the call that slept at home has left its output, and how much */
+static size_t rest_output(const struct guest_thread *t, uint64_t *ret_at, bool interrupted)
+{
+	switch (t->restart_call) {
+	case SYS_poll:
+		*ret_at = t->args[0];
+		return interrupted ? 0 : (size_t)t->args[1] * sizeof(struct pollfd);
+	case SYS_nanosleep:
+		*ret_at = t->args[1];
+		return interrupted && t->args[1] ? sizeof(struct timespec) : 0;
+	case SYS_clock_nanosleep:
+		*ret_at = t->args[3];
+		return interrupted && t->args[3] ? sizeof(struct timespec) : 0;
+	default:
+		return 0;
+	}
+}
+
+/* the stub reads its own memory: process_vm_readv(2) of itself */
+static void read_rest(struct guest_thread *t, uint64_t at, size_t len)
+{
+	const struct iovec in[2] = { { NULL, len }, { (void *)at, len } };
+	const struct call_fixup fix[] = {
+		{ .at = 0, .place = sizeof(in) }, /* iov_base of the first: the output */
+		{ .at = CALL_FIX_ARG | 1, .place = 0 },
+		{ .at = CALL_FIX_ARG | 3, .place = sizeof(in[0]) },
+	};
+	const struct call_request q = {
+		.nr = SYS_process_vm_readv,
+		.n_fixups = ARRAY_LEN(fix),
+		.args = { (uint64_t)t->guest->build.pid, 0, 1, 0, 1, 0 },
+		.in_len = sizeof(in),
+		.out_at = sizeof(in),
+		.out_len = (uint32_t)len,
+		.out_fixed = (uint32_t)len,
+	};
+
+	ask(t, &q, fix, in, on_rest_read);
+}
+
+static void on_slept(struct guest_thread *t, const uint8_t *p, size_t n)
+{
+	int64_t result = result_of(p);
+	bool interrupted = marshal_interrupted(result);
+	size_t len;
+
+	(void)n;
+	if (interrupted && t->guest->state == GUEST_RUNNING && !guest_is_deliverable(t)) {
+		go_on_sleeping(t);
+		return;
+	}
+	if (interrupted && t->guest->state != GUEST_RUNNING) {
+		/* home's kernel has the rest still: guest_leave.c leaves it there */
+		guest_reply(t, -512);
+		return;
+	}
+	t->rest_result = interrupted ? -EINTR : result;
+	len = rest_output(t, &t->rest_at, interrupted);
+	t->restart_call = 0;
+	if (len)
+		read_rest(t, t->rest_at, len);
+	else
+		guest_reply(t, t->rest_result);
+}
+
+static void on_rest_read(struct guest_thread *t, const uint8_t *p, size_t n)
+{
+	const uint8_t *bytes = p + sizeof(struct call_answer);
+
+	n -= sizeof(struct call_answer);
+	if (result_of(p) > 0 && n && tracee_write(t->guest->build.pid, t->rest_at, bytes, n) < 0)
+		t->rest_result = -EFAULT;
+	guest_reply(t, t->rest_result);
+}
+
+static void go_on_sleeping(struct guest_thread *t)
+{
+	const struct call_request q = { .nr = SYS_restart_syscall };
+
+	ask(t, &q, NULL, NULL, on_slept);
+}
+
+static void restart(struct guest_thread *t)
+{
+	if (!t->restart_call) {
+		guest_reply(t, -EINTR); /* there is nothing to restart: as the kernel */
+		return;
+	}
+	go_on_sleeping(t);
+}
+
+/* --------------------------------------------------------------- CPU time used */
+
+static struct timespec cpu_used(const struct guest *g)
+{
+	struct timespec t = { 0 };
+	clockid_t clock;
+
+	if (clock_getcpuclockid(g->build.pid, &clock) == 0)
+		(void)clock_gettime(clock, &t);
+	return t;
+}
+
+/* the part at home is told by home; ours counts as time of the program itself */
+static void on_usage(struct guest_thread *t, const uint8_t *p, size_t n)
+{
+	const uint8_t *bytes = output(p, n, sizeof(struct rusage));
+	struct timespec ours = cpu_used(t->guest);
+	int64_t result = result_of(p);
+	struct rusage u;
+
+	if (result < 0 || !bytes) {
+		guest_reply(t, result < 0 ? result : -EFAULT);
+		return;
+	}
+	memcpy(&u, bytes, sizeof(u));
+	u.ru_utime.tv_sec += ours.tv_sec;
+	u.ru_utime.tv_usec += ours.tv_nsec / 1000;
+	if (u.ru_utime.tv_usec >= 1000000) {
+		u.ru_utime.tv_usec -= 1000000;
+		u.ru_utime.tv_sec++;
+	}
+	if (tracee_write(t->guest->build.pid, t->args[1], &u, sizeof(u)) < 0)
+		result = -EFAULT;
+	guest_reply(t, result);
+}
+
+static void usage(struct guest_thread *t)
+{
+	static const struct call_fixup fix = { .at = CALL_FIX_ARG | 1, .place = 0 };
+	const struct call_request q = {
+		.nr = SYS_getrusage,
+		.n_fixups = 1,
+		.args = { t->args[0], 0 },
+		.out_len = sizeof(struct rusage),
+		.out_fixed = sizeof(struct rusage),
+	};
+
+	ask(t, &q, &fix, NULL, on_usage);
+}
+
+/* --------------------------------------------------------------------- name */
+
+/* at both ends: ps(1) at home shows it, and here it is what PR_GET_NAME reads */
+static void set_name(struct guest_thread *t)
+{
+	static const struct call_fixup fix = { .at = CALL_FIX_ARG | 1, .place = 0 };
+	char name[IMAGE_NAME_MAX] = { 0 };
+	const struct call_request q = {
+		.nr = SYS_prctl,
+		.n_fixups = 1,
+		.args = { PR_SET_NAME, 0 },
+		.in_len = sizeof(name),
+	};
+
+	if (tracee_read_string(t->guest->build.pid, t->args[1], name, sizeof(name)) == -EFAULT) {
+		guest_reply(t, -EFAULT);
+		return;
+	}
+	name[sizeof(name) - 1] = '\0';
+	ask(t, &q, &fix, name, on_set_at_home);
+}
+
+/* ----------------------------------------------------------------- dispatch */
+
+static const struct {
+	uint32_t nr;
+	void (*fn)(struct guest_thread *t);
+} handlers[] = {
+	{ SYS_rt_sigaction, set_action },
+	{ SYS_restart_syscall, restart },
+	{ SYS_getrusage, usage },
+	{ SYS_prctl, set_name },
+};
+
+bool guest_virtual(struct guest_thread *t)
+{
+	for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
+		if (handlers[i].nr != t->nr)
+			continue;
+		t->state = THREAD_CALLING;
+		handlers[i].fn(t);
+		return true;
+	}
+	return false; /* the marshaller forwards it, if its row says how */
+}

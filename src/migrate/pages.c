@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pages.c - the reader: which pages are sent next; the writer is pages_write.c */
+#include "migrate/pages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "migrate/pages_frame.h"
+#include "os/fd.h"
+
+static int open_of(pid_t pid, const char *name, struct err *e)
+{
+	char path[48];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_set(e, -errno, "open '%s': %s", path, strerror(errno)) : fd;
+}
+
+int pages_open_pagemap(pid_t pid)
+{
+	return open_of(pid, "pagemap", NULL);
+}
+
+void pages_reader_init(struct pages_reader *p)
+{
+	*p = (struct pages_reader){ .mem = -1, .pagemap = -1 };
+}
+
+int pages_reader_open(struct pages_reader *p, pid_t pid, uint64_t hide_start, uint64_t hide_end,
+		      struct err *e)
+{
+	fd_close(&p->mem);
+	fd_close(&p->pagemap);
+	p->hide_start = hide_start;
+	p->hide_end = hide_end;
+	if (!p->buffer)
+		p->buffer = malloc((size_t)MOVE_PAGES_MAX * MOVE_PAGE);
+	if (!p->buffer)
+		return err_set(e, -ENOMEM, "no memory to read pages into");
+	p->mem = open_of(pid, "mem", e);
+	p->pagemap = p->mem < 0 ? -1 : open_of(pid, "pagemap", e);
+	return p->mem < 0 ? p->mem : p->pagemap < 0 ? p->pagemap : 0;
+}
+
+void pages_reader_done(struct pages_reader *p)
+{
+	fd_close(&p->mem);
+	fd_close(&p->pagemap);
+	free(p->buffer);
+	free(p->ranges);
+	p->buffer = NULL;
+	p->ranges = NULL;
+	p->n_ranges = 0;
+}
+
+/* ---------------------------------------------------------------- filling */
+
+int pages_add(struct pages_reader *p, uint64_t start, uint64_t end, enum pages_which which)
+{
+	struct pages_range *more = reallocarray(p->ranges, p->n_ranges + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	p->ranges = more;
+	p->ranges[p->n_ranges++] = (struct pages_range){ start, end, which };
+	return 0;
+}
+
+struct adding {
+	struct pages_reader *to;
+	bool files_only;
+};
+
+static int add_change(void *owner, enum image_change what, uint64_t start, uint64_t end,
+		      const struct image_mapping *v)
+{
+	const struct adding *a = owner;
+
+	if (what != IMAGE_NEW)
+		return 0;
+	if (v->flags & IMAGE_MAP_FILE)
+		return pages_add(a->to, start, end, PAGES_ALL);
+	return a->files_only ? 0 : pages_add(a->to, start, end, PAGES_THERE);
+}
+
+int pages_add_new(struct pages_reader *p, const struct image *was, const struct image *m,
+		  enum image_identity by, bool files_only)
+{
+	struct adding a = { .to = p, .files_only = files_only };
+
+	return image_changes(was, m, by, add_change, &a);
+}
+
+int pages_add_shared(struct pages_reader *p, const struct image *m)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < m->n_mappings; i++)
+		if (m->mappings[i].flags & IMAGE_MAP_SHARED)
+			r = pages_add(p, m->mappings[i].start, m->mappings[i].end, PAGES_ALL);
+	return r;
+}
+
+int pages_add_all(struct pages_reader *p, const struct image *m)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < m->n_mappings; i++)
+		if (!(m->mappings[i].flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)))
+			/* of shared memory pagemap says only what this process has touched lately */
+			r = pages_add(p, m->mappings[i].start, m->mappings[i].end,
+				      m->mappings[i].flags & IMAGE_MAP_SHARED ? PAGES_ALL
+									      : PAGES_AND_GAPS);
+	return r;
+}
+
+void pages_add_round(struct pages_reader *p, struct dirty *d, const struct image *within)
+{
+	p->dirty = d;
+	p->within = within;
+}
+
+/* --------------------------------------------------- the next piece: ranges */
+
+/* Return: 1 a piece, 0 the range is over, -errno */
+static int next_of_range(struct pages_reader *p, const struct pages_range *v)
+{
+	uint64_t from = p->told;
+	ssize_t n;
+
+	if (v->which == PAGES_ALL) {
+		p->piece = (struct pages_piece){ from, (v->end - from) / MOVE_PAGE, PAGES_BYTES };
+		p->told = v->end;
+		return from < v->end;
+	}
+	while (p->run == p->n_runs && p->at < v->end) {
+		n = pages_scan(p->pagemap, &p->at, v->end, true, p->runs, PAGES_RUNS);
+		if (n < 0)
+			return (int)n;
+		p->n_runs = (size_t)n;
+		p->run = 0;
+	}
+	if (p->run == p->n_runs) {
+		p->told = v->end;
+		p->piece = (struct pages_piece){ from, (v->end - from) / MOVE_PAGE, PAGES_ABSENT };
+		return v->which == PAGES_AND_GAPS && from < v->end;
+	}
+	if (v->which == PAGES_AND_GAPS && from < p->runs[p->run].start) {
+		p->told = p->runs[p->run].start;
+		p->piece = (struct pages_piece){ from, (p->told - from) / MOVE_PAGE, PAGES_ABSENT };
+		return 1;
+	}
+	p->piece = (struct pages_piece){ p->runs[p->run].start, p->runs[p->run].n, PAGES_BYTES };
+	p->told = p->piece.start + p->piece.n * MOVE_PAGE;
+	p->run++;
+	return 1;
+}
+
+/* ---------------------------------------------------- the next piece: rounds */
+
+/* The part of [start, end) from start on that is to be sent; Return: false, and *start is behind it */
+static bool clip(const struct pages_reader *p, uint64_t *start, uint64_t *end,
+		 const struct image_mapping **in)
+{
+	const struct image *m = p->within;
+	size_t low = 0, high = m ? m->n_mappings : 0;
+
+	if (*start<p->hide_end && * end> p->hide_start) {
+		if (*start >= p->hide_start) {
+			*start = p->hide_end < *end ? p->hide_end : *end;
+			return false;
+		}
+		*end = p->hide_start;
+	}
+	*in = NULL;
+	if (!m)
+		return true;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (m->mappings[mid].end <= *start)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == m->n_mappings || m->mappings[low].start > *start) {
+		if (low < m->n_mappings && m->mappings[low].start < *end)
+			*end = m->mappings[low].start;
+		*start = *end;
+		return false;
+	}
+	*end = m->mappings[low].end < *end ? m->mappings[low].end : *end;
+	*in = &m->mappings[low];
+	return true;
+}
+
+/*
+ * Return: 1 a piece, 0 the round is over, -errno. What was given back is fresh memory at the other
+ * end too, but for a place where that has a file: the bytes of it must not come back.
+ */
+static int next_of_round(struct pages_reader *p)
+{
+	for (;;) {
+		struct dirty_run *v = &p->named[p->name];
+		const struct image_mapping *in = NULL;
+		uint64_t start, end;
+		bool ok;
+
+		if (p->name == p->n_named) {
+			ssize_t n = dirty_next(p->dirty, p->named, PAGES_RUNS);
+
+			if (n <= 0)
+				return (int)n;
+			p->n_named = (size_t)n;
+			p->name = 0;
+			continue;
+		}
+		start = v->start;
+		end = v->start + v->n * MOVE_PAGE;
+		ok = clip(p, &start, &end, &in);
+		p->piece = (struct pages_piece){ start, (end - start) / MOVE_PAGE, PAGES_BYTES };
+		if (v->kind == DIRTY_ZERO)
+			p->piece.kind = in && in->flags & IMAGE_MAP_FILE ? PAGES_ZERO
+									 : PAGES_ABSENT;
+		v->n -= ((ok ? end : start) - v->start) / MOVE_PAGE;
+		v->start = ok ? end : start;
+		if (!v->n)
+			p->name++;
+		if (ok)
+			return 1;
+	}
+}
+
+/* Return: 1 a piece, 0 all is sent: the reader is empty, -errno */
+static int next_piece(struct pages_reader *p)
+{
+	int r;
+
+	while (p->range < p->n_ranges) {
+		const struct pages_range *v = &p->ranges[p->range];
+
+		if (!p->at)
+			p->at = p->told = v->start;
+		r = next_of_range(p, v);
+		if (r)
+			return r;
+		p->at = p->told = 0;
+		p->n_runs = p->run = 0;
+		p->range++;
+	}
+	r = p->dirty ? next_of_round(p) : 0;
+	if (r)
+		return r;
+	p->dirty = NULL;
+	p->range = p->n_ranges = 0;
+	p->n_named = p->name = 0;
+	return 0;
+}
+
+/* ---------------------------------------------------------------- sending */
+
+static int send_run(struct channel *c, uint64_t at, const uint8_t *bytes, uint32_t n, uint32_t kind)
+{
+	const struct pages_header h = { .at = at, .n = n, .kind = kind };
+
+	return channel_send(c, MOVE_PAGES, &h, sizeof(h), bytes,
+			    kind == PAGES_BYTES ? (size_t)n * MOVE_PAGE : 0);
+}
+
+int pages_send_end(struct channel *c)
+{
+	return send_run(c, 0, NULL, 0, PAGES_BYTES);
+}
+
+static bool is_zero(const uint8_t *page)
+{
+	return !page[0] && !memcmp(page, page + 1, MOVE_PAGE - 1);
+}
+
+/* alternating runs of pages of zeroes and others */
+static int send_bytes(struct pages_reader *p, struct channel *c, uint64_t at, uint32_t n)
+{
+	int r = 0;
+
+	for (uint32_t i = 0, k; !r && i < n; i = k) {
+		bool zero = is_zero(p->buffer + (size_t)i * MOVE_PAGE);
+
+		for (k = i + 1; k < n && is_zero(p->buffer + (size_t)k * MOVE_PAGE) == zero; k++)
+			;
+		r = send_run(c, at + (uint64_t)i * MOVE_PAGE, p->buffer + (size_t)i * MOVE_PAGE,
+			     k - i, zero ? PAGES_ZERO : PAGES_BYTES);
+		p->pages += k - i;
+		p->bytes += zero ? 0 : (uint64_t)(k - i) * MOVE_PAGE;
+	}
+	return r;
+}
+
+/* as much of the piece as one frame takes; Return: 0 or -errno */
+static int send_part(struct pages_reader *p, struct channel *c)
+{
+	struct pages_piece *v = &p->piece;
+	uint64_t most = v->kind == PAGES_ABSENT ? UINT32_MAX : MOVE_PAGES_MAX;
+	uint32_t n = (uint32_t)(v->n < most ? v->n : most);
+	ssize_t got;
+	int r = 0;
+
+	if (v->kind != PAGES_BYTES) {
+		r = send_run(c, v->start, NULL, n, v->kind);
+	} else {
+		got = pread(p->mem, p->buffer, (size_t)n * MOVE_PAGE, (off_t)v->start);
+		/* nothing there: behind the end of its file, or unmapped meanwhile */
+		n = got < MOVE_PAGE ? 1 : (uint32_t)((size_t)got / MOVE_PAGE);
+		if (got >= MOVE_PAGE)
+			r = send_bytes(p, c, v->start, n);
+	}
+	v->start += (uint64_t)n * MOVE_PAGE;
+	v->n -= n;
+	return r;
+}
+
+static bool has_room(const struct pages_reader *p, const struct channel *c)
+{
+	/* a run of pages may become as many frames as pages */
+	const size_t worst = (size_t)MOVE_PAGES_MAX *
+			     (MOVE_PAGE + MOVE_HEADER + sizeof(struct pages_header));
+
+	return channel_room(c, worst) && !(p->polite && channel_backlog(c) > PAGES_POLITE);
+}
+
+/*
+ * A process that was killed has no memory any more: its pages look like ones that never were, and
+ * reading gives nothing, not even an error. Once so, it stays so: asked at the end, it holds for all
+ */
+static bool was_killed(const struct pages_reader *p)
+{
+	uint8_t byte;
+
+	return pread(p->mem, &byte, 1, 0) == 0;
+}
+
+int pages_send(struct pages_reader *p, struct channel *c, struct err *e)
+{
+	int r;
+
+	while (has_room(p, c)) {
+		if (!p->piece.n) {
+			r = next_piece(p);
+			if (r < 0)
+				return err_set(e, r, "find its pages: %s", strerror(-r));
+			if (!r && was_killed(p))
+				return err_set(e, -ESRCH,
+					       "it was killed while its pages were read");
+			if (!r)
+				return 1;
+		}
+		r = send_part(p, c);
+		if (r < 0)
+			return err_set(e, r, "send its pages: %s", strerror(-r));
+	}
+	return 0;
+}

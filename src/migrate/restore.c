@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migrate/restore.h"
+
+#include <errno.h>
+
+#include "migrate/capture.h"
+#include "migrate/region.h"
+#include "migrate/remap.h"
+#include "migrate/set_state.h"
+#include "migrate/stub_thread.h"
+#include "migrate/told.h"
+
+int restore_memory(struct stub *s, const struct image *m, struct err *e)
+{
+	struct image now;
+	int r;
+
+	image_init(&now);
+	r = capture_maps(s->pid, s->region, s->region + REGION_BYTES, &s->before, &now, e);
+	if (!r)
+		r = remap(&s->batch, s->pid, &now, m, IMAGE_BY_PLACE, e);
+	image_done(&now);
+	return r;
+}
+
+static const struct image_thread *find(const struct image *m, pid_t tid)
+{
+	for (size_t i = 0; i < m->n_threads; i++)
+		if (m->threads[i].tid == (uint32_t)tid)
+			return &m->threads[i];
+	return NULL;
+}
+
+static bool same_rseq(const struct stub *s, const struct image_thread *t)
+{
+	const struct image_thread *before = find(&s->before, (pid_t)t->tid);
+
+	return before && before->rseq_address == t->rseq_address;
+}
+
+/* what each thread must set for itself; its registers come last */
+static int set_threads(struct stub *s, const struct image *m, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < m->n_threads; i++) {
+		const struct image_thread *t = &m->threads[i];
+
+		r = set_state_thread(&s->batch, t, !same_rseq(s, t));
+		if (!r)
+			r = set_state_run(&s->batch, (pid_t)t->tid, "set the state of a thread", e);
+	}
+	return r;
+}
+
+int restore_finish(struct stub *s, const struct image *m, struct err *e)
+{
+	int r = 0;
+
+	if (m->n_threads != s->n)
+		return err_set(e, -EPROTO, "%zu threads have come back, there are %zu",
+			       m->n_threads, s->n);
+	for (size_t i = 0; i < s->n; i++)
+		if (!find(m, s->threads[i]->tid))
+			return err_set(e, -EPROTO, "thread %d has not come back",
+				       s->threads[i]->tid);
+	r = set_state_process(&s->batch, m);
+	if (!r)
+		r = set_state_run(&s->batch, s->pid, "set the state of the process", e);
+	if (!r)
+		r = set_threads(s, m, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; !r && i < m->n_threads; i++)
+		r = set_state_registers(&m->threads[i]);
+	if (r < 0)
+		return err_set(e, r, "set its registers: %s", strerror(-r));
+	/* from here on it is the process again, and goes on even if we die */
+	stub_leave_nothing(s);
+	for (size_t i = 0; i < s->n; i++)
+		told_later(tracee_detach(s->threads[i]->tid, 0));
+	s->pid = 0;
+	stub_done(s);
+	return 0;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "migrate/set_state.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include "migrate/registers.h"
+
+#define SIGSET_BYTES 8 /* of the kernel's sigset_t */
+
+int set_state_run(struct batch *b, pid_t tid, const char *what, struct err *e)
+{
+	int r = batch_run(b, tid, e), bad;
+
+	if (!r) {
+		bad = batch_first_failure(b);
+		if (bad >= 0) {
+			r = (int)batch_result(b, bad);
+			(void)err_set(e, r, "call %d of its batch: %s", bad, strerror(-r));
+		}
+	}
+	batch_clear(b);
+	return r < 0 ? err_prefix(e, "%s", what) : 0;
+}
+
+static int add_actions(struct batch *b, const struct image *m)
+{
+	uint64_t at;
+	int r = 0;
+
+	for (uint64_t i = 0; r >= 0 && i < IMAGE_SIGNALS; i++) {
+		const struct image_action *a = &m->actions[i];
+
+		if (!a->handler || i + 1 == SIGKILL || i + 1 == SIGSTOP)
+			continue;
+		r = batch_data(b, a, sizeof(*a), &at);
+		if (!r)
+			r = batch_add(b, SYS_rt_sigaction, i + 1, at, 0, SIGSET_BYTES, 0, 0);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int add_timer(struct batch *b, int which, const uint64_t v[2])
+{
+	const struct itimerval t = {
+		.it_value = { (time_t)(v[0] / 1000000), (suseconds_t)(v[0] % 1000000) },
+		.it_interval = { (time_t)(v[1] / 1000000), (suseconds_t)(v[1] % 1000000) },
+	};
+	uint64_t at;
+	int r;
+
+	if (!v[0])
+		return 0;
+	r = batch_data(b, &t, sizeof(t), &at);
+	if (!r)
+		r = batch_add(b, SYS_setitimer, (uint64_t)which, at, 0, 0, 0, 0);
+	return r < 0 ? r : 0;
+}
+
+int set_state_process(struct batch *b, const struct image *m)
+{
+	const struct prctl_mm_map mm = {
+		.start_code = m->mm.start_code,
+		.end_code = m->mm.end_code,
+		.start_data = m->mm.start_data,
+		.end_data = m->mm.end_data,
+		.start_brk = m->mm.start_brk,
+		.brk = m->mm.brk,
+		.start_stack = m->mm.start_stack,
+		.arg_start = m->mm.arg_start,
+		.arg_end = m->mm.arg_end,
+		.env_start = m->mm.env_start,
+		.env_end = m->mm.env_end,
+		.exe_fd = (uint32_t)-1,
+	};
+	uint64_t at;
+	int r = batch_data(b, &mm, sizeof(mm), &at);
+
+	if (!r)
+		r = batch_add(b, SYS_prctl, PR_SET_MM, PR_SET_MM_MAP, at, sizeof(mm), 0, 0);
+	if (r >= 0)
+		r = batch_add(b, SYS_personality, m->personality, 0, 0, 0, 0, 0);
+	if (r >= 0 && m->thp_disable)
+		r = batch_add(b, SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0, 0);
+	if (r >= 0)
+		r = add_actions(b, m);
+	if (r >= 0)
+		r = add_timer(b, ITIMER_VIRTUAL, m->virtual_timer);
+	if (r >= 0)
+		r = add_timer(b, ITIMER_PROF, m->prof_timer);
+	return r < 0 ? r : 0;
+}
+
+int set_state_thread(struct batch *b, const struct image_thread *t, bool with_rseq)
+{
+	/* SS_ONSTACK cannot be set, and is nothing but what rsp says */
+	const stack_t alt = {
+		.ss_sp = (void *)t->altstack_address,
+		.ss_flags = (int)(t->altstack_flags & ~(uint32_t)SS_ONSTACK),
+		.ss_size = t->altstack_size,
+	};
+	uint64_t name = 0, at = 0;
+	int r = batch_data(b, t->name, sizeof(t->name), &name);
+
+	if (!r)
+		r = batch_data(b, &alt, sizeof(alt), &at);
+	if (!r)
+		r = batch_add(b, SYS_prctl, PR_SET_NAME, name, 0, 0, 0, 0);
+	if (r >= 0 && with_rseq && t->rseq_address)
+		r = batch_add(b, SYS_rseq, t->rseq_address, t->rseq_size, 0, t->rseq_signature, 0,
+			      0);
+	if (r >= 0 && t->robust_list)
+		r = batch_add(b, SYS_set_robust_list, t->robust_list, t->robust_size, 0, 0, 0, 0);
+	if (r >= 0)
+		r = batch_add(b, SYS_prctl, PR_SET_TIMERSLACK, t->timer_slack_ns, 0, 0, 0, 0);
+	if (r >= 0 && !(t->altstack_flags & SS_DISABLE))
+		r = batch_add(b, SYS_sigaltstack, at, 0, 0, 0, 0, 0);
+	/* gives the thread id: no failure */
+	if (r >= 0)
+		r = batch_add(b, SYS_set_tid_address, t->clear_tid, 0, 0, 0, 0, 0);
+	return r < 0 ? r : 0;
+}
+
+int set_state_registers(const struct image_thread *t)
+{
+	struct user_regs_struct regs;
+	pid_t tid = (pid_t)t->tid;
+	int r = tracee_set_xstate(tid, t->xstate, t->xstate_len);
+
+	registers_from_image(&t->regs, &regs);
+	if (!r)
+		r = tracee_set_sigmask(tid, t->sigmask);
+	return r < 0 ? r : tracee_set_regs(tid, &regs);
+}

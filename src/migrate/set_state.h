@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* set_state.h - calls of a batch that give a process the state of an image; both ends use them */
+#ifndef MIGRATE_SET_STATE_H
+#define MIGRATE_SET_STATE_H
+
+#include "image/image.h"
+#include "tracee/batch.h"
+
+/** set_state_process() - Signal actions, CPU timers, the marks of brk and stack, personality */
+int set_state_process(struct batch *b, const struct image *m) MUST_CHECK;
+
+/** set_state_thread() - Name, rseq, robust list, alternate stack, timer slack, clear_tid */
+int set_state_thread(struct batch *b, const struct image_thread *t, bool with_rseq) MUST_CHECK;
+
+/** set_state_registers() - xstate, signal mask and registers of a stopped thread, by ptrace */
+int set_state_registers(const struct image_thread *t) MUST_CHECK;
+
+/** set_state_run() - Execute a batch; @what is said when one of its calls fails. Emptied */
+int set_state_run(struct batch *b, pid_t tid, const char *what, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* moves.c - the table of moved processes, and what their halves say */
+#include "node/moves.h"
+
+#include <errno.h>
+
+#include "log/log.h"
+#include "node/approach.h"
+#include "node/census.h"
+#include "node/directory.h"
+#include "node/jobs.h"
+#include "node/move.h"
+#include "node/node.h"
+#include "node/transport.h"
+#include "os/clock.h"
+
+static const char *const stage_names[] = {
+	[CMX__HALF_STAGE__STAGE_NONE] = "beginning",
+	[CMX__HALF_STAGE__STAGE_PREFLIGHT] = "preflight",
+	[CMX__HALF_STAGE__STAGE_CONNECT] = "connect",
+	[CMX__HALF_STAGE__STAGE_COPY] = "copy",
+	[CMX__HALF_STAGE__STAGE_CAPTURE] = "capture",
+	[CMX__HALF_STAGE__STAGE_BUILD] = "build",
+	[CMX__HALF_STAGE__STAGE_AWAY] = "away",
+	[CMX__HALF_STAGE__STAGE_RECALL] = "recall",
+	[CMX__HALF_STAGE__STAGE_REBUILD] = "rebuild",
+	[CMX__HALF_STAGE__STAGE_ENDED] = "ended",
+};
+
+#define mov_info(m, fmt, ...)                                                                      \
+	log_info("%s of %s %s %u (%s): " fmt, (m)->guest ? "guest" : "move",                       \
+		 (m)->guest ? (m)->peer_name : (m)->user, (m)->process.command,                    \
+		 (unsigned int)(m)->process.pid, stage_names[(m)->stage], ##__VA_ARGS__)
+
+/* ---- the table ---- */
+
+static void on_name(void *owner, const char *name, const struct err *why)
+{
+	struct move *m = owner;
+
+	if (name) /* else the number stays */
+		(void)snprintf(m->user, sizeof(m->user), "%s", name);
+}
+
+void move_name(struct move *m)
+{
+	(void)snprintf(m->user, sizeof(m->user), "%u", (unsigned int)m->process.uid);
+	(void)!names_ask(m->all->names, m->process.uid, &m->name, NULL); /* the number stays */
+}
+
+struct move *move_new(struct moves *all, bool guest, const uint8_t *id)
+{
+	struct move *m = all->n_away + all->n_guests < MOVES_MAX ? calloc(1, sizeof(*m)) : NULL;
+
+	if (!m)
+		return NULL;
+	m->all = all;
+	m->guest = guest;
+	memcpy(m->id, id, HALF_ID_LEN);
+	m->name = (struct names_wait){ .told = on_name, .owner = m };
+	m->since = clock_wall_s();
+	list_add(&all->moves, &m->link);
+	*(guest ? &all->n_guests : &all->n_away) += 1;
+	return m;
+}
+
+void move_free(struct move *m)
+{
+	struct moves *all = m->all;
+
+	*(m->guest ? &all->n_guests : &all->n_away) -= 1;
+	list_del(&m->link);
+	if (m->grouped)
+		guest_group_remove(m->slot);
+	loop_remove(all->node->loop, &m->retry);
+	names_forget(&m->name);
+	approach_free(m->approach);
+	half_free(m->half);
+	free(m);
+}
+
+struct move *move_by_id(struct moves *all, bool guest, const uint8_t *id)
+{
+	list_for_each (l, &all->moves) {
+		struct move *m = list_entry(l, struct move, link);
+
+		if (m->guest == guest && !memcmp(m->id, id, HALF_ID_LEN))
+			return m;
+	}
+	return NULL;
+}
+
+struct move *move_by_pid(struct moves *all, uint32_t pid)
+{
+	list_for_each (l, &all->moves) {
+		struct move *m = list_entry(l, struct move, link);
+
+		if (!m->guest && m->known && (uint32_t)m->process.pid == pid)
+			return m;
+	}
+	return NULL;
+}
+
+/* ---- what the halves say ---- */
+
+static void set_stage(struct move *m, Cmx__HalfStage to)
+{
+	if (to == m->stage)
+		return;
+	if (to < m->stage || to >= CMX__HALF_STAGE__STAGE_ENDED) {
+		log_warn("a half says %d after %s; ignored", (int)to, stage_names[m->stage]);
+		return;
+	}
+	log_debug("move of %u: %s -> %s", (unsigned int)m->process.pid, stage_names[m->stage],
+		  stage_names[to]);
+	m->stage = to;
+	if (to == CMX__HALF_STAGE__STAGE_AWAY && m->known) {
+		count(&m->all->node->counters, m->guest ? COUNT_guests_taken : COUNT_moves_out);
+		mov_info(m, "runs at %s", m->guest ? m->all->node->self.name : m->peer_name);
+	}
+}
+
+/* a half of an earlier daemon says who it is */
+static int recognise(struct move *m, const Cmx__HalfStart *s)
+{
+	const struct dir_entry *d;
+	struct process p;
+
+	if (!s || s->move_id.len != HALF_ID_LEN || memcmp(s->move_id.data, m->id, HALF_ID_LEN) ||
+	    !identity_name_ok(s->peer_node) || role_parse(s->peer_role, &m->peer_role) < 0)
+		return -EPROTO;
+	m->process = (struct process){ .pid = (pid_t)s->pid,
+				       .uid = s->uid,
+				       .gid = s->gid,
+				       .job = s->job ? PROCESS_JOB : PROCESS_NO_JOB };
+	m->slot = s->slot;
+	m->grouped = m->guest;
+	(void)snprintf(m->peer_name, sizeof(m->peer_name), "%s", s->peer_node);
+	d = directory_find(m->all->node->directory, m->peer_name);
+	m->peer = d ? d->id : 0;
+	if (!m->guest) {
+		if (!process_look(m->process.pid, &p, NULL))
+			(void)snprintf(m->process.command, sizeof(m->process.command), "%s",
+				       p.command);
+		move_name(m);
+	}
+	return 0;
+}
+
+static void on_said(void *owner, const Cmx__HalfState *s)
+{
+	struct move *m = owner;
+	bool found = !m->known;
+
+	if (found && recognise(m, s->start) < 0) {
+		log_warn("a half that was found running does not say who it is; ignored");
+		return;
+	}
+	m->known = true;
+	m->bytes_done = s->bytes_done;
+	m->bytes_all = s->bytes_all;
+	m->freeze_us = s->freeze_us;
+	(void)snprintf(m->text, sizeof(m->text), "%s", s->text);
+	if (found) {
+		if (s->stage < CMX__HALF_STAGE__STAGE_ENDED)
+			m->stage = s->stage;
+		mov_info(m, "found running");
+	} else {
+		set_stage(m, s->stage);
+	}
+	watch_state(m->all, m);
+}
+
+static void on_wants_transport(void *owner)
+{
+	struct move *m = owner;
+
+	if (m->guest || !m->known)
+		log_warn("a guest asks for a transport, which is its deputy's to do; ignored");
+	else
+		depart_resume(m);
+}
+
+static void on_half_over(void *owner, const Cmx__HalfEnd *end, const char *why)
+{
+	Cmx__HalfEnd made = CMX__HALF_END__INIT;
+	struct move *m = owner;
+
+	m->half = NULL;
+	if (!end) {
+		made.status = 1;
+		made.text = (char *)why;
+		if (!m->guest)
+			made.fate = m->stage >= CMX__HALF_STAGE__STAGE_AWAY
+					    ? CMX__HALF_FATE__FATE_LOST
+					    : CMX__HALF_FATE__FATE_STAYED;
+		log_err("move of %u: %s", (unsigned int)m->process.pid, why);
+		end = &made;
+	}
+	move_over(m, end);
+}
+
+const struct half_ops move_half_ops = {
+	.said = on_said,
+	.wants_transport = on_wants_transport,
+	.over = on_half_over,
+};
+
+/* ---- begin and end ---- */
+
+/* strings that each have their NUL; what has none is not taken */
+static size_t split(const struct buf *text, char **ret)
+{
+	char *at = (char *)buf_bytes(text), *end = at + text->len;
+	size_t n = 0;
+
+	while (at && n < JOB_PATHS_MAX && memchr(at, 0, (size_t)(end - at))) {
+		ret[n++] = at;
+		at += strlen(at) + 1;
+	}
+	return n;
+}
+
+int move_begin(struct move *m, const uint8_t *key, struct err *e)
+{
+	Cmx__HalfStart s = CMX__HALF_START__INIT;
+	char *paths[JOB_PATHS_MAX];
+	struct buf text;
+	int r;
+
+	buf_init(&text, JOB_PATHS_BYTES_MAX);
+	if (m->process.job == PROCESS_JOB && !m->guest)
+		jobs_paths(m->all->node->jobs, m->process.group, &text);
+	s.n_paths = split(&text, paths);
+	s.paths = paths;
+	s.key = (ProtobufCBinaryData){ .data = (uint8_t *)key, .len = HALF_KEY_LEN };
+	s.move_id = (ProtobufCBinaryData){ .data = m->id, .len = HALF_ID_LEN };
+	s.pid = (uint32_t)m->process.pid;
+	s.uid = m->process.uid;
+	s.gid = m->process.gid;
+	s.peer_node = m->peer_name;
+	s.peer_role = (char *)role_name(m->peer_role);
+	s.lease_ms = MOVE_LEASE_MS;
+	s.job = m->process.job != PROCESS_NO_JOB;
+	s.slot = m->slot;
+	r = half_begin(m->half, &s, e);
+	buf_done(&text);
+	return r;
+}
+
+/* it came home and was to go on from there */
+static bool went_on(struct move *m, struct err *e)
+{
+	struct process p;
+	struct move *next;
+	int status;
+
+	if (process_look(m->process.pid, &p, e) < 0 ||
+	    depart(m->all, &p, m->user, m->then, &next, &status, e) < 0)
+		return false;
+	watch_passed_on(m->all, m, next);
+	return true;
+}
+
+static void tell(struct move *m, const Cmx__HalfEnd *end)
+{
+	struct counters *c = &m->all->node->counters;
+
+	if (m->guest) {
+		mov_info(m, "is over%s%s", end->text[0] ? ": " : "", end->text);
+		return;
+	}
+	switch (end->fate) {
+	case CMX__HALF_FATE__FATE_HOME:
+		count(c, COUNT_moves_home);
+		mov_info(m, "is home from %s", m->peer_name);
+		return;
+	case CMX__HALF_FATE__FATE_LOST:
+		count(c, COUNT_moves_lost);
+		log_err("process %u of %s was lost with %s: %s", (unsigned int)m->process.pid,
+			m->user, m->peer_name, end->text);
+		return;
+	case CMX__HALF_FATE__FATE_EXITED:
+		mov_info(m, "ended at %s", m->peer_name);
+		return;
+	case CMX__HALF_FATE__FATE_NONE:
+	case CMX__HALF_FATE__FATE_STAYED:
+	case _CMX__HALF_FATE_IS_INT_SIZE:
+		break;
+	}
+	count(c, COUNT_moves_failed);
+	mov_info(m, "stays at home: %s", end->text);
+}
+
+void move_over(struct move *m, const Cmx__HalfEnd *end)
+{
+	Cmx__HalfEnd failed = CMX__HALF_END__INIT;
+	struct err e = { 0 };
+
+	if (m->known)
+		tell(m, end);
+	m->stage = CMX__HALF_STAGE__STAGE_ENDED;
+	(void)snprintf(m->text, sizeof(m->text), "%s", end->text);
+	/* out of the table first: the same process may have to go in again */
+	list_del(&m->link);
+	if (m->then[0] && end->fate == CMX__HALF_FATE__FATE_HOME && !went_on(m, &e)) {
+		failed.status = 1;
+		failed.text = e.text;
+		failed.fate = end->fate;
+		end = &failed;
+	}
+	watch_over(m->all, m, end);
+	if (!m->half) {
+		move_free(m);
+		return;
+	}
+	m->known = false;
+	m->then[0] = '\0';
+	list_add(&m->all->moves, &m->link); /* until it has gone */
+	half_forgo(m->half);
+}
+
+unsigned int moves_guests(const struct moves *all)
+{
+	return all->n_guests;
+}
+
+unsigned int moves_away(const struct moves *all)
+{
+	return all->n_away;
+}
+
+void moves_revoked(struct moves *all, uint32_t id)
+{
+	transports_drop(all->transports, id);
+	list_for_each_safe (l, &all->moves) {
+		struct move *m = list_entry(l, struct move, link);
+		Cmx__HalfEnd end = CMX__HALF_END__INIT;
+
+		if (m->peer != id)
+			continue;
+		if (m->half) {
+			/* a half that does not hear it ends by its lease: no transport will come */
+			(void)!half_drop(m->half, "the node was revoked", NULL);
+			continue;
+		}
+		end.status = 5;
+		end.text = (char *)"the node was revoked";
+		end.fate = CMX__HALF_FATE__FATE_STAYED;
+		move_over(m, &end);
+	}
+}
+
+/* ---- life ---- */
+
+static void adopt(void *owner, bool guest, const uint8_t *id)
+{
+	struct moves *all = owner;
+	struct move *m = move_new(all, guest, id);
+	struct err e;
+
+	if (!m) {
+		log_err("too many moved processes; one goes on unwatched");
+		return;
+	}
+	if (half_adopt(all->node, guest, id, &move_half_ops, m, &m->half, &e) == 0)
+		return;
+	if (e.code != -ECONNREFUSED)
+		log_warn("a moved process that was found: %s", e.text);
+	move_free(m);
+}
+
+int moves_open(struct node *n, struct moves **ret, struct err *e)
+{
+	struct moves *all = calloc(1, sizeof(*all));
+	int r;
+
+	if (!all)
+		return err_set(e, -ENOMEM, "out of memory");
+	all->node = n;
+	list_init(&all->moves);
+	list_init(&all->watchers);
+	r = transports_new(n, &all->transports);
+	if (!r)
+		r = census_new(n, watch_census, all, &all->census);
+	if (r < 0)
+		(void)err_set(e, r, "out of memory");
+	else
+		r = names_new(n->loop, user_by_uid, &all->names, e);
+	if (!r)
+		r = half_scan(n->set.run, adopt, all, e);
+	if (r < 0) {
+		moves_close(all);
+		return r;
+	}
+	*ret = all;
+	return 0;
+}
+
+void moves_close(struct moves *all)
+{
+	if (!all)
+		return;
+	watch_close(all);
+	list_for_each_safe (l, &all->moves)
+		move_free(list_entry(l, struct move, link));
+	transports_free(all->transports);
+	census_free(all->census);
+	names_free(all->names);
+	free(all);
+}

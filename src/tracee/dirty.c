@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dirty.c - which pages a running process has changed since they were last sent
+ *
+ * Theory of operation. For each private mapping, a round goes through these steps:
+ *
+ *	NEWS	PAGEMAP_SCAN names pages that are there, belong to the process (not to a file) and
+ *		are not write-protected, and protects them in the same breath. EPERM says that the
+ *		mapping is not (wholly) registered with our userfaultfd:
+ *	FRESH	register it, and name and protect every page that is there. Also one that is
+ *		protected: kernels before 6.13 leave that mark on pages that were moved (mremap)
+ *	LOST	pages that were named and are there no more (MADV_DONTNEED, another mapping in
+ *		the same place): PAGEMAP_SCAN for what is not write-protected says so for pages that
+ *		do not exist too, at a third of the price of asking what exists
+ *	BACK	the same for a mapping of a file, where pages not there keep the mark
+ *	WHOLE	what cannot be registered, in the last round
+ *
+ * Nothing is protected that does not exist: marks for that would cost page tables for the holes
+ * of huge sparse mappings, and look like pages in /proc/PID/pagemap.
+ *
+ * What was named stays known for ever, and is named again in each round in which it does not exist:
+ * the caller has something in that place, and who knows what will be mapped there. LOST pages are
+ * zeroes and cost nothing to send; they are never to be read, as that would make them exist. BACK
+ * pages have the file's content, which the caller reads.
+ */
+#include "tracee/dirty.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "os/fd.h"
+#include "tracee/pagemap.h"
+
+#define PAGE	      4096
+#define REGIONS_STEP  256
+#define PROC_PATH_MAX 32
+
+/* of linux/userfaultfd.h of Linux 6.7 */
+#define FEATURE_WP_ASYNC (1 << 15)
+#define USER_MODE_ONLY	 1 /* all that a process without rights may make, and enough here */
+
+enum dirty_step {
+	STEP_NEWS,
+	STEP_FRESH,
+	STEP_LOST,
+	STEP_BACK,
+	STEP_WHOLE,
+	STEP_NEXT, /* of this mapping nothing is left to do */
+};
+
+/* what PAGEMAP_SCAN is asked for; a page fits when, its categories XOR inverted, all of mask and
+ * one of any are set */
+struct ask {
+	uint64_t flags, inverted, mask, any;
+};
+
+#define OWN	   PAGEMAP_FILE /* inverted */
+#define THERE	   (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)
+#define PROTECTING (PAGEMAP_WP_MATCHING | PAGEMAP_CHECK_WPASYNC)
+
+static const struct ask asks[] = {
+	[STEP_NEWS] = { PROTECTING, OWN, OWN | PAGEMAP_WRITTEN, THERE },
+	[STEP_FRESH] = { PROTECTING, OWN, OWN, THERE },
+	[STEP_LOST] = { PAGEMAP_CHECK_WPASYNC, 0, PAGEMAP_WRITTEN, 0 }, /* in just this form */
+	[STEP_BACK] = { 0, PAGEMAP_PRESENT, 0, PAGEMAP_PRESENT | PAGEMAP_FILE },
+	[STEP_WHOLE] = { 0, OWN, OWN, THERE },
+};
+
+static const struct ask does_not_exist = { 0, THERE, THERE, 0 };
+
+struct out {
+	struct dirty_run *run;
+	size_t n, max;
+};
+
+/* Return: number of regions from *from on, -errno; *from moves to where it stopped */
+static int scan(const struct dirty *d, const struct ask *ask, uint64_t *from, uint64_t end,
+		struct pagemap_region *region, size_t max)
+{
+	struct pagemap_scan a = {
+		.size = sizeof(a),
+		.flags = ask->flags,
+		.start = *from,
+		.end = end,
+		.vec = (uint64_t)(uintptr_t)region,
+		.vec_len = max,
+		.category_inverted = ask->inverted,
+		.category_mask = ask->mask,
+		.category_anyof_mask = ask->any,
+		.return_mask = ask->mask & PAGEMAP_WRITTEN,
+	};
+	int n = ioctl(d->pagemap, PAGEMAP_SCAN_IOCTL, &a);
+
+	if (n < 0)
+		return -errno;
+	if (a.walk_end <= *from && n == 0)
+		return -EAGAIN; /* mappings change under its hands */
+	*from = a.walk_end;
+	return n;
+}
+
+static void name(struct out *o, uint64_t start, uint64_t n, enum dirty_kind kind)
+{
+	o->run[o->n++] = (struct dirty_run){ .start = start, .n = n, .kind = kind };
+}
+
+/* NEWS, FRESH, WHOLE: what is found is named; Return: 0, -errno */
+static int find(struct dirty *d, uint64_t end, struct out *o)
+{
+	struct pagemap_region region[REGIONS_STEP];
+	size_t room = o->max - o->n;
+	int n = scan(d, &asks[d->step], &d->from, end, region,
+		     room < REGIONS_STEP ? room : REGIONS_STEP);
+
+	for (int i = 0; i < n; i++) {
+		uint64_t pages = (region[i].end - region[i].start) / PAGE;
+		int r = pageset_add(&d->known, region[i].start, pages);
+
+		if (r < 0)
+			return r;
+		name(o, region[i].start, pages, DIRTY_DATA);
+	}
+	return n < 0 ? n : 0;
+}
+
+/* Pages of one run that were named and do not exist; Return: 0, 1 no room for more, -errno */
+static int lose(struct dirty *d, uint64_t from, uint64_t end, struct out *o)
+{
+	while (from < end) {
+		struct pagemap_region region;
+		int n;
+
+		if (o->n == o->max)
+			return 1;
+		n = scan(d, &does_not_exist, &from, end, &region, 1);
+		if (n < 0)
+			return n;
+		if (n == 0)
+			return 0;
+		name(o, region.start, (region.end - region.start) / PAGE, DIRTY_ZERO);
+	}
+	return 0;
+}
+
+/* LOST, BACK: of what is found, name what was named before; Return: 0, 1 no room, -errno */
+static int compare(struct dirty *d, uint64_t end, struct out *o)
+{
+	struct pagemap_region region;
+	uint64_t next = d->from, start, pages;
+	int n = scan(d, &asks[d->step], &next, end, &region, 1);
+
+	if (n < 0)
+		return n;
+	if (n == 0) {
+		d->from = next;
+		return 0;
+	}
+	d->from = region.start > d->from ? region.start : d->from;
+	while (pageset_next(&d->known, d->from, region.end, &start, &pages)) {
+		int r = 0;
+
+		if (o->n == o->max)
+			return 1;
+		if (d->step == STEP_LOST)
+			r = lose(d, start, start + pages * PAGE, o);
+		else
+			name(o, start, pages, DIRTY_DATA);
+		if (r != 0)
+			return r;
+		d->from = start + pages * PAGE;
+	}
+	d->from = region.end;
+	return 0;
+}
+
+static int enroll(const struct dirty *d, const struct maps_entry *m)
+{
+	struct uffdio_register r = {
+		.range = { .start = m->start, .len = m->end - m->start },
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+
+	return ioctl(d->uffd, UFFDIO_REGISTER, &r) < 0 ? -errno : 0;
+}
+
+static void go_to(struct dirty *d, enum dirty_step step)
+{
+	d->step = step;
+	d->from = d->maps.entries[d->at].start;
+}
+
+/*
+ * The mapping changes under our hands. PAGEMAP_SCAN may have protected pages before it came to where
+ * it failed, and does not say which: so all that is there then is named in the next round.
+ */
+static int owe(struct dirty *d)
+{
+	const struct maps_entry *m = &d->maps.entries[d->at];
+	struct dirty_owed *more = reallocarray(d->owed, d->n_owed + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	d->owed = more;
+	d->owed[d->n_owed++] = (struct dirty_owed){ m->start, m->end };
+	go_to(d, STEP_NEXT);
+	return 0;
+}
+
+static bool is_due(const struct dirty *d, const struct maps_entry *m)
+{
+	for (size_t i = 0; i < d->n_due; i++)
+		if (m->start < d->due[i].end && m->end > d->due[i].start)
+			return true;
+	return false;
+}
+
+static void begin_mapping(struct dirty *d)
+{
+	d->enrolled = false;
+	go_to(d, is_due(d, &d->maps.entries[d->at]) ? STEP_FRESH : STEP_NEWS);
+}
+
+/* The mapping is not ours yet, or not as a whole; Return: 0, -ESRCH, -ENOMEM */
+static int take_in(struct dirty *d)
+{
+	int r = enroll(d, &d->maps.entries[d->at]);
+
+	if (r == 0) {
+		d->enrolled = true;
+		go_to(d, STEP_FRESH);
+		return 0;
+	}
+	/* it is no more, or is another one: the next round will see */
+	if (!d->last)
+		return owe(d);
+	/* nothing comes or goes in the last round: what we hold is of a program before an exec */
+	if (r == -ENOMEM)
+		return -ESRCH;
+	go_to(d, STEP_WHOLE);
+	return 0;
+}
+
+static void step_on(struct dirty *d, bool of_a_file)
+{
+	switch ((enum dirty_step)d->step) {
+	case STEP_NEWS:
+	case STEP_FRESH:
+		go_to(d, of_a_file ? STEP_BACK : STEP_LOST);
+		break;
+	case STEP_WHOLE: /* its holes are not known: named before only if it was tracked once */
+		go_to(d, STEP_BACK);
+		break;
+	case STEP_LOST:
+	case STEP_BACK:
+		go_to(d, STEP_NEXT);
+		break;
+	case STEP_NEXT:
+		break;
+	}
+}
+
+/* shared mappings are the file's; the kernel's own have no pages of the process */
+static bool is_tracked(const struct maps_entry *m)
+{
+	return !(m->flags & MAPS_SHARED) && strcmp(m->name, "[vsyscall]") != 0 &&
+	       strcmp(m->name, "[vdso]") != 0 && strncmp(m->name, "[vvar", 5) != 0;
+}
+
+/* Return: 0, 1 no room for more, -errno */
+static int work(struct dirty *d, const struct maps_entry *m, struct out *o)
+{
+	int r = 0;
+
+	switch ((enum dirty_step)d->step) {
+	case STEP_NEWS:
+	case STEP_FRESH:
+	case STEP_WHOLE:
+		r = find(d, m->end, o);
+		break;
+	case STEP_LOST:
+	case STEP_BACK:
+		r = compare(d, m->end, o);
+		break;
+	case STEP_NEXT:
+		return 0;
+	}
+	if (r == -EPERM && !d->enrolled && (d->step == STEP_NEWS || d->step == STEP_FRESH))
+		return take_in(d);
+	if ((r == -EPERM || r == -EAGAIN) && !d->last) /* it runs */
+		return owe(d);
+	if (r == 0 && d->from >= m->end)
+		step_on(d, m->inode != 0);
+	return r;
+}
+
+ssize_t dirty_next(struct dirty *d, struct dirty_run *runs, size_t max)
+{
+	struct out o = { .run = runs, .max = max };
+
+	while (d->at < d->maps.n && o.n < o.max) {
+		const struct maps_entry *m = &d->maps.entries[d->at];
+		int r = is_tracked(m) && d->step != STEP_NEXT ? work(d, m, &o) : 0;
+
+		if (r < 0)
+			return r;
+		if (r > 0)
+			break;
+		if (!is_tracked(m) || d->step == STEP_NEXT) {
+			if (++d->at < d->maps.n)
+				begin_mapping(d);
+		}
+	}
+	return (ssize_t)o.n;
+}
+
+void dirty_init(struct dirty *d)
+{
+	*d = (struct dirty){ .uffd = -1, .pagemap = -1 };
+	pageset_init(&d->known);
+}
+
+/* Have the tracee make a userfaultfd, take it, have it close its own; Return: fd, -errno */
+static int fetch_uffd(pid_t pid, pid_t tid, uint64_t insn)
+{
+	uint64_t args[6] = { O_CLOEXEC | O_NONBLOCK | USER_MODE_ONLY };
+	int64_t theirs, closed;
+	AUTO_CLOSE int ours = -1, pidfd = -1;
+	int r = tracee_inject(tid, insn, SYS_userfaultfd, args, &theirs);
+
+	if (r < 0 || theirs < 0)
+		return r < 0 ? r : (int)theirs;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd >= 0)
+		ours = (int)syscall(SYS_pidfd_getfd, pidfd, (int)theirs, 0);
+	r = ours < 0 ? -errno : 0;
+
+	args[0] = (uint64_t)theirs;
+	if (tracee_inject(tid, insn, SYS_close, args, &closed) < 0)
+		return -ESRCH;
+	return r < 0 ? r : fd_take(&ours);
+}
+
+int dirty_begin(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, struct err *e)
+{
+	struct uffdio_api api = { .api = UFFD_API,
+				  .features = FEATURE_WP_ASYNC | UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct proc_stat st;
+	AUTO_CLOSE int uffd = -1;
+	int r = proc_stat_read(pid, &st, e);
+
+	if (r < 0)
+		return r;
+	if (st.seccomp)
+		return err_set(
+			e, -EOPNOTSUPP,
+			"process %d has a seccomp filter, which might kill it for userfaultfd",
+			pid);
+	uffd = fetch_uffd(pid, tid, insn);
+	if (uffd == -ENOSYS || uffd == -EPERM)
+		return err_set(e, -EOPNOTSUPP, "process %d cannot make a userfaultfd: %s", pid,
+			       strerror(-uffd));
+	if (uffd < 0)
+		return err_set(e, uffd, "make a userfaultfd in process %d: %s", pid,
+			       strerror(-uffd));
+	if (ioctl(uffd, UFFDIO_API, &api) < 0)
+		return err_set(
+			e, errno == EINVAL ? -EOPNOTSUPP : -errno,
+			"this kernel does not track written pages (that begins with 6.7): %s",
+			strerror(errno));
+	d->pid = pid;
+	d->uffd = fd_take(&uffd);
+	return 0;
+}
+
+int dirty_enroll(struct dirty *d, struct err *e)
+{
+	struct maps maps;
+	int r = maps_read(d->pid, false, &maps, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < maps.n; i++)
+		if (is_tracked(&maps.entries[i]))
+			(void)enroll(d, &maps.entries[i]); /* what cannot be is found by a round */
+	maps_done(&maps);
+	return 0;
+}
+
+int dirty_round(struct dirty *d, bool last, struct err *e)
+{
+	char path[PROC_PATH_MAX];
+	int r;
+
+	/* anew each time: after an exec it is of another memory, and not to be taken for the old */
+	fd_close(&d->pagemap);
+	(void)snprintf(path, sizeof(path), "/proc/%d/pagemap", d->pid);
+	d->pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	if (d->pagemap < 0)
+		return err_set(e, errno == ENOENT ? -ESRCH : -errno, "open '%s': %s", path,
+			       strerror(errno));
+
+	maps_done(&d->maps);
+	r = maps_read(d->pid, false, &d->maps, e);
+	if (r < 0)
+		return r;
+	d->last = last;
+	d->at = 0;
+	free(d->due);
+	d->due = d->owed;
+	d->n_due = d->n_owed;
+	d->owed = NULL;
+	d->n_owed = 0;
+	begin_mapping(d);
+	return 0;
+}
+
+void dirty_end(struct dirty *d)
+{
+	/* the last descriptor: the kernel unregisters all, and takes the protection away */
+	fd_close(&d->uffd);
+	fd_close(&d->pagemap);
+	pageset_done(&d->known);
+	maps_done(&d->maps);
+	free(d->owed);
+	free(d->due);
+	d->owed = d->due = NULL;
+	d->n_owed = d->n_due = 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * move_victim.c - a program that shows whether it was lost, doubled or changed
+ *
+ * move_victim compute|read FILE STOP
+ *
+ * Writes numbered lines, each with a digest that goes over all before it, to stdout and to the end
+ * of FILE. "compute": one after a while of computing, which a second thread repeats and compares,
+ * until the file STOP is there. "read": one for each byte of stdin, until its end. Ends with 42,
+ * or 1 when its own memory was not as it should be.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WORDS  65536
+#define PASSES 40
+#define RIGHT  42
+
+static uint64_t words[WORDS];
+static atomic_uint asked, done;
+static _Atomic uint64_t sum;
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+	return ((h ^ v) * 0x100000001b3ULL) ^ (h >> 29);
+}
+
+static uint64_t digest(uint64_t h)
+{
+	for (int k = 0; k < PASSES; k++)
+		for (int i = 0; i < WORDS; i++)
+			h = mix(h, words[i]);
+	return h;
+}
+
+static void *twin(void *arg)
+{
+	unsigned int n = 0;
+
+	for (;;) {
+		while (atomic_load(&asked) == n)
+			;
+		atomic_store(&sum, digest(n));
+		atomic_store(&done, ++n);
+	}
+	return arg;
+}
+
+static int put(int file, unsigned int n, uint64_t h)
+{
+	char text[64];
+	int len = snprintf(text, sizeof(text), "%u %016llx\n", n, (unsigned long long)h);
+
+	return write(STDOUT_FILENO, text, (size_t)len) == len &&
+	       write(file, text, (size_t)len) == len;
+}
+
+static int compute(int file, const char *stop)
+{
+	uint64_t h = 1;
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, twin, NULL))
+		return 1;
+	for (unsigned int n = 0; access(stop, F_OK) < 0; n++) {
+		uint64_t ours;
+
+		atomic_store(&asked, n + 1);
+		ours = digest(n);
+		while (atomic_load(&done) != n + 1)
+			;
+		if (ours != atomic_load(&sum))
+			return 1;
+		words[n % WORDS] = ours;
+		h = mix(h, n + 1);
+		if (!put(file, n + 1, h))
+			return 1;
+	}
+	return RIGHT;
+}
+
+static int echo(int file)
+{
+	uint64_t h = 1;
+	char c;
+
+	for (unsigned int n = 1; read(STDIN_FILENO, &c, 1) == 1; n++) {
+		h = mix(h, n);
+		if (!put(file, n, h))
+			return 1;
+	}
+	return RIGHT;
+}
+
+int main(int argc, char **argv)
+{
+	int file = argc == 4 ? open(argv[2], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644) : -1;
+
+	if (file < 0)
+		return 2;
+	for (uint64_t i = 0; i < WORDS; i++)
+		words[i] = i * 0x9e3779b97f4a7c15ULL;
+	return strcmp(argv[1], "read") ? compute(file, argv[3]) : echo(file);
+}

@@ -1,0 +1,353 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""run.py - every victim in every way of being moved: the matrix of migration
+
+Usage: run.py [--mover none|local|lab] [--columns A,B] [--only PATTERN]... [--sample N [--seed S]]
+              [--jobs N] [--repeat N] [--table FILE]
+
+	stay      it is not moved: what it checks is so on this machine
+	move      moved away, runs its rounds there and ends there
+	pingpong  away and home again ten times, with rounds at each place
+	midcall   moved while it is in a system call that waits, which ends after the move
+	load      moved while it computes without a rest
+	home      moved away, brought home, and then nothing of it is left: no tracer, no filter, no
+	          mapping and no descriptor that was not there before
+
+Each cell is one run of one victim: it passes, is refused with the system's reason, is skipped because
+the machine lacks its feature, or FAILs. Exit status 0 when none failed, 1 when one did, 77 when there
+is nothing to move with. --sample takes N cells by chance; its seed is printed.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import fnmatch
+import glob
+import os
+import random
+import re
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+import movers
+from movers import HERE, LIMIT_S, PROGRAMS, Failed, Lines, Refused
+
+ROUNDS = 10
+N_PINGPONG = 10
+N_LOOKS = 15  # at a victim that goes on, before it moves
+SKIPPED = 77
+
+
+def about(name):
+    """The one sentence at the head of its source."""
+    source = re.sub("^(static|musl)_", "", name)
+    for path in glob.glob(os.path.join(HERE, glob.escape(source) + ".*")):
+        with open(path, encoding="utf-8") as text:
+            head = text.read(2000)
+        # up to the end of the comment, or to an empty line in it
+        found = re.search(rf"\b{re.escape(os.path.basename(path))} - (.*?)\s*(\*/|\"\"\"|\n\W*\n|\n[a-z])", head, re.S)
+        if found:
+            words = re.sub(r"\s*\n\W*", " ", found.group(1)).strip()
+            return {"static": "static program: ", "musl": "with musl: "}.get(name[:len(name) - len(source)].strip("_"), "") + words
+    raise SystemExit(f"run.py: no source with a head comment for the victim {name}")
+
+
+def victims():
+    """Names and command lines, from the list that the build made."""
+    with open(os.path.join(PROGRAMS, "victims.list"), encoding="utf-8") as rows:
+        words = [row.split() for row in rows if row.strip()]
+    return {row[0]: row[1:] for row in words}
+
+
+class Run:
+    """One victim from its start to its end."""
+
+    def __init__(self, mover, argv, **env):
+        self.mover = mover
+        self.dir = mover.scratch()
+        self.stderr = tempfile.TemporaryFile()
+        self.pid = None
+        self.blocking = False
+        self.refused = None
+        self.proc = mover.start(argv, {
+            "VICTIM_READY": "1", "VICTIM_ROUNDS": str(ROUNDS), "VICTIM_STOP": f"{self.dir}/stop",
+            "VICTIM_NUDGE": f"{self.dir}/nudge", "TMPDIR": self.dir, **env,
+        }, self.stderr)
+        self.lines = Lines(self.proc.stdout)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *unused):
+        if self.proc.poll() is None and self.pid:
+            self.mover.kill(self.pid)
+        with contextlib.suppress(Failed):
+            self.mover.over(self.pid)
+        self.proc.stdout.close()
+        if self.proc.poll() is None:
+            self.proc.kill()
+        self.proc.wait()
+        self.stderr.close()
+        self.mover.forget(self.dir)
+
+    def said(self):
+        self.stderr.seek(0)
+        return movers.first_line(self.stderr.read().decode(errors="replace"))
+
+    def line(self):
+        line = self.lines.next(time.monotonic() + LIMIT_S)
+        if line is None:
+            raise Failed(self.how_it_ended(self.proc.wait(LIMIT_S)))
+        return line
+
+    def how_it_ended(self, status):
+        return f"ended with {status}: {self.said()}"
+
+    def await_ready(self):
+        while self.pid is None:
+            word, _, value = self.line().partition(" ")
+            if word in ("ready", "blocking"):
+                self.pid = int(value)
+                self.blocking = word == "blocking"
+            elif word.startswith("skipped"):
+                raise Skip(value)
+
+    def await_rounds(self):
+        """Until as many rounds as VICTIM_ROUNDS have begun and ended after now."""
+        for _ in range(2):
+            while not self.line().startswith("rounds"):
+                pass
+
+    def await_waiting(self):
+        """Until it is seen in a call that waits."""
+        until = time.monotonic() + LIMIT_S
+        while time.monotonic() < until:
+            seen = self.mover.look(self.pid)
+            if seen is None:
+                raise Failed("it is gone")
+            # D: vfork() waits so; Z: the first thread has ended and others go on
+            if seen["status"]["State"][0] in "SDZ" and seen["call"] not in ("running", "-1"):
+                return
+        raise Failed("is never seen in a call that waits")
+
+    def nudge(self):
+        self.mover.touch(f"{self.dir}/nudge")
+
+    def end(self):
+        self.nudge()
+        self.mover.touch(f"{self.dir}/stop")
+        until = time.monotonic() + LIMIT_S
+        while self.lines.next(until) is not None:
+            pass
+        status = self.proc.wait(LIMIT_S)
+        self.mover.over(self.pid)
+        if status:
+            raise Failed(self.how_it_ended(status))
+
+
+class Skip(Exception):
+    """The machine lacks the feature."""
+
+
+def stay(run):
+    run.await_ready()
+    run.end()
+
+
+def move(run):
+    run.await_ready()
+    run.nudge()
+    run.mover.away(run.pid)
+    run.await_rounds()
+    run.end()
+
+
+def pingpong(run):
+    run.await_ready()
+    run.nudge()
+    for _ in range(N_PINGPONG):
+        run.mover.away(run.pid)
+        run.await_rounds()
+        run.mover.home(run.pid)
+        run.await_rounds()
+    run.end()
+
+
+def midcall(run):
+    run.await_ready()
+    run.await_waiting()
+    run.mover.away(run.pid)
+    run.nudge()
+    run.await_rounds()
+    run.end()
+
+
+def held_against(before, after):
+    """What is there now and was not there before, in words."""
+    news = []
+    for name, want in (("TracerPid", "0"), ("NoNewPrivs", None), ("Seccomp", None), ("Seccomp_filters", None)):
+        want = before[0]["status"].get(name) if want is None else want
+        if after["status"].get(name) != want:
+            news.append(f"{name} is {after['status'].get(name)}, was {want}")
+    maps = set().union(*(look["maps"] for look in before))
+    news += [f"a mapping '{kind}'" for kind in after["maps"] if kind not in maps]
+    fds = {item for look in before for item in look["fds"]}
+    news += [f"descriptor {number} ({name})" for number, name in after["fds"].items() if number not in fds]
+    if int(after["status"]["Threads"]) > max(int(look["status"]["Threads"]) for look in before):
+        news.append(f"{after['status']['Threads']} threads")
+    if after["status"]["State"][0] in "tX":
+        news.append(f"state {after['status']['State']}")
+    return news
+
+
+def home(run):
+    run.await_ready()
+    run.nudge()
+    before = [run.mover.look(run.pid) for _ in range(N_LOOKS)]
+    run.mover.away(run.pid)
+    run.await_rounds()
+    run.mover.home(run.pid)
+    until = time.monotonic() + LIMIT_S
+    # it goes on and may be anywhere in a round; what is left behind is there in each look
+    while (news := held_against(before, run.mover.look(run.pid))) and time.monotonic() < until:
+        run.await_rounds()
+    if news:
+        raise Failed("left at home: " + "; ".join(news))
+    run.await_rounds()
+    run.end()
+
+
+COLUMNS = {
+    # name: (what is done, environment of its own)
+    "stay": (stay, {}),
+    "move": (move, {}),
+    "pingpong": (pingpong, {}),
+    "midcall": (midcall, {}),
+    "load": (move, {"VICTIM_PAUSE_US": "0"}),
+    "home": (home, {}),
+}
+
+
+def cell(mover, argv, column):
+    do, env = COLUMNS[column]
+    try:
+        with Run(mover, argv, **env) as run:
+            do(run)
+    except Skip as why:
+        return f"skipped {why}"
+    except Refused as why:
+        return f"refused {why}"
+    except Failed as why:
+        return f"FAIL {why}"
+    except Exception as why:  # a fault of this harness or of the lab: a failed cell, not the end of all
+        return f"FAIL {type(why).__name__}: {why}"
+    return "pass"
+
+
+def table_of(results, columns, mover):
+    """Markdown; the texts of what did not pass stand below the table."""
+    notes = []
+
+    def short(name, column):
+        result = results.get((name, column))
+        if result is None or result == "pass":
+            return result or ""
+        kind, _, why = result.partition(" ")
+        if (kind, why) not in notes:
+            notes.append((kind, why))
+        return f"{kind} [{notes.index((kind, why)) + 1}]"
+
+    names = list(dict.fromkeys(name for name, _ in results))
+    rows = [[name, about(name), *(short(name, column) for column in columns)] for name in names]
+    head = ["victim", "what it checks", *columns]
+    tally = {kind: sum(r.startswith(kind) for r in results.values()) for kind in ("pass", "refused", "skipped", "FAIL")}
+    lines = ["# Victims", "",
+             f"Made by `tests/victims/run.py --mover {mover} --table`; tests/victims/run.py says what the columns are.",
+             f"{len(names)} victims, {len(results)} cells: " + ", ".join(f"{n} {kind}" for kind, n in tally.items()) + ".",
+             "", "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    if notes:
+        lines += ["", *(f"{i}. {kind}: {why}" for i, (kind, why) in enumerate(notes, 1))]
+    return "\n".join(lines) + "\n"
+
+
+def parse():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--mover", choices=movers.MOVERS, default="none")
+    p.add_argument("--columns", default=None, help=",".join(COLUMNS))
+    p.add_argument("--only", action="append", metavar="PATTERN", help="victims whose names fit; repeatable")
+    p.add_argument("--sample", type=int, metavar="N", help="N cells by chance")
+    p.add_argument("--seed", type=int, default=None)
+    p.add_argument("--jobs", type=int, default=2, help="cells at a time")
+    p.add_argument("--repeat", type=int, default=1)
+    p.add_argument("--table", metavar="FILE")
+    p.add_argument("--list", action="store_true", help="print the victims and what they check")
+    args = p.parse_args()
+    args.columns = (args.columns or ("stay" if args.mover == "none" else ",".join(COLUMNS))).split(",")
+    for column in args.columns:
+        if column not in COLUMNS:
+            p.error(f"no column '{column}'; there are: {' '.join(COLUMNS)}")
+    return args
+
+
+def chosen(args, programs):
+    names = [n for n in programs if not args.only or any(fnmatch.fnmatch(n, form) for form in args.only)]
+    cells = [(name, column) for name in names for column in args.columns]
+    if args.sample is not None:
+        seed = args.seed if args.seed is not None else random.SystemRandom().randrange(1 << 32)
+        print(f"seed {seed}: {args.sample} of {len(cells)} cells; again: --sample {args.sample} --seed {seed}", flush=True)
+        cells = sorted(random.Random(seed).sample(cells, min(args.sample, len(cells))))
+    return cells * args.repeat
+
+
+def run_all(args, programs, cells):
+    results, lock = {}, threading.Lock()
+    with movers.MOVERS[args.mover]() as mover, \
+            concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+
+        def one(key):
+            result = cell(mover, programs[key[0]], key[1])
+            ok = "not ok" if result.startswith("FAIL") else "ok"
+            more = {"pass": "", "skip": " # SKIP " + result, "refu": ": " + result, "FAIL": ": " + result}[result[:4]]
+            with lock:
+                print(f"{ok} - {key[0]} {key[1]}{more}", flush=True)
+                if not results.get(key, "").startswith("FAIL"):
+                    results[key] = result
+
+        try:
+            list(pool.map(one, cells))
+        except BaseException:  # interrupted: those that run end, the others do not begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {key: results[key] for key in dict.fromkeys(cells)}
+
+
+def main():
+    args = parse()
+    signal.signal(signal.SIGTERM, lambda *unused: sys.exit(1))  # as ^C: what was made is removed
+    programs = victims()
+    if args.list:
+        for name in programs:
+            print(f"{name}: {about(name)}")
+        return 0
+    why = movers.MOVERS[args.mover].lacking()
+    if why:
+        print(why)
+        return SKIPPED
+    cells = chosen(args, programs)
+    if not cells:
+        print("run.py: no victim has such a name", file=sys.stderr)
+        return 2
+    results = run_all(args, programs, cells)
+    if args.table:
+        os.makedirs(os.path.dirname(os.path.abspath(args.table)), exist_ok=True)
+        with open(args.table, "w", encoding="utf-8") as out:
+            out.write(table_of(results, args.columns, args.mover))
+    return 1 if any(r.startswith("FAIL") for r in results.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
