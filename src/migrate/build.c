@@ -130,6 +130,25 @@ static int inject(struct build *b, long nr, const uint64_t args[6], int64_t *ret
 	return tracee_inject(b->pid, b->insn, nr, args, ret);
 }
 
+/*
+ * The kernel writes into the agent's rseq area whenever the child is preempted, and the region may
+ * come to lie over it
+ */
+static int leave_rseq(struct build *b)
+{
+	struct tracee_rseq rseq;
+	int64_t result = 0;
+	int r = tracee_get_rseq(b->pid, &rseq);
+
+	if (!r && rseq.address) {
+		const uint64_t args[6] = { rseq.address, rseq.size, RSEQ_FLAG_UNREGISTER,
+					   rseq.signature };
+
+		r = inject(b, SYS_rseq, args, &result);
+	}
+	return r < 0 ? r : (int)result;
+}
+
 static int map_region(struct build *b, const struct image *m, struct err *e)
 {
 	const uint64_t whole[6] = {
@@ -155,6 +174,8 @@ static int map_region(struct build *b, const struct image *m, struct err *e)
 		r = tracee_set_regs(b->pid, &regs);
 	}
 	if (!r)
+		r = leave_rseq(b);
+	if (!r)
 		r = inject(b, SYS_mmap, whole, &result);
 	if (!r && result < 0)
 		r = (int)result;
@@ -167,18 +188,12 @@ static int map_region(struct build *b, const struct image *m, struct err *e)
 
 /* ------------------------------------------------------------------ memory */
 
-/* all of the agent's goes: descriptors, memory, and rseq before it: the kernel writes there */
+/* all of the agent's goes: descriptors and memory */
 static int forget_agent(struct build *b, const struct image *m, struct err *e)
 {
 	uint64_t end = m->parasite + m->parasite_size;
-	struct tracee_rseq rseq;
-	int r = tracee_get_rseq(b->pid, &rseq);
+	int r = batch_add(&b->batch, SYS_set_robust_list, 0, ROBUST_HEAD_BYTES, 0, 0, 0, 0);
 
-	if (!r && rseq.address)
-		r = batch_add(&b->batch, SYS_rseq, rseq.address, rseq.size, RSEQ_FLAG_UNREGISTER,
-			      rseq.signature, 0, 0);
-	if (r >= 0)
-		r = batch_add(&b->batch, SYS_set_robust_list, 0, ROBUST_HEAD_BYTES, 0, 0, 0, 0);
 	if (r >= 0)
 		r = batch_add(&b->batch, SYS_close_range, 0, ~0U, 0, 0, 0, 0);
 	if (r >= 0)
