@@ -312,7 +312,7 @@ static void on_local_over(void *owner, int status, const char *why)
 static const struct deputy_ops local_ops = { .state = on_local_state, .over = on_local_over };
 
 /* what comosixd says to a guest; nothing of it is read but this */
-static int tell_guest(int control, const struct proc_stat *st, pid_t pid, uint8_t *key,
+static int tell_guest(int control, const struct proc_stat *st, pid_t pid, const uint8_t *key,
 		      struct err *e)
 {
 	static uint8_t id[HALF_ID_LEN];
@@ -321,7 +321,8 @@ static int tell_guest(int control, const struct proc_stat *st, pid_t pid, uint8_
 	struct half_link l;
 	int r = half_link_init(&l, control);
 
-	s.key = (ProtobufCBinaryData){ .data = key, .len = HALF_KEY_LEN };
+	/* it is only read; protobuf-c has no word for that */
+	s.key = (ProtobufCBinaryData){ .data = (uint8_t *)key, .len = HALF_KEY_LEN };
 	s.move_id = (ProtobufCBinaryData){ .data = id, .len = sizeof(id) };
 	s.pid = (uint32_t)pid;
 	s.uid = st->uid[0];

@@ -274,13 +274,19 @@ static bool is_broken(const struct tracee_stop *stop)
 	}
 }
 
+static bool same_info(const siginfo_t *a, const siginfo_t *b)
+{
+	/* both are copies of the kernel's 128 bytes: bytes are what there is to compare */
+	return !memcmp((const uint8_t *)a, (const uint8_t *)b, sizeof(*a));
+}
+
 /* it waited already when the process left: stub_tell_pending() */
 static bool was_told(struct stub *s, pid_t tid, const siginfo_t *info)
 {
 	for (size_t i = 0; i < s->n_told; i++) {
 		struct pending *p = &s->told[i];
 
-		if ((p->tid && p->tid != tid) || memcmp(&p->info, info, sizeof(*info)) != 0)
+		if ((p->tid && p->tid != tid) || !same_info(&p->info, info))
 			continue;
 		memmove(p, p + 1, (--s->n_told - i) * sizeof(*p));
 		return true;

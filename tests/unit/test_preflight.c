@@ -507,7 +507,6 @@ static void a_guest_in_memory_is_found_too(void **state)
 	sharing_init(&sharing);
 	assert_true(child_in_our_memory());
 	pid = 0;
-	AUTO_FREE char *text = malloc(PAGE);
 	char path[64];
 	FILE *f;
 
