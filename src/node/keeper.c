@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "blast/run/keep.h"
+#include "blast/cache/keep.h"
 #include "log/log.h"
 #include "loop/loop.h"
 #include "node/box.h"

@@ -5,7 +5,7 @@
  * Theory of operation. Two jobs, each in a child, for they read whole files and whole directories:
  *
  *	keep	give files that tasks have fetched to root, once they are verified
- *		(blast/run/keep.h); as soon as one gets its name (inotify), and when a task has
+ *		(blast/cache/keep.h); as soon as one gets its name (inotify), and when a task has
  *		ended
  *	sweep	hold the cache to its size, and a reserve of the disk free (sweep.h); every 10 s
  *		while tasks run, and when one has ended

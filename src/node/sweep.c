@@ -22,7 +22,7 @@
 #include "os/rand.h"
 
 #define ROUNDS_MAX  1000
-#define LOCK_SUFFIX ".lock" /* blast/run/cache.h */
+#define LOCK_SUFFIX ".lock" /* blast/cache/cache.h */
 
 struct file {
 	char *name; /* in the cache directory; owned */

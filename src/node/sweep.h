@@ -35,7 +35,7 @@ struct sweep_left {
  * @ret:	Filled on success
  * @e:		Reason
  *
- * A file that somebody has locked (blast/run/cache.h) is in use and stays. Blocks: for a child of
+ * A file that somebody has locked (blast/cache/cache.h) is in use and stays. Blocks: for a child of
  * the daemon.
  *
  * Return: 0 or -errno

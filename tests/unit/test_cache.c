@@ -13,9 +13,9 @@
 #include "test.h"
 
 #include "base/parse.h"
-#include "blast/run/cache.h"
+#include "blast/cache/cache.h"
 #include "blast/run/fetch.h"
-#include "blast/run/keep.h"
+#include "blast/cache/keep.h"
 #include "os/fd.h"
 #include "os/file.h"
 
@@ -501,12 +501,12 @@ static void a_fetch_that_gets_on_is_waited_for(void **state)
 	stage_close(&s);
 }
 
-static void a_squatter_holds_nobody_up(void **state)
+/* what is there is of no use: it is asked for, comes, and is right */
+static void fetch_anew(uint32_t patience_ms)
 {
 	struct stage s;
 
-	put(BOB, "", "another volume, or so.", 0444);
-	stage_open(&s, 1);
+	stage_open(&s, patience_ms);
 	until(&s, &s.needs);
 	send_chunk(&s);
 	until(&s, &s.over);
@@ -514,17 +514,16 @@ static void a_squatter_holds_nobody_up(void **state)
 	stage_close(&s);
 }
 
+static void a_squatter_holds_nobody_up(void **state)
+{
+	put(BOB, "", "another volume, or so.", 0444);
+	fetch_anew(1);
+}
+
 static void a_damaged_file_is_fetched_again(void **state)
 {
-	struct stage s;
-
 	put(0, "", "A volume of a database", 0444);
-	stage_open(&s, 600000);
-	until(&s, &s.needs);
-	send_chunk(&s);
-	until(&s, &s.over);
-	read_back(&s);
-	stage_close(&s);
+	fetch_anew(600000);
 }
 
 /* while it is fetched somebody puts a file there that looks right and is not */

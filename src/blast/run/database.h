@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "blast/core/dbindex.h"
-#include "blast/run/digest.h"
+#include "blast/cache/digest.h"
 
 struct database_file {
 	char path[PATH_MAX];

@@ -18,7 +18,7 @@
 
 #include <errno.h>
 
-#include "blast/run/cache.h"
+#include "blast/cache/cache.h"
 #include "os/fd.h"
 
 #define SLICE	      (16u << 20) /* bytes hashed per turn of the loop */

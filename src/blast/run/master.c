@@ -235,15 +235,12 @@ static int start_report(struct master *m, struct err *e)
 	return report_start(&s, &m->report, e);
 }
 
-/* in the loop: what runs is dropped, the genuine program starts over */
-static void go_unsplit(struct master *m, const char *why)
+/* in the loop: what was written so far is dropped, the genuine program starts over */
+static void restart_report(struct master *m)
 {
 	struct err e = { 0 };
 	int r;
 
-	(void)snprintf(m->unsplit_why, sizeof(m->unsplit_why), "%s", why);
-	say(m, "running BLAST+ unsplit on this node: ", m->unsplit_why);
-	m->split = false;
 	report_free(m->report);
 	m->report = NULL;
 	r = output_restart(m->output, &e);
@@ -253,6 +250,14 @@ static void go_unsplit(struct master *m, const char *why)
 		say(m, "", e.text);
 		stop(m, 1);
 	}
+}
+
+static void go_unsplit(struct master *m, const char *why)
+{
+	(void)snprintf(m->unsplit_why, sizeof(m->unsplit_why), "%s", why);
+	say(m, "running BLAST+ unsplit on this node: ", m->unsplit_why);
+	m->split = false;
+	restart_report(m);
 }
 
 /* -- events ------------------------------------------------------------------------------- */
@@ -270,19 +275,7 @@ static void on_batch(void *owner, uint32_t batch, bool searched, const uint32_t 
 /* what the report has so far may be false */
 static void on_again(void *owner)
 {
-	struct master *m = owner;
-	struct err e = { 0 };
-	int r;
-
-	report_free(m->report);
-	m->report = NULL;
-	r = output_restart(m->output, &e);
-	if (!r)
-		r = start_report(m, &e);
-	if (r < 0) {
-		say(m, "", e.text);
-		stop(m, 1);
-	}
+	restart_report(owner);
 }
 
 static void on_crew_over(void *owner)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* keep.c - give the files that workers have fetched to root, so that all workers may use them */
-#include "blast/run/keep.h"
+#include "blast/cache/keep.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/parse.h"
-#include "blast/run/digest.h"
+#include "blast/cache/digest.h"
 #include "os/fd.h"
 
 #define HEX_LEN (2 * (size_t)DIGEST_LEN)

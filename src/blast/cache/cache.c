@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* cache.c - files kept by the SHA-256 of their content, shared by the workers of a node */
-#include "blast/run/cache.h"
+#include "blast/cache/cache.h"
 
 #include <errno.h>
 #include <fcntl.h>

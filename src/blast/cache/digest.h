@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* digest.h - SHA-256 of files, whole or step by step */
-#ifndef BLAST_RUN_DIGEST_H
-#define BLAST_RUN_DIGEST_H
+#ifndef BLAST_CACHE_DIGEST_H
+#define BLAST_CACHE_DIGEST_H
 
 #include <stdint.h>
 

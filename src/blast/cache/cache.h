@@ -21,15 +21,15 @@
  * is found by its digest, at each use, by whoever uses it; that it stays right follows from its
  * owner.
  */
-#ifndef BLAST_RUN_CACHE_H
-#define BLAST_RUN_CACHE_H
+#ifndef BLAST_CACHE_CACHE_H
+#define BLAST_CACHE_CACHE_H
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "blast/run/digest.h"
+#include "blast/cache/digest.h"
 
 struct cache_key {
 	uint8_t sha256[DIGEST_LEN];

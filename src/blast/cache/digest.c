@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* digest.c - SHA-256 of files, whole or step by step */
-#include "blast/run/digest.h"
+#include "blast/cache/digest.h"
 
 #include <errno.h>
 #include <gnutls/crypto.h>

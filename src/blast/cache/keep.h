@@ -20,8 +20,8 @@
  * The digest is verified here so that a squatter's file does not stay in the way of the right one;
  * workers verify it again before they use it (fetch.c), for disks rot.
  */
-#ifndef BLAST_RUN_KEEP_H
-#define BLAST_RUN_KEEP_H
+#ifndef BLAST_CACHE_KEEP_H
+#define BLAST_CACHE_KEEP_H
 
 #include <stdbool.h>
 #include <stdint.h>
