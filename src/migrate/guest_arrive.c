@@ -92,6 +92,7 @@ static int finish(struct guest *g, struct err *e)
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 {
 	const struct pages_writer w = {
+		.pid = g->build.pid,
 		.mem = g->build.mem,
 		.written = &g->dirty.known,
 		.pagemap = -1,

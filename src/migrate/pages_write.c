@@ -2,6 +2,7 @@
 /* pages_write.c - PAGES frames are written into a process */
 #include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "migrate/pages.h"
@@ -12,6 +13,22 @@ static const uint8_t zeroes[MOVE_PAGE];
 static int result(ssize_t n, size_t want)
 {
 	return n == (ssize_t)want ? 0 : n < 0 ? -errno : -EIO;
+}
+
+/* what its protection forbids, and has to be written all the same, goes by /proc/PID/mem */
+static int write_memory(const struct pages_writer *w, uint64_t at, const uint8_t *p, size_t n)
+{
+	/* it is only read; struct iovec has no word for that */
+	const struct iovec ours = { (void *)(uintptr_t)p, n };
+	const struct iovec theirs = { (void *)(uintptr_t)at, n };
+	ssize_t done = process_vm_writev(w->pid, &ours, 1, &theirs, 1, 0);
+	size_t rest;
+
+	done = done < 0 ? 0 : done;
+	rest = n - (size_t)done;
+	if (!rest)
+		return 0;
+	return result(pwrite(w->mem, p + done, rest, (off_t)(at + (uint64_t)done)), rest);
 }
 
 /* what was written once and is zeroes now; the rest is fresh, so it is zero already */
@@ -35,7 +52,7 @@ static int write_new(const struct pages_writer *w, const struct pages_header *h,
 	if (h->kind != PAGES_BYTES)
 		return clear_written(w, h);
 	r = pageset_add(w->written, h->at, h->n);
-	return r < 0 ? r : result(pwrite(w->mem, bytes, len, (off_t)h->at), len);
+	return r < 0 ? r : write_memory(w, h->at, bytes, len);
 }
 
 static int write_page(int mem, uint64_t at, const uint8_t *page)
