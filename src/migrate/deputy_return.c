@@ -116,6 +116,7 @@ int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *
 	const struct pages_writer w = {
 		.pid = d->pid,
 		.mem = d->mem,
+		.uffd = -1,
 		.pagemap = d->pagemap,
 		.drop = d->state == DEPUTY_RETURNING ? drop_pages : NULL, /* else it works */
 		.owner = d,

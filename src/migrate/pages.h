@@ -115,6 +115,7 @@ struct pages_writer {
 	pid_t pid;		 /* of a process that we trace */
 	int mem;		 /* its /proc/PID/mem */
 	struct pageset *written; /* a process being built: what it has; else NULL */
+	int uffd;		 /* that its mappings are registered with; -1: none */
 	int pagemap;		 /* of an older process */
 	/* give back n pages of private memory; NULL: it cannot now, and they are written as zeroes */
 	int (*drop)(void *owner, uint64_t at, uint64_t n, struct err *e);
