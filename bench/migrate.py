@@ -141,6 +141,7 @@ class Move:
     def __init__(self, wire, subject, cpus=None):
         self.times = {}
         self.freeze_ms = 0.0
+        self.is_away = False
         self.process = subprocess.Popen(
             [os.path.join(TOOLS, "bench-pair"), str(subject.pid), *wire.args, str(SLOT)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: bind(cpus),
@@ -151,6 +152,7 @@ class Move:
             self.times.setdefault(int(words[3]), int(words[0]))
             if int(words[3]) == AWAY:
                 self.freeze_ms = int(words[4]) / 1000
+                self.is_away = True
                 return self
         raise SystemExit("migrate.py: it did not move")
 
@@ -164,6 +166,7 @@ class Move:
 
     def home(self):
         """Bring it home; ms that it stood still on the way."""
+        self.is_away = False
         self.process.stdin.write("home\n")
         self.process.stdin.flush()
         frozen = 0
@@ -172,7 +175,7 @@ class Move:
         return frozen / 1000
 
     def __exit__(self, kind, *unused):
-        if kind is None and self.process.poll() is None:
+        if kind is None and self.is_away:
             self.home()
         self.process.stdin.close()
         self.process.wait()
