@@ -69,7 +69,7 @@ struct deputy {
 	struct dirty dirty;
 	struct image flags;	 /* what smaps said of its mappings, once */
 	struct image early, was; /* sent last, and before that */
-	unsigned int rounds;
+	unsigned int rounds, stalls;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	struct image back;		   /* as it came home */
 	int mem, pagemap;		   /* /proc/PID/..., for its pages */

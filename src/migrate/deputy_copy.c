@@ -8,8 +8,9 @@
  * the round before; ROUND. The host says ROUND when it has them all, so that nothing waits in a
  * queue when the next one begins, or when the process is stopped for good.
  *
- * It is stopped when a round was small, or not smaller than the one before (it writes faster than the
- * network is), or ROUNDS_MAX were made. Then the same once more: image, pages, end.
+ * It is stopped when a round was small, or two were not smaller than the one before (it writes faster
+ * than the network is; one may have met a busy moment of a machine), or ROUNDS_MAX were made. Then
+ * the same once more: image, pages, end.
  *
  * Mappings of image and round are from one reading of /proc/PID/maps. Both ends compare it with
  * the image before it, and what is new is empty at the host: so everything in it is sent with that
@@ -29,7 +30,8 @@
 #include "migrate/region.h"
 #include "tracee/maps.h"
 
-#define ROUNDS_MAX   8
+#define ROUNDS_MAX   12
+#define STALLS_MAX   2
 #define SMALL_PAGES  256 /* 1 MiB */
 #define REGION_ALIGN (2ULL << 20)
 #define LOWEST	     (1ULL << 20) /* never below, whatever is free there */
@@ -174,8 +176,8 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e)
 {
 	uint64_t pages = d->reader.pages - d->round_began;
 
-	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX ||
-		      (d->rounds > 1 && pages >= d->round_pages);
+	d->stalls += d->rounds > 1 && pages >= d->round_pages;
+	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX || d->stalls == STALLS_MAX;
 	d->round_pages = pages;
 	log_debug("round %u: %llu pages", d->rounds, (unsigned long long)pages);
 	return *ret_enough ? 0 : start_round(d, e);

@@ -122,7 +122,7 @@ struct guest {
 	bool untracked;	    /* it cannot */
 	bool copying;	    /* RUNNING: recalled, pages go home in rounds */
 	bool round_is_sent;
-	unsigned int rounds;
+	unsigned int rounds, stalls;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	bool image_is_sent;
 	int result;	/* of the loop */

@@ -18,7 +18,8 @@
 #include "migrate/guest.h"
 #include "migrate/region.h"
 
-#define ROUNDS_MAX  8
+#define ROUNDS_MAX  12 /* as in deputy_copy.c */
+#define STALLS_MAX  2
 #define SMALL_PAGES 256 /* 1 MiB */
 
 /* a round of which nothing has to be told */
@@ -147,8 +148,9 @@ int guest_take_copied(struct guest *g, struct err *e)
 
 	if (!g->copying || !g->round_is_sent)
 		return err_set(e, -EPROTO, "the end of a round that goes on");
+	g->stalls += g->rounds > 1 && pages >= g->round_pages;
 	if (pages <= SMALL_PAGES || g->rounds == ROUNDS_MAX || is_awaited(g) ||
-	    (g->rounds > 1 && pages >= g->round_pages)) {
+	    g->stalls == STALLS_MAX) {
 		stop_copying(g);
 		return 0;
 	}
