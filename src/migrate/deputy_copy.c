@@ -64,7 +64,6 @@ static int outline(struct deputy *d, struct err *e)
 	struct image *m = &d->early;
 	pid_t tids[IMAGE_THREADS_MAX];
 	struct proc_stat st;
-	struct cpu cpu;
 	int r;
 
 	for (size_t i = 0; i < d->stub.n; i++)
@@ -74,8 +73,7 @@ static int outline(struct deputy *d, struct err *e)
 		r = proc_stat_read(d->pid, &st, e);
 	if (r < 0)
 		return r;
-	cpu_read(&cpu);
-	m->xcr0 = cpu.xcr0;
+	m->xcr0 = cpu_xcr0();
 	m->pid = (uint32_t)d->pid;
 	m->uid = st.uid[0];
 	m->gid = st.gid[0];
