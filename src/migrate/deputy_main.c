@@ -48,6 +48,9 @@ static const char usage[] =
 	"               files, its working directory and system files, and no dot file of its "
 	"home\n"
 	"  --path DIR   of a job: one more file or directory that it may use\n"
+	"  --checkpoint TIME  keep an image of it each TIME (30s), to go on from if the guest is "
+	"lost\n"
+	"  --checkpoint-dir DIR, --checkpoint-max SIZE  where (/var/tmp), and how large (8G)\n"
 	"  --help       this text\n"
 	"  --version    the version\n"
 	"\n"
@@ -61,7 +64,8 @@ struct program {
 	bool job;
 	const char *paths[CONFINE_PATHS_MAX];
 	size_t n_paths;
-	bool running;		 /* the deputy was started */
+	struct checkpoint_spec checkpoint; /* interval_ms 0: none */
+	bool running;			   /* the deputy was started */
 	struct control *control; /* NULL: --local */
 	Cmx__HalfStart *start;
 	struct ev_ref progress;
@@ -309,7 +313,25 @@ static void on_local_over(void *owner, int status, const char *why)
 	loop_stop(p->loop, status);
 }
 
-static const struct deputy_ops local_ops = { .state = on_local_state, .over = on_local_over };
+static void on_local_note(void *owner, const char *text)
+{
+	(void)owner;
+	(void)fprintf(stderr, "comosix-deputy: %s\n", text);
+}
+
+static void on_local_checkpoint(void *owner, unsigned int n)
+{
+	(void)owner;
+	(void)printf("kept %u\n", n);
+	(void)fflush(stdout);
+}
+
+static const struct deputy_ops local_ops = {
+	.state = on_local_state,
+	.over = on_local_over,
+	.note = on_local_note,
+	.checkpoint = on_local_checkpoint,
+};
 
 /* what comosixd says to a guest; nothing of it is read but this */
 static int tell_guest(int control, const struct proc_stat *st, pid_t pid, const uint8_t *key,
@@ -396,6 +418,8 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 		r = confine(p, st.uid[0], p->paths, p->n_paths, e);
 	if (!r)
 		r = rights_shed(st.uid[0], st.gid[0], e);
+	if (!r && p->checkpoint.interval_ms)
+		r = deputy_checkpoint(&p->deputy, &p->checkpoint, e);
 	return r;
 }
 
@@ -418,13 +442,42 @@ static bool by_comosixd(void)
 	       !fstat(HALF_FD_STREAM, &st) && S_ISSOCK(st.st_mode);
 }
 
+#define CHECKPOINT_OPTIONS                                                                         \
+	{ "checkpoint", required_argument, NULL, 'c' },                                            \
+		{ "checkpoint-dir", required_argument, NULL, 'd' },                                \
+	{                                                                                          \
+		"checkpoint-max", required_argument, NULL, 'm'                                     \
+	}
+
+static int read_checkpoint(struct program *p, int option, const char *text)
+{
+	uint64_t v = 0;
+	int r = 0;
+
+	if (option == 'd')
+		p->checkpoint.dir = text;
+	else if (option == 'm')
+		r = parse_size(text, &p->checkpoint.max_bytes);
+	else
+		r = parse_duration(text, &v);
+	if (option == 'c')
+		p->checkpoint.interval_ms = (uint32_t)v;
+	if (r < 0 || v > UINT32_MAX || (option == 'c' && !v))
+		r = -EINVAL;
+	if (r < 0)
+		(void)fprintf(stderr, "comosix-deputy: '%s' is no %s\n", text,
+			      option == 'm' ? "size (8G)" : "time (30s)");
+	return r;
+}
+
 /* Return: -1 go on, with *ret_pid 0 for comosixd; else the exit status */
 static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_pid)
 {
 	static const struct option options[] = {
 		{ "local", required_argument, NULL, 'l' }, { "job", no_argument, NULL, 'j' },
 		{ "path", required_argument, NULL, 'p' },  { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	   { 0 },
+		{ "version", no_argument, NULL, 'V' },	   CHECKPOINT_OPTIONS,
+		{ 0 },
 	};
 	int c;
 
@@ -447,6 +500,12 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 			}
 			p->paths[p->n_paths++] = optarg;
 			break;
+		case 'c':
+		case 'd':
+		case 'm':
+			if (read_checkpoint(p, c, optarg) < 0)
+				return 2;
+			break;
 		case 'h':
 			(void)fputs(usage, stdout);
 			return 0;
@@ -466,7 +525,7 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 
 int main(int argc, char **argv)
 {
-	struct program p = { 0 };
+	struct program p = { .checkpoint = { .dir = "/var/tmp", .max_bytes = 8ULL << 30 } };
 	struct err e = { 0 };
 	struct ev_ref ref;
 	uint64_t pid = 0;

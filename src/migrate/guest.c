@@ -106,7 +106,7 @@ static int take_recall(struct guest *g, const struct move_frame *f, struct err *
 	(void)f;
 	if (g->copying)
 		return err_set(e, -EPROTO, "a second RECALL");
-	return guest_copy_home(g, e);
+	return guest_copy_home(g, false, e);
 }
 
 static int take_round(struct guest *g, const struct move_frame *f, struct err *e)
@@ -163,6 +163,7 @@ static const struct {
 	{ MOVE_SIGNAL, GUEST_WAITING, GUEST_LEFT, guest_take_signal },
 	{ MOVE_CLONED, GUEST_RUNNING, GUEST_FREEZING, guest_take_cloned },
 	{ MOVE_RECALL, GUEST_RUNNING, GUEST_RUNNING, take_recall },
+	{ MOVE_CHECKPOINT, GUEST_RUNNING, GUEST_RUNNING, guest_take_checkpoint },
 };
 
 static int on_frame(void *owner, const struct move_frame *f, struct err *e)
