@@ -95,6 +95,7 @@ static const Cmx__HalfStage stages[] = {
 	[DEPUTY_AWAY] = CMX__HALF_STAGE__STAGE_AWAY,
 	[DEPUTY_RECALLING] = CMX__HALF_STAGE__STAGE_RECALL,
 	[DEPUTY_RETURNING] = CMX__HALF_STAGE__STAGE_REBUILD,
+	[DEPUTY_RESUMING] = CMX__HALF_STAGE__STAGE_REBUILD,
 	[DEPUTY_OVER] = CMX__HALF_STAGE__STAGE_REBUILD,
 };
 
@@ -157,7 +158,19 @@ static bool on_cut(void *owner, const struct err *why)
 	return true;
 }
 
-static const struct deputy_ops daemon_ops = { .state = on_state, .over = on_over, .cut = on_cut };
+static void on_note(void *owner, const char *text)
+{
+	struct program *p = owner;
+
+	control_note(p->control, text);
+}
+
+static const struct deputy_ops daemon_ops = {
+	.state = on_state,
+	.over = on_over,
+	.cut = on_cut,
+	.note = on_note,
+};
 
 static void on_home(void *owner)
 {
@@ -236,6 +249,18 @@ static uint64_t resident_bytes(pid_t pid)
 	return resident * 4096;
 }
 
+/* mosrun --checkpoint; the file for it is made with the rights of its user */
+static int keep_images(struct program *p, struct err *e)
+{
+	const struct checkpoint_spec spec = {
+		.interval_ms = p->start->checkpoint_ms,
+		.max_bytes = p->start->checkpoint_max,
+		.dir = p->start->checkpoint_dir,
+	};
+
+	return spec.interval_ms ? deputy_checkpoint(&p->deputy, &spec, e) : 0;
+}
+
 static int begin(struct program *p, const uint8_t *key)
 {
 	struct err e = { 0 };
@@ -265,7 +290,7 @@ static int begin(struct program *p, const uint8_t *key)
 		control_end(p->control, 5, CMX__HALF_FATE__FATE_STAYED, e.text);
 		return 1;
 	}
-	if (rights_shed(p->start->uid, p->start->gid, &e) < 0) {
+	if (rights_shed(p->start->uid, p->start->gid, &e) < 0 || keep_images(p, &e) < 0) {
 		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, e.text);
 		return 1;
 	}

@@ -123,6 +123,23 @@ static void stop_copying(struct guest *g)
 	guest_freeze(g);
 }
 
+/* Not read: it has just ended, which is told by its end; or it goes on here without an image */
+static int not_copied(struct guest *g, int r, const struct err *e)
+{
+	struct proc_stat st;
+
+	if (r == 0)
+		return 0;
+	if (g->checkpoint) {
+		g->copying = false;
+		guest_not_kept(g, e->text);
+		return 0;
+	}
+	if (proc_stat_read(g->build.pid, &st, NULL) < 0 || st.state == 'Z' || st.state == 'X')
+		return 0;
+	return r;
+}
+
 int guest_copy_home(struct guest *g, bool whole, struct err *e)
 {
 	int r;
@@ -141,7 +158,7 @@ int guest_copy_home(struct guest *g, bool whole, struct err *e)
 	g->copying = true;
 	if (!r)
 		r = start_round(g, whole, e);
-	return r == -ESRCH ? 0 : r;
+	return not_copied(g, r, e);
 }
 
 int guest_take_copied(struct guest *g, struct err *e)
@@ -158,7 +175,7 @@ int guest_take_copied(struct guest *g, struct err *e)
 	}
 	g->round_pages = pages;
 	r = start_round(g, false, e);
-	return r == -ESRCH ? 0 : r;
+	return not_copied(g, r, e);
 }
 
 int guest_copy_last(struct guest *g, struct err *e)

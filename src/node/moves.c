@@ -160,6 +160,8 @@ static void on_said(void *owner, const Cmx__HalfState *s)
 	m->bytes_done = s->bytes_done;
 	m->bytes_all = s->bytes_all;
 	m->freeze_us = s->freeze_us;
+	if (s->text[0] && strcmp(m->text, s->text) != 0)
+		mov_info(m, "%s", s->text);
 	(void)snprintf(m->text, sizeof(m->text), "%s", s->text);
 	if (found) {
 		if (s->stage < CMX__HALF_STAGE__STAGE_ENDED)
@@ -208,31 +210,23 @@ const struct half_ops move_half_ops = {
 
 /* ---- begin and end ---- */
 
-/* strings that each have their NUL; what has none is not taken */
-static size_t split(const struct buf *text, char **ret)
-{
-	char *at = (char *)buf_bytes(text), *end = at + text->len;
-	size_t n = 0;
-
-	while (at && n < JOB_PATHS_MAX && memchr(at, 0, (size_t)(end - at))) {
-		ret[n++] = at;
-		at += strlen(at) + 1;
-	}
-	return n;
-}
-
 int move_begin(struct move *m, const uint8_t *key, struct err *e)
 {
 	Cmx__HalfStart s = CMX__HALF_START__INIT;
 	char *paths[JOB_PATHS_MAX];
+	struct job_spec spec = { 0 };
 	struct buf text;
 	int r;
 
-	buf_init(&text, JOB_PATHS_BYTES_MAX);
+	buf_init(&text, JOB_SPEC_BYTES_MAX);
 	if (m->process.job == PROCESS_JOB && !m->guest)
-		jobs_paths(m->all->node->jobs, m->process.group, &text);
-	s.n_paths = split(&text, paths);
+		jobs_declared(m->all->node->jobs, m->process.group, &text, paths, &spec);
+	s.n_paths = spec.n_paths;
 	s.paths = paths;
+	s.checkpoint_ms = spec.checkpoint_ms;
+	s.checkpoint_max = spec.checkpoint_max;
+	if (spec.checkpoint_ms)
+		s.checkpoint_dir = (char *)spec.checkpoint_dir; /* only read */
 	s.key = (ProtobufCBinaryData){ .data = (uint8_t *)key, .len = HALF_KEY_LEN };
 	s.move_id = (ProtobufCBinaryData){ .data = m->id, .len = HALF_ID_LEN };
 	s.pid = (uint32_t)m->process.pid;
@@ -273,7 +267,7 @@ static void tell(struct move *m, const Cmx__HalfEnd *end)
 	switch (end->fate) {
 	case CMX__HALF_FATE__FATE_HOME:
 		count(c, COUNT_moves_home);
-		mov_info(m, "is home from %s", m->peer_name);
+		mov_info(m, "is home from %s: %s", m->peer_name, end->text);
 		return;
 	case CMX__HALF_FATE__FATE_LOST:
 		count(c, COUNT_moves_lost);
