@@ -59,7 +59,8 @@ static const struct opt_spec specs[] = {
 	{ "no-decay", 'n', OPT_FLAG, AT(no_decay), NULL,
 	  "do not forget its past (means nothing yet)" },
 	{ "checkpoint", 0, OPT_STRING, AT(checkpoint), "TIME",
-	  "while it is away keep an image of it this often (30s, 10m), to go on from if its node is "
+	  "while it is away keep an image of it this often (30s, 10m), to go on from if its node "
+	  "is "
 	  "lost" },
 	{ "checkpoint-dir", 0, OPT_STRING, AT(checkpoint_dir), "DIR",
 	  "where; default: .comosix in your home directory" },

@@ -20,7 +20,7 @@ struct control {
 	void *owner;
 	Cmx__HalfState state;
 	char note[ERR_TEXT_MAX]; /* state.text, once there is one */
-	bool want_transport; /* was said, and none has come */
+	bool want_transport;	 /* was said, and none has come */
 };
 
 /* what came with Start is kept for control_new(): one half per program */

@@ -74,7 +74,7 @@ struct deputy {
 	enum deputy_state state;
 	pid_t pid;
 	struct stub stub;
-	struct confine confine; /* of a job that goes to a desktop */
+	struct confine confine;	       /* of a job that goes to a desktop */
 	struct checkpoint *checkpoint; /* owned; NULL: no images are kept */
 	struct buf image_bytes;
 	bool image_is_sent, all_is_sent, recall;

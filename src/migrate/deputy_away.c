@@ -194,7 +194,12 @@ static void on_cloned(void *owner, pid_t caller, int64_t tid)
 		tid < 0 ? (uint32_t)tid : 0,
 	};
 
-	deputy_send(owner, MOVE_CLONED, payload, sizeof(payload), NULL, 0);
+	struct deputy *d = owner;
+
+	if (d->state == DEPUTY_RESUMING)
+		deputy_resume_answer(d);
+	else
+		deputy_send(d, MOVE_CLONED, payload, sizeof(payload), NULL, 0);
 }
 
 static void on_died(void *owner, int wait_status)

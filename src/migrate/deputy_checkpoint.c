@@ -16,7 +16,7 @@
 #include "os/fd.h"
 
 #define FILES	  4096 /* more than LEDGER_ENTRIES_MAX and what a deputy has otherwise */
-#define PAUSE_MAX 16 /* intervals; after images that failed */
+#define PAUSE_MAX 16   /* intervals; after images that failed */
 
 /* a copy of a descriptor of the process, for the ledger */
 static int fetch(void *owner, int number)
@@ -224,8 +224,7 @@ static void on_time(void *owner)
 	c->timer = (struct ev_ref){ 0 };
 	if (c->deputy->state != DEPUTY_AWAY)
 		return;
-	if (!c->asked && !c->deputy->recall &&
-	    channel_room(c->deputy->channel, MOVE_PAYLOAD_MAX))
+	if (!c->asked && !c->deputy->recall && channel_room(c->deputy->channel, MOVE_PAYLOAD_MAX))
 		ask(c);
 	arm(c);
 }
@@ -262,10 +261,11 @@ static void give_up_coming(struct checkpoint *c, const struct err *why)
 	uint64_t age_s = (loop_now(c->deputy->loop) - c->kept_ms) / 1000;
 	char text[ERR_TEXT_MAX];
 
-	(void)snprintf(text, sizeof(text),
-		       "%s; the image of %llu s ago is kept. Make room, or give --checkpoint-dir or "
-		       "--checkpoint-max to mosrun",
-		       why->text, (unsigned long long)age_s);
+	(void)snprintf(
+		text, sizeof(text),
+		"%s; the image of %llu s ago is kept. Make room, or give --checkpoint-dir or "
+		"--checkpoint-max to mosrun",
+		why->text, (unsigned long long)age_s);
 	tell(c, text);
 	c->void_ = true;
 	page_store_discard(&c->store);

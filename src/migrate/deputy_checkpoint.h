@@ -40,11 +40,11 @@ struct checkpoint {
 	struct page_store store;
 	struct ledger ledger;
 	struct ledger_note notes[IMAGE_THREADS_MAX]; /* by the slot of the thread */
-	struct image image, coming;  /* kept (no threads: as it left), and the one that comes */
-	bool asked;		     /* CHECKPOINT was said, KEPT is awaited */
-	bool void_;		     /* what comes is thrown away, for there is no room */
-	bool got_pages;		     /* since it was asked for */
-	bool whole;		     /* what came before is not there: all pages are wanted */
+	struct image image, coming; /* kept (no threads: as it left), and the one that comes */
+	bool asked;		    /* CHECKPOINT was said, KEPT is awaited */
+	bool void_;		    /* what comes is thrown away, for there is no room */
+	bool got_pages;		    /* since it was asked for */
+	bool whole;		    /* what came before is not there: all pages are wanted */
 	struct checkpoint_signals at, coming_at; /* waited at the host */
 	struct checkpoint_signals told;		 /* after the image that is kept, and some before */
 	uint64_t taken, told_at, coming_told_at; /* SIGNAL frames: taken by the host, sent by us */

@@ -66,7 +66,7 @@ struct program {
 	size_t n_paths;
 	struct checkpoint_spec checkpoint; /* interval_ms 0: none */
 	bool running;			   /* the deputy was started */
-	struct control *control; /* NULL: --local */
+	struct control *control;	   /* NULL: --local */
 	Cmx__HalfStart *start;
 	struct ev_ref progress;
 	uint64_t bytes_all; /* resident when it was looked at */
@@ -499,9 +499,12 @@ static int read_checkpoint(struct program *p, int option, const char *text)
 static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_pid)
 {
 	static const struct option options[] = {
-		{ "local", required_argument, NULL, 'l' }, { "job", no_argument, NULL, 'j' },
-		{ "path", required_argument, NULL, 'p' },  { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	   CHECKPOINT_OPTIONS,
+		{ "local", required_argument, NULL, 'l' },
+		{ "job", no_argument, NULL, 'j' },
+		{ "path", required_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		CHECKPOINT_OPTIONS,
 		{ 0 },
 	};
 	int c;

@@ -233,7 +233,8 @@ static void end_threads(struct deputy *d, const struct image *m)
 static void begin_sleeps_anew(struct deputy *d, struct image *m)
 {
 	for (size_t i = 0; i < m->n_threads; i++) {
-		const struct image_thread *left = thread_of(&d->stub.before, (pid_t)m->threads[i].tid);
+		const struct image_thread *left = thread_of(&d->stub.before,
+							    (pid_t)m->threads[i].tid);
 
 		if (m->threads[i].regs.rax == SYS_restart_syscall && left && left->restart_call)
 			m->threads[i].regs.rax = left->restart_call;
@@ -271,7 +272,8 @@ static void end_it(struct deputy *d, const char *why)
 {
 	char text[ERR_TEXT_MAX];
 
-	(void)snprintf(text, sizeof(text), "the process was lost with its host and is ended: %s; %s",
+	(void)snprintf(text, sizeof(text),
+		       "the process was lost with its host and is ended: %s; %s",
 		       d->checkpoint->why, why);
 	if (d->stub.pid)
 		(void)kill(d->stub.pid, SIGKILL); /* gone already: all the better */
@@ -367,8 +369,8 @@ bool deputy_resume(struct deputy *d, const char *why, char *ret_why, size_t len)
 	deputy_enter(d, DEPUTY_RESUMING, 0);
 	loop_remove(d->loop, &d->lease_ref);
 	loop_remove(d->loop, &c->timer);
-	if (turn_soon(d) < 0 || loop_add_timer(d->loop, loop_now(d->loop) + QUIET_MS, on_deadline, d,
-					       &c->deadline) < 0)
+	if (turn_soon(d) < 0 ||
+	    loop_add_timer(d->loop, loop_now(d->loop) + QUIET_MS, on_deadline, d, &c->deadline) < 0)
 		end_it(d, "no memory for a timer");
 	return true;
 }

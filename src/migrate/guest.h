@@ -119,8 +119,8 @@ struct guest {
 	uint32_t lease_ms;
 	struct ev_ref lease_ref;
 	struct guest_signal *signals;
-	bool checkpoint;	    /* FREEZING and LEAVING: it will go on here */
-	struct buf late;	    /* SIGNAL payloads that came meanwhile */
+	bool checkpoint;	/* FREEZING and LEAVING: it will go on here */
+	struct buf late;	/* SIGNAL payloads that came meanwhile */
 	uint64_t signals_taken; /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
 	struct dirty dirty; /* begins before it runs */

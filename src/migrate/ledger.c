@@ -281,7 +281,7 @@ static bool before_end(struct ledger *l, uint32_t nr, int number)
 static void forget_number(struct ledger *l, int number)
 {
 	if (number >= 0 && number < LEDGER_NUMBERS)
-		l->seen[number] &= (uint8_t)~(SEEN_OFFSET | SEEN_NEW);
+		l->seen[number] &= (uint8_t) ~(SEEN_OFFSET | SEEN_NEW);
 }
 
 void ledger_before(struct ledger *l, uint32_t nr, const uint64_t args[6], struct ledger_note *note)

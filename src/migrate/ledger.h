@@ -45,12 +45,12 @@ enum ledger_kind {
 
 struct ledger_entry {
 	enum ledger_kind kind;
-	int number;	  /* DESCRIPTOR: of the process */
-	int kept;	  /* owned: the open file; DESCRIPTOR: -1, there was none of this number */
-	bool close_exec;  /* DESCRIPTOR */
-	uint64_t value;	  /* OFFSET, LENGTH: as at the image */
-	uint64_t end;	  /* LENGTH: up to where this process has written */
-	dev_t device;	  /* LENGTH */
+	int number;	 /* DESCRIPTOR: of the process */
+	int kept;	 /* owned: the open file; DESCRIPTOR: -1, there was none of this number */
+	bool close_exec; /* DESCRIPTOR */
+	uint64_t value;	 /* OFFSET, LENGTH: as at the image */
+	uint64_t end;	 /* LENGTH: up to where this process has written */
+	dev_t device;	 /* LENGTH */
 	ino_t inode;
 };
 
@@ -70,7 +70,8 @@ struct ledger_note {
 
 struct ledger {
 	pid_t pid;
-	int (*fetch)(void *owner, int number); /* a copy of a descriptor of the process, or -errno */
+	int (*fetch)(void *owner,
+		     int number); /* a copy of a descriptor of the process, or -errno */
 	void *owner;
 	struct ledger_entry entries[LEDGER_ENTRIES_MAX];
 	size_t n;

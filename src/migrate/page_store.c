@@ -17,10 +17,10 @@
 #define CHUNK_BYTES ((uint64_t)CHUNK_PAGES * PAGE_STORE_PAGE)
 
 /* of a page in a chunk */
-#define UNKNOWN 0U /* kept: as it was when it left; next: as kept */
-#define ZERO	1U
-#define ABSENT	2U
-#define SLOTS	3U /* from here on: slot of the file + SLOTS */
+#define UNKNOWN	  0U /* kept: as it was when it left; next: as kept */
+#define ZERO	  1U
+#define ABSENT	  2U
+#define SLOTS	  3U	      /* from here on: slot of the file + SLOTS */
 #define IN_MEMORY 0x80000000U /* or this | slot in memory */
 
 struct page_store_chunk {
@@ -278,9 +278,9 @@ int page_store_each(const struct page_store *s,
 			if (v >= SLOTS && !read_slot(s, v, page))
 				return err_set(e, -EIO, "its image cannot be read any more");
 			r = fn(owner, at,
-			       v >= SLOTS     ? PAGE_STORE_BYTES
+			       v >= SLOTS  ? PAGE_STORE_BYTES
 			       : v == ZERO ? PAGE_STORE_ZERO
-					      : PAGE_STORE_ABSENT,
+					   : PAGE_STORE_ABSENT,
 			       v >= SLOTS ? page : NULL, e);
 		}
 	}

@@ -42,7 +42,7 @@ struct page_store {
 	int fd;	   /* -1: not open */
 	int spill; /* memory; -1: none */
 	uint32_t n_slots, max_slots, n_memory;
-	uint32_t *free_slots;	  /* owned */
+	uint32_t *free_slots; /* owned */
 	size_t n_free, cap_free;
 	struct page_store_chunk *chunks; /* owned, ascending */
 	size_t n, cap;

@@ -16,9 +16,9 @@
 #include "node/process.h"
 #include "os/file.h"
 
-#define SWEEP_MS  30000
+#define SWEEP_MS	  30000
 #define CHECKPOINT_FORMAT "checkpoint %u %" PRIu64 " " /* ms, bytes; the directory follows */
-#define NAMES_MAX 100000 /* tries to find a number that is free */
+#define NAMES_MAX	  100000		       /* tries to find a number that is free */
 
 struct jobs {
 	struct node *node;

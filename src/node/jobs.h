@@ -18,8 +18,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define JOB_PATHS_MAX	    64
-#define JOB_SPEC_BYTES_MAX  65536
+#define JOB_PATHS_MAX	   64
+#define JOB_SPEC_BYTES_MAX 65536
 
 struct node;
 struct jobs;

@@ -21,7 +21,7 @@ static const struct effect_row {
 } rows[] = {
 #define EFFECT(call, ...) EFFECT_ROW(call, __VA_ARGS__)
 #define EFFECT_ROW(call, argument_, mask_, value_, effect_)                                        \
-	{ .nr = NUMBER_##call,                                                                       \
+	{ .nr = NUMBER_##call,                                                                     \
 	  .argument = (argument_),                                                                 \
 	  .mask = (mask_),                                                                         \
 	  .value = (value_),                                                                       \
