@@ -8,6 +8,7 @@
 #include "node/approach.h"
 #include "node/census.h"
 #include "node/directory.h"
+#include "node/errand.h"
 #include "node/jobs.h"
 #include "node/move.h"
 #include "node/node.h"
@@ -183,6 +184,16 @@ static void on_wants_transport(void *owner)
 		depart_resume(m);
 }
 
+/* the deputy is dead: its guest computes for nobody */
+static void tell_host(const struct move *m)
+{
+	struct err e;
+
+	if (errand_new(m->all, m, ERRAND_DROP, m->peer, m->peer_name, NULL, NULL, NULL, &e) < 0)
+		log_warn("move of %u: %s is not told; its guest ends by its lease: %s",
+			 (unsigned int)m->process.pid, m->peer_name, e.text);
+}
+
 static void on_half_over(void *owner, const Cmx__HalfEnd *end, const char *why)
 {
 	Cmx__HalfEnd made = CMX__HALF_END__INIT;
@@ -198,6 +209,8 @@ static void on_half_over(void *owner, const Cmx__HalfEnd *end, const char *why)
 					    : CMX__HALF_FATE__FATE_STAYED;
 		log_err("move of %u: %s", (unsigned int)m->process.pid, why);
 		end = &made;
+		if (!m->guest && m->peer)
+			tell_host(m);
 	}
 	move_over(m, end);
 }
@@ -243,14 +256,14 @@ int move_begin(struct move *m, const uint8_t *key, struct err *e)
 }
 
 /* it came home and was to go on from there */
-static bool went_on(struct move *m, struct err *e)
+static bool went_on(struct move *m, int *ret_status, struct err *e)
 {
 	struct process p;
 	struct move *next;
-	int status;
 
+	*ret_status = 1;
 	if (process_look(m->process.pid, &p, e) < 0 ||
-	    depart(m->all, &p, m->user, m->then, &next, &status, e) < 0)
+	    depart(m->all, &p, m->user, m->then, &next, ret_status, e) < 0)
 		return false;
 	watch_passed_on(m->all, m, next);
 	return true;
@@ -290,6 +303,7 @@ void move_over(struct move *m, const Cmx__HalfEnd *end)
 {
 	Cmx__HalfEnd failed = CMX__HALF_END__INIT;
 	struct err e = { 0 };
+	int status;
 
 	if (m->known)
 		tell(m, end);
@@ -297,8 +311,8 @@ void move_over(struct move *m, const Cmx__HalfEnd *end)
 	(void)snprintf(m->text, sizeof(m->text), "%s", end->text);
 	/* out of the table first: the same process may have to go in again */
 	list_del(&m->link);
-	if (m->then[0] && end->fate == CMX__HALF_FATE__FATE_HOME && !went_on(m, &e)) {
-		failed.status = 1;
+	if (m->then[0] && end->fate == CMX__HALF_FATE__FATE_HOME && !went_on(m, &status, &e)) {
+		failed.status = (uint32_t)status;
 		failed.text = e.text;
 		failed.fate = end->fate;
 		end = &failed;
@@ -374,6 +388,7 @@ int moves_open(struct node *n, struct moves **ret, struct err *e)
 	all->node = n;
 	list_init(&all->moves);
 	list_init(&all->watchers);
+	list_init(&all->errands);
 	r = transports_new(n, &all->transports);
 	if (!r)
 		r = census_new(n, watch_census, all, &all->census);
@@ -396,6 +411,7 @@ void moves_close(struct moves *all)
 	if (!all)
 		return;
 	watch_close(all);
+	errands_free(all);
 	list_for_each_safe (l, &all->moves)
 		move_free(list_entry(l, struct move, link));
 	transports_free(all->transports);
