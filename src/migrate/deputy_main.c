@@ -27,6 +27,7 @@
 #include "migrate/preflight.h"
 #include "migrate/rights.h"
 #include "migrate/sharing.h"
+#include "migrate/tidy.h"
 #include "os/fd.h"
 #include "os/rand.h"
 #include "os/spawn.h"
@@ -48,6 +49,7 @@ static const char usage[] =
 	"               files, its working directory and system files, and no dot file of its "
 	"home\n"
 	"  --path DIR   of a job: one more file or directory that it may use\n"
+	"  --tidy PID   take away what a deputy that was killed has left in a process\n"
 	"  --checkpoint TIME  keep an image of it each TIME (30s), to go on from if the guest is "
 	"lost\n"
 	"  --checkpoint-dir DIR, --checkpoint-max SIZE  where (/var/tmp), and how large (8G)\n"
@@ -61,7 +63,7 @@ static const char usage[] =
 struct program {
 	struct loop *loop;
 	struct deputy deputy;
-	bool job;
+	bool job, tidy;
 	const char *paths[CONFINE_PATHS_MAX];
 	size_t n_paths;
 	struct checkpoint_spec checkpoint; /* interval_ms 0: none */
@@ -448,6 +450,18 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	return r;
 }
 
+static int tidy_up(struct program *p, pid_t pid)
+{
+	struct err e = { 0 };
+	int r = tidy(p->loop, pid, &e);
+
+	if (r < 0 && r != -ESRCH)
+		(void)fprintf(stderr, "comosix-deputy: process %d: %s\n", (int)pid, e.text);
+	else if (r > 0)
+		(void)printf("process %d is as it was\n", (int)pid);
+	return r < 0 && r != -ESRCH ? 1 : 0;
+}
+
 static void on_recall(void *owner, int signo)
 {
 	struct program *p = owner;
@@ -502,6 +516,7 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 		{ "local", required_argument, NULL, 'l' },
 		{ "job", no_argument, NULL, 'j' },
 		{ "path", required_argument, NULL, 'p' },
+		{ "tidy", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		CHECKPOINT_OPTIONS,
@@ -511,7 +526,9 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1)
 		switch (c) {
+		case 't':
 		case 'l':
+			p->tidy = c == 't';
 			if (parse_u64(optarg, ret_pid) < 0 || !*ret_pid || *ret_pid > 4194304) {
 				(void)fprintf(stderr, "comosix-deputy: '%s' is no process id\n",
 					      optarg);
@@ -569,6 +586,8 @@ int main(int argc, char **argv)
 		die("%s", e.text);
 	if (!pid)
 		r = serve(&p);
+	else if (p.tidy)
+		r = tidy_up(&p, (pid_t)pid);
 	else if (move_here(&p, (pid_t)pid, &e) < 0)
 		die("%s", e.text);
 	else

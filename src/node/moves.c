@@ -211,6 +211,8 @@ static void on_half_over(void *owner, const Cmx__HalfEnd *end, const char *why)
 		end = &made;
 		if (!m->guest && m->peer)
 			tell_host(m);
+		if (!m->guest && m->known && m->stage < CMX__HALF_STAGE__STAGE_AWAY)
+			half_tidy(m->all->node, m->process.pid);
 	}
 	move_over(m, end);
 }

@@ -41,9 +41,7 @@
 
 #define WORDS_MAX 512
 
-static int life;	    /* of the box, at either end */
-static uint32_t silence_ms; /* that the outside bears; 0: any */
-static int words;	    /* where a case says what is wrong; the write end, in the box */
+static int words; /* where a case says what is wrong; the write end, in the box */
 
 /* in the box: this must hold */
 #define HOLDS(cond)                                                                                \
@@ -66,7 +64,7 @@ static struct guest_box spec(void)
 static void NORETURN outside(struct guest_box *s, void (*run)(void), int to)
 {
 	struct err e = { 0 };
-	pid_t init = -1;
+	int life, init = -1;
 
 	words = to;
 	if (to >= 0)
@@ -76,7 +74,7 @@ static void NORETURN outside(struct guest_box *s, void (*run)(void), int to)
 		_exit(1);
 	}
 	if (init)
-		_exit(guest_box_wait(init, life, silence_ms));
+		_exit(guest_box_wait(init, life, 0));
 	run();
 	_exit(7);
 }
@@ -698,48 +696,12 @@ static void what_is_wrong_is_said(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct err e = { 0 };
 		pid_t init = -1;
+		int life;
 
 		assert_int_equal(guest_box_enter(&rows[i].s, &init, &life, &e), rows[i].code);
 		if (!strstr(e.text, rows[i].part))
 			fail_msg("'%s' does not say '%s'", e.text, rows[i].part);
 	}
-}
-
-static void be_silent(void)
-{
-	guest_box_live(life);
-	HOLDS(write(words, "", 1) == 1);
-	for (;;)
-		(void)pause();
-}
-
-/* as when it is stopped: it says nothing, and cannot be asked */
-static void a_silent_agent_is_ended(void **state)
-{
-	struct guest_box s = spec();
-	int p[2], status;
-	char byte;
-	pid_t pid;
-
-	(void)state;
-	if (geteuid() != 0)
-		skip();
-	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
-	silence_ms = 100;
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid) {
-		(void)close(p[0]);
-		outside(&s, be_silent, p[1]);
-	}
-	(void)close(p[1]);
-	silence_ms = 0;
-	assert_int_equal(read(p[0], &byte, 1), 1);
-	status = wait_for(pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), GUEST_BOX_SILENT);
-	assert_int_equal(read(p[0], &byte, 1), 0); /* nobody holds the pipe any more */
-	(void)close(p[0]);
 }
 
 /* a cgroup of version 1 or 2 that may be made here; "" when there is none */
@@ -831,7 +793,6 @@ int main(void)
 		cmocka_unit_test(processes_are_limited),
 		cmocka_unit_test(outside_it_is_nobody_and_ends_together),
 		cmocka_unit_test(what_is_wrong_is_said),
-		cmocka_unit_test(a_silent_agent_is_ended),
 		cmocka_unit_test(it_is_in_its_cgroup),
 	};
 
