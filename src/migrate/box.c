@@ -377,7 +377,8 @@ static void enter_inside(const struct guest_box *s, int report)
 
 /* ---- both ---- */
 
-static int fork_inside(const struct guest_box *s, const int report[2], pid_t *ret_init, struct err *e)
+static int fork_inside(const struct guest_box *s, const int report[2], pid_t *ret_init,
+		       struct err *e)
 {
 	AUTO_CLOSE int ours = report[0];
 	AUTO_CLOSE int theirs = report[1];
