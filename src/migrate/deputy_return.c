@@ -57,6 +57,7 @@ static int start_return(struct deputy *d, struct err *e)
 {
 	int r = image_get(buf_bytes(&d->image_bytes), d->image_bytes.len, &d->back, e);
 
+	deputy_lap(d, "host");
 	buf_reset(&d->image_bytes);
 	if (!r)
 		r = check_image(d, e);
@@ -66,6 +67,7 @@ static int start_return(struct deputy *d, struct err *e)
 		r = block_signals(d, e);
 	if (!r)
 		r = restore_memory(&d->stub, &d->back, e);
+	deputy_lap(d, "memory");
 	deputy_enter(d, DEPUTY_RETURNING, 0);
 	return r;
 }
@@ -112,7 +114,9 @@ int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *
 	uint64_t at;
 	uint32_t n;
 	const struct pages_writer w = {
+		.pid = d->pid,
 		.mem = d->mem,
+		.uffd = -1,
 		.pagemap = d->pagemap,
 		.drop = d->state == DEPUTY_RETURNING ? drop_pages : NULL, /* else it works */
 		.owner = d,
@@ -141,6 +145,7 @@ int deputy_take_round(struct deputy *d, const struct move_frame *f, struct err *
 	(void)f;
 	(void)e;
 	d->froze_us = clock_boot_us();
+	laps_start(&d->laps, d->froze_us);
 	deputy_send(d, MOVE_ROUND, NULL, 0, NULL, 0);
 	return 0;
 }
@@ -200,12 +205,15 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 	int r;
 
 	memcpy(&taken, f->payload, sizeof(taken)); /* wire/move.h: it is that long */
+	deputy_lap(d, "pages");
 	r = queue_signals(d, taken, e);
 	hold(&d->back);
+	deputy_lap(d, "clock");
 	if (!r)
 		r = restore_finish(&d->stub, &d->back, e);
 	if (r < 0)
 		return r;
+	deputy_lap(d, "go");
 	deputy_enter(d, DEPUTY_OVER, clock_boot_us() - d->froze_us);
 	d->state = DEPUTY_RETURNING;
 	deputy_over(d, 0, "the process is at home");

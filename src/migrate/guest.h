@@ -152,6 +152,9 @@ int guest_run(struct guest *g, struct err *e) MUST_CHECK;
 
 /* guest_copy.c */
 
+/** guest_track_early() - Its mappings are there, and empty: pages can be made in them */
+int guest_track_early(struct guest *g, struct err *e) MUST_CHECK;
+
 /** guest_track() - Take note of what was written up to now; home has that */
 int guest_track(struct guest *g, struct err *e) MUST_CHECK;
 int guest_take_arrived(struct guest *g, struct err *e) MUST_CHECK;

@@ -3,14 +3,12 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 
 #include "forward/call.h"
 #include "forward/table/table.h"
 #include "migrate/guest.h"
 
-#define NOTIFY_A_TURN  32     /* taken before answers get their turn */
 #define RESTART	       (-512) /* ERESTARTSYS of the kernel */
 #define RESTART_ALWAYS (-513) /* ERESTARTNOINTR */
 
@@ -153,18 +151,13 @@ void guest_on_notify(void *owner, uint32_t events)
 {
 	struct guest *g = owner;
 
-	(void)events;
-	for (int i = 0; i < NOTIFY_A_TURN; i++) {
-		struct pollfd p = { .fd = g->notify, .events = POLLIN };
-		struct seccomp_notif n = { 0 };
+	struct seccomp_notif n = { 0 };
 
-		/* RECV waits when there is none */
-		if (i && poll(&p, 1, 0) != 1)
-			return;
-		if (ioctl(g->notify, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
-			return; /* ENOENT: it was killed since */
-		on_call(g, &n);
-	}
+	(void)events;
+	/* one: RECV waits when there is none, and the loop is as quick to ask as we are */
+	if (ioctl(g->notify, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
+		return; /* ENOENT: it was killed since */
+	on_call(g, &n);
 }
 
 /* ---------------------------------------------------------------- answers */

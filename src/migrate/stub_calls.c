@@ -94,7 +94,9 @@ static int send_rest(struct stub_thread *t)
 		return errno == EPIPE ? -ESRCH : -errno;
 	if (n > 0)
 		buf_eat(&t->out, (size_t)n);
-	loop_set_fd(t->stub->loop, t->ref, EPOLLIN | (t->out.len ? EPOLLOUT : 0));
+	if (t->out.len || t->want_write)
+		loop_set_fd(t->stub->loop, t->ref, EPOLLIN | (t->out.len ? EPOLLOUT : 0));
+	t->want_write = t->out.len > 0;
 	return 0;
 }
 
