@@ -92,6 +92,8 @@ struct guest_thread {
 	uint32_t restart_call;	      /* its rest is in the kernel at home */
 	uint64_t rest_at;	      /* where that call's output goes */
 	int64_t rest_result;	      /* and what it gives when that is there */
+	uint64_t
+		done; /* of the call that it is about to make: by it before it came, or before it goes */
 	bool cancelled;
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
