@@ -320,7 +320,7 @@ static int set_filter(struct build *b, const struct build_filter *f, int *ret_no
 
 static int give_state(struct build *b, const struct image *m, struct err *e)
 {
-	int r = set_state_process(&b->batch, m);
+	int r = set_state_process(&b->batch, m, false);
 
 	r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
 		  : set_state_run(&b->batch, b->pid, "set the state of the process", e);

@@ -131,6 +131,8 @@ static int send_pending(struct guest *g, pid_t tid, bool shared, struct err *e)
 
 		guest_restore_info(g, shared ? 0 : tid, &info);
 		guest_send(g, MOVE_SIGNAL, to, sizeof(to), &info, sizeof(info));
+		if (g->checkpoint)
+			r = guest_keep_info(g, shared ? 0 : tid, &info);
 	}
 	if (!r)
 		free(list);
@@ -171,6 +173,10 @@ static void go_on_leaving(struct guest *g)
 		return;
 	if (pages_send_end(g->channel) < 0)
 		return; /* broken */
+	if (g->checkpoint) {
+		guest_kept(g);
+		return;
+	}
 	guest_send(g, MOVE_DONE, &g->signals_taken, sizeof(g->signals_taken), NULL, 0);
 	g->state = GUEST_LEFT;
 }
@@ -199,6 +205,7 @@ void guest_frozen(struct guest *g)
 		guest_fail(g, e.code, e.text);
 		return;
 	}
+	g->image_is_sent = false;
 	send_signals(g);
 	go_on_leaving(g);
 }

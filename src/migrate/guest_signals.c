@@ -122,6 +122,11 @@ static int remember(struct guest *g, pid_t tid, const siginfo_t *info)
 	return 0;
 }
 
+int guest_keep_info(struct guest *g, pid_t tid, const siginfo_t *info)
+{
+	return remember(g, tid, info);
+}
+
 int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e)
 {
 	struct signal_payload p;
@@ -132,6 +137,8 @@ int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e
 	memcpy(&info, p.info, sizeof(info));
 	if (!p.signo || p.signo > IMAGE_SIGNALS || info.si_signo != (int)p.signo)
 		return err_set(e, -EPROTO, "signal %u cannot be", p.signo);
+	if (g->state == GUEST_LEAVING && g->checkpoint)
+		return guest_late_signal(g, f);
 	if (g->state >= GUEST_LEAVING)
 		return 0; /* home has kept it, and hears that it was not taken */
 	g->signals_taken++;

@@ -6,8 +6,11 @@
 #include "image/image.h"
 #include "tracee/batch.h"
 
-/** set_state_process() - Signal actions, CPU timers, the marks of brk and stack, personality */
-int set_state_process(struct batch *b, const struct image *m) MUST_CHECK;
+/**
+ * set_state_process() - Signal actions, CPU timers, the marks of brk and stack, personality
+ * @used:	It has actions already: those that are default in the image are set as well
+ */
+int set_state_process(struct batch *b, const struct image *m, bool used) MUST_CHECK;
 
 /** set_state_thread() - Name, rseq, robust list, alternate stack, timer slack, clear_tid */
 int set_state_thread(struct batch *b, const struct image_thread *t, bool with_rseq) MUST_CHECK;

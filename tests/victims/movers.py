@@ -24,6 +24,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "system"))
 import labs  # noqa: E402 (needs COMOSIX_BIN)
 
 PROGRAMS = os.path.join(BUILD, "tests", "victims")
+# of the mover local: "--checkpoint 20ms" takes an image of the victim every now and then
+DEPUTY_OPTIONS = os.environ.get("VICTIM_DEPUTY_OPTIONS", "").split()
 LIMIT_S = float(os.environ.get("VICTIM_LIMIT_S", 120))  # of one wait: a hang, not a measurement
 REFUSED = 5  # exit status of our commands
 
@@ -160,7 +162,7 @@ class Local(Stay):
 
     def away(self, pid):
         self.over(pid)
-        deputy = subprocess.Popen([os.path.join(BIN, "comosix-deputy"), "--local", str(pid)],
+        deputy = subprocess.Popen([os.path.join(BIN, "comosix-deputy"), "--local", str(pid), *DEPUTY_OPTIONS],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         deputy.lines = Lines(deputy.stdout)
         self.deputies[pid] = deputy
