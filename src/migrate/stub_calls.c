@@ -140,11 +140,15 @@ void stub_cancel(struct stub *s, pid_t tid)
 	told_later(tracee_interrupt(tid));
 }
 
+/* a thread that was told to end has its end under way, which stub_halt() waits for */
 bool stub_is_idle(const struct stub *s)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->threads[i]->calling || s->threads[i]->cloning || !s->threads[i]->tid)
+	for (size_t i = 0; i < s->n; i++) {
+		const struct stub_thread *t = s->threads[i];
+
+		if (!t->ending && (t->calling || t->cloning || !t->tid))
 			return false;
+	}
 	return true;
 }
 
