@@ -355,7 +355,8 @@ static void it_computes_on_rightly(void **state)
 	int n = 0;
 
 	child_start(&c, computes);
-	child_runs_on(&c);
+	while (!atomic_load(&c.page->counter))
+		(void)sched_yield();
 	insn = find_insn(c.pid);
 	while (!atomic_load(&c.page->flag)) {
 		struct user_regs_struct before, after;
@@ -397,6 +398,31 @@ static void extended_state_is_kept(void **state)
 	assert_int_equal(tracee_detach(c.pid, 0), 0);
 	child_runs_on(&c);
 	(void)child_end(&c);
+}
+
+/* of a CPU with nothing but SSE, and of one with more than there is here */
+static void extended_state_of_another_cpu(void **state)
+{
+	uint8_t own[16384], other[16384] = { 0 };
+	size_t n = sizeof(own);
+	struct child c;
+
+	child_start(&c, child_count);
+	child_runs_on(&c);
+	seize_one(c.pid, 0);
+	assert_int_equal(tracee_get_xstate(c.pid, own, &n), 0);
+	memcpy(other, own, 576);
+	other[512] = 3; /* x87 and SSE are in use */
+	memset(other + 513, 0, 63);
+	other[160] = 0x5a; /* xmm0 */
+	assert_int_equal(tracee_set_xstate(c.pid, other, 576), 0);
+	assert_int_equal(tracee_get_xstate(c.pid, own, &n), 0);
+	assert_int_equal(own[160], 0x5a);
+	assert_int_equal(tracee_set_xstate(c.pid, other, sizeof(other)), 0);
+	other[512 + 7] = 0x40; /* a component that no CPU has is in use */
+	assert_true(tracee_set_xstate(c.pid, other, sizeof(other)) < 0);
+	assert_true(tracee_set_xstate(c.pid, other, 575) < 0);
+	assert_int_equal(child_end(&c), SIGKILL);
 }
 
 /* ------------------------------------------------------------------------ rseq */
@@ -488,6 +514,7 @@ int main(void)
 		cmocka_unit_test(blocked_calls_go_on),
 		cmocka_unit_test(it_computes_on_rightly),
 		cmocka_unit_test(extended_state_is_kept),
+		cmocka_unit_test(extended_state_of_another_cpu),
 		cmocka_unit_test(a_restartable_sequence_is_aborted),
 	};
 
