@@ -282,7 +282,8 @@ static void order_again(struct watcher *w, struct move *m, const char *to)
 		refuse(w, 4, "no node has such a name; see 'comosix nodes'");
 		return;
 	}
-	if (half_home(m->half, &e) < 0) {
+	/* a deputy that does not listen any more has just ended: how is told as soon as it is reaped */
+	if (half_home(m->half, &e) < 0 && e.code != -EPIPE) {
 		refuse(w, 1, e.text);
 		return;
 	}
