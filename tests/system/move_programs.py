@@ -57,7 +57,7 @@ def digits(i):
 class Program:
     """One that reads its standard input to the end; the argv is a list, or a text for sh."""
 
-    def __init__(self, about, argv, block, needs=(), paced=0, last=b"", prepare=None, files=(), same=None, as_root=False):
+    def __init__(self, about, argv, block, needs=(), paced=0, last=b"", prepare=None, files=(), same=None, as_root=False, on_tty=False):
         self.about, self.argv, self.block, self.last = about, argv, block, last
         self.needs = needs  # programs, or names of files
         self.paced = paced  # blocks for each move; 0: as many as it takes
@@ -65,6 +65,7 @@ class Program:
         self.files = files  # names in the directory whose bytes count
         self.same = same  # instead of equal bytes: a check of one output
         self.as_root = as_root
+        self.on_tty = on_tty  # what is typed before its first screen would be thrown away
 
     def lacking(self):
         for name in self.needs:
@@ -183,9 +184,10 @@ def bytes_block(i):
 
 
 def screens(output):
-    """top cannot write the same twice: but whole screens, each with a head and its processes."""
+    """top cannot write the same twice: but whole screens, each with a head and its processes. It takes keys
+    that come together for one that it does not know, so nothing is typed but the last one."""
     n = output.count(b"load average")
-    if n < 2 or b"PID" not in output:
+    if not n or b"PID" not in output:
         raise Failed(f"{n} screens of top: {output[-300:]!r}")
 
 
@@ -214,9 +216,10 @@ PROGRAMS = {
     "vim": Program("an editor on a terminal",
                    """exec script -qefc 'echo $$ >>"$PIDS"; exec vim -Nu NONE -i NONE -n text' /dev/null""",
                    lambda i: f"o{digits(i)}\x1b0ylp".encode(), ["vim", "script"], paced=3, last=b"\x1b:wq\r", files=["text"],
-                   same=lambda output: None),
+                   same=lambda output: None, on_tty=True),
     "top": Program("screens on a terminal", """exec script -qefc 'stty rows 24 cols 80; echo $$ >>"$PIDS"; exec top -d 1' /dev/null""",
-                   lambda i: b" ", ["top", "script"], paced=2, last=b"q", same=screens),
+                   lambda i: b"", ["top", "script"], paced=1, last=b"q", same=screens,
+                   on_tty=True),
     "tmux": Program("a terminal's server with a shell in it", TMUX, lambda i: digits(i).encode() + b"\n", ["tmux"], paced=3),
     "ssh": Program("a session that is encrypted", with_port(SSH), bytes_block, ["ssh", "dropbear", "ssh-keygen", "unshare"],
                    prepare=prepare_ssh, as_root=True),
@@ -229,6 +232,7 @@ class Output(threading.Thread):
     def __init__(self, pipe):
         super().__init__(daemon=True)
         self.pipe, self.sha, self.n, self.kept = pipe, hashlib.sha256(), 0, b""
+        self.begun = threading.Event()
         self.start()
 
     def run(self):
@@ -236,6 +240,8 @@ class Output(threading.Thread):
             self.sha.update(more)
             self.n += len(more)
             self.kept += more[:KEPT_BYTES - len(self.kept)]
+            self.begun.set()
+        self.begun.set()
 
     def result(self):
         self.join(LIMIT_S)
@@ -247,9 +253,9 @@ class Output(threading.Thread):
 class Feeder(threading.Thread):
     """Writes blocks into the program's input: as many as are allowed, all the time, or until it may not."""
 
-    def __init__(self, pipe, program, n=None):
+    def __init__(self, pipe, program, output, n=None):
         super().__init__(daemon=True)
-        self.pipe, self.program = pipe, program
+        self.pipe, self.program, self.output = pipe, program, output
         self.n, self.wanted = 0, n
         self.allowed = threading.Semaphore(0)
         self.stopped = False
@@ -263,6 +269,8 @@ class Feeder(threading.Thread):
         return not self.stopped
 
     def run(self):
+        if self.program.on_tty:
+            self.output.begun.wait()
         with contextlib.suppress(BrokenPipeError):
             while self.more():
                 self.pipe.write(self.program.block(self.n))
@@ -293,7 +301,7 @@ class Run:
         self.process = subprocess.Popen(self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, bufsize=0)
         fcntl.fcntl(self.process.stdin, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self.output = Output(os.fdopen(os.dup(self.process.stdout.fileno()), "rb"))
-        self.feeder = Feeder(self.process.stdin, program, n)
+        self.feeder = Feeder(self.process.stdin, program, self.output, n)
 
     def command(self):
         p = self.program
