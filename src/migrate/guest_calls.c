@@ -8,6 +8,7 @@
 #include "forward/call.h"
 #include "forward/table/table.h"
 #include "migrate/guest.h"
+#include "migrate/told.h"
 
 #define RESTART	       (-512) /* ERESTARTSYS of the kernel */
 #define RESTART_ALWAYS (-513) /* ERESTARTNOINTR */
@@ -16,6 +17,11 @@ struct call_header {
 	uint32_t tid, zero;
 };
 
+/*
+ * The kernel makes a call again (ERESTARTSYS and the like) only on its way past a signal or a stop;
+ * else the program would see that number. The signal that it is for may be another thread's by
+ * now, so there is a stop in any case.
+ */
 void guest_reply(struct guest_thread *t, int64_t result)
 {
 	struct seccomp_notif_resp resp = {
@@ -24,6 +30,8 @@ void guest_reply(struct guest_thread *t, int64_t result)
 		.error = result < 0 && result >= -4095 ? (int32_t)result : 0,
 	};
 
+	if (marshal_interrupted(result))
+		told_later(tracee_interrupt(t->tid));
 	t->in_notify = false;
 	t->state = THREAD_RUNNING;
 	if (result != RESTART && result != RESTART_ALWAYS)

@@ -150,6 +150,7 @@ void stub_cancel(struct stub *s, pid_t tid)
 	told_later(tracee_interrupt(tid));
 }
 
+/* a thread that was told to end has its end under way, which stub_halt() waits for */
 bool stub_is_idle(const struct stub *s)
 {
 	for (size_t i = 0; i < s->n; i++) {

@@ -428,6 +428,31 @@ static void extended_state_is_kept(void **state)
 	(void)child_end(&c);
 }
 
+/* of a CPU with nothing but SSE, and of one with more than there is here */
+static void extended_state_of_another_cpu(void **state)
+{
+	uint8_t own[16384], other[16384] = { 0 };
+	size_t n = sizeof(own);
+	struct child c;
+
+	child_start(&c, child_count);
+	child_runs_on(&c);
+	seize_one(c.pid, 0);
+	assert_int_equal(tracee_get_xstate(c.pid, own, &n), 0);
+	memcpy(other, own, 576);
+	other[512] = 3; /* x87 and SSE are in use */
+	memset(other + 513, 0, 63);
+	other[160] = 0x5a; /* xmm0 */
+	assert_int_equal(tracee_set_xstate(c.pid, other, 576), 0);
+	assert_int_equal(tracee_get_xstate(c.pid, own, &n), 0);
+	assert_int_equal(own[160], 0x5a);
+	assert_int_equal(tracee_set_xstate(c.pid, other, sizeof(other)), 0);
+	other[512 + 7] = 0x40; /* a component that no CPU has is in use */
+	assert_true(tracee_set_xstate(c.pid, other, sizeof(other)) < 0);
+	assert_true(tracee_set_xstate(c.pid, other, 575) < 0);
+	assert_int_equal(child_end(&c), SIGKILL);
+}
+
 /* ------------------------------------------------------------------------ rseq */
 
 struct section {
@@ -517,6 +542,7 @@ int main(void)
 		cmocka_unit_test(blocked_calls_go_on),
 		cmocka_unit_test(it_computes_on_rightly),
 		cmocka_unit_test(extended_state_is_kept),
+		cmocka_unit_test(extended_state_of_another_cpu),
 		cmocka_unit_test(a_restartable_sequence_is_aborted),
 	};
 
