@@ -327,7 +327,9 @@ static int give_state(struct build *b, const struct image *m, struct err *e)
 	for (size_t i = 1; !r && i < m->n_threads; i++)
 		r = make_thread(b, &m->threads[i], e);
 	for (size_t i = 0; !r && i < m->n_threads; i++) {
-		r = set_state_thread(&b->batch, &m->threads[i], true);
+		r = set_state_name(&b->batch, &m->threads[i]);
+		if (!r)
+			r = set_state_thread(&b->batch, &m->threads[i], true);
 		r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
 			  : set_state_run(&b->batch, (pid_t)m->threads[i].tid,
 					  "set the state of a thread", e);

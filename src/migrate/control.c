@@ -58,7 +58,7 @@ int control_start(Cmx__HalfStart **ret, struct err *e)
 	}
 	if (r < 0)
 		return r;
-	r = take_start(m, ret, e);
+	r = m ? take_start(m, ret, e) : err_set(e, -EPROTO, "comosixd said nothing");
 	message_free(&m);
 	return r;
 }

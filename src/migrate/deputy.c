@@ -23,6 +23,11 @@ void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us)
 	d->ops->state(d->owner, s, freeze_us);
 }
 
+void deputy_lap(struct deputy *d, const char *name)
+{
+	laps_mark(&d->laps, name, clock_boot_us());
+}
+
 void deputy_over(struct deputy *d, int status, const char *why)
 {
 	if (d->state == DEPUTY_OVER)
@@ -128,6 +133,8 @@ static void go_on_sending(struct deputy *d)
 			    : pages_send_end(d->channel);
 		if (!r && d->state == DEPUTY_SENDING)
 			deputy_enter(d, DEPUTY_BUILDING, 0);
+		if (!r && d->state == DEPUTY_BUILDING)
+			deputy_lap(d, "send");
 	}
 	if (r < 0)
 		undo(d, 1, e.code ? e.text : "the host takes nothing any more");
@@ -137,11 +144,14 @@ static int read_it(struct deputy *d, struct err *e)
 {
 	int r = stub_seize(&d->stub, d->pid, e);
 
+	deputy_lap(d, "stop");
 	/* before our region is there, which is no part of it */
 	if (!r && d->tracking)
 		r = dirty_round(&d->dirty, true, e);
+	deputy_lap(d, "track");
 	if (!r)
 		r = stub_prepare(&d->stub, d->early.parasite, d->tracking ? &d->flags : NULL, e);
+	deputy_lap(d, "read");
 	if (!r)
 		r = check_filter(d, e);
 	if (!r)
@@ -166,7 +176,9 @@ static void capture(struct deputy *d)
 	int r;
 
 	d->froze_us = clock_boot_us();
+	laps_start(&d->laps, d->froze_us);
 	r = read_it(d, &e);
+	deputy_lap(d, "write");
 	d->all_is_sent = false;
 	if (r < 0) {
 		undo(d, status_of(r), e.text);
@@ -228,6 +240,9 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	int r;
 
 	(void)f;
+	deputy_lap(d, "build");
+	/* it has all that was sent; what it is told from now on may have to be told again */
+	channel_keep(d->channel, true);
 	/* the last thing before RUN, for it cannot be undone */
 	if (confine_is_wanted(&d->confine) && confine_enter(&d->confine, &d->stub, &why) < 0) {
 		undo(d, 5, why.text);
@@ -244,6 +259,7 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	if (r < 0)
 		return err_set(e, r, "tell the host to go on: %s", strerror(-r));
 	r = stub_start(&d->stub, e);
+	deputy_lap(d, "go");
 	deputy_enter(d, DEPUTY_AWAY, clock_boot_us() - d->froze_us);
 	pages_reader_done(&d->reader);
 	dirty_end(&d->dirty); /* takes some time for each GiB: not before */
@@ -273,6 +289,7 @@ void deputy_recall(struct deputy *d)
 	if (d->state != DEPUTY_AWAY || (d->checkpoint && checkpoint_holds_recall(d->checkpoint)))
 		return;
 	d->froze_us = clock_boot_us();
+	laps_start(&d->laps, d->froze_us);
 	deputy_enter(d, DEPUTY_RECALLING, 0);
 	if (deputy_open_memory(d, &e) < 0)
 		deputy_lost(d, e.text);
@@ -450,6 +467,8 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	confine_init(&d->confine);
 	stub_init(&d->stub, l, &deputy_stub_ops, d);
 	r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
+	if (!r)
+		channel_keep(d->channel, false); /* up to RUN on_cut() undoes it all */
 	if (!r)
 		r = loop_add_signal(l, SIGCHLD, on_child, d, &d->child_ref);
 	if (!r)

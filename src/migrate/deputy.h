@@ -27,6 +27,7 @@
 #include "loop/loop.h"
 #include "migrate/channel.h"
 #include "migrate/confine.h"
+#include "migrate/laps.h"
 #include "migrate/pages.h"
 #include "migrate/pending.h"
 #include "migrate/stub.h"
@@ -92,6 +93,7 @@ struct deputy {
 	size_t n_pending;
 	uint64_t signals_sent;
 	uint64_t froze_us;
+	struct laps laps; /* since then */
 	uint32_t lease_ms;
 	struct ev_ref lease_ref, child_ref;
 	uint64_t bytes_out, bytes_back;
@@ -192,6 +194,9 @@ void deputy_over(struct deputy *d, int status, const char *why);
 
 /** deputy_lost() - After RUN: the guest is gone, so the process ends, or goes on from an image */
 void deputy_lost(struct deputy *d, const char *why);
+
+/** deputy_lap() - A part of the stop has ended; its name is a constant */
+void deputy_lap(struct deputy *d, const char *name);
 
 /** deputy_enter() - Another state; tells the owner */
 void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us);

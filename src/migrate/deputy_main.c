@@ -119,10 +119,30 @@ static void on_progress(void *owner)
 			      &p->progress);
 }
 
+/* where the time went, for who wonders why it was long */
+static void log_laps(const struct program *p, enum deputy_state s, uint64_t freeze_us)
+{
+	const struct deputy *d = &p->deputy;
+	char laps[LAPS_TEXT_MAX];
+
+	if (s == DEPUTY_AWAY)
+		log_info("process %d is away; it stood still for %u.%02u ms (%s), for %llu pages "
+			 "after %u rounds of %llu",
+			 d->pid, (unsigned int)freeze_us / 1000,
+			 (unsigned int)freeze_us % 1000 / 10, laps_text(&d->laps, laps),
+			 (unsigned long long)(d->reader.pages - d->round_began), d->rounds,
+			 (unsigned long long)d->round_began);
+	if (s == DEPUTY_OVER)
+		log_info("process %d is at home; it stood still for %u.%02u ms (%s)", d->pid,
+			 (unsigned int)freeze_us / 1000, (unsigned int)freeze_us % 1000 / 10,
+			 laps_text(&d->laps, laps));
+}
+
 static void on_state(void *owner, enum deputy_state s, uint64_t freeze_us)
 {
 	struct program *p = owner;
 
+	log_laps(p, s, freeze_us);
 	p->last = s;
 	p->came_home |= s == DEPUTY_OVER;
 	control_state(p->control, stages[s], bytes_done(p), p->bytes_all, (uint32_t)freeze_us);

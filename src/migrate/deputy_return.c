@@ -65,6 +65,7 @@ static int start_return(struct deputy *d, struct err *e)
 {
 	int r = image_get(buf_bytes(&d->image_bytes), d->image_bytes.len, &d->back, e);
 
+	deputy_lap(d, "host");
 	buf_reset(&d->image_bytes);
 	if (!r)
 		r = deputy_check_image(d, &d->back, e);
@@ -72,6 +73,7 @@ static int start_return(struct deputy *d, struct err *e)
 		r = deputy_stop_stub(d, e);
 	if (!r)
 		r = restore_memory(&d->stub, &d->back, e);
+	deputy_lap(d, "memory");
 	deputy_enter(d, DEPUTY_RETURNING, 0);
 	return r;
 }
@@ -131,7 +133,9 @@ int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *
 	uint64_t at;
 	uint32_t n;
 	const struct pages_writer w = {
+		.pid = d->pid,
 		.mem = d->mem,
+		.uffd = -1,
 		.pagemap = d->pagemap,
 		.drop = d->state == DEPUTY_RETURNING ? deputy_drop_pages : NULL, /* else it works */
 		.owner = d,
@@ -165,8 +169,10 @@ int deputy_take_round(struct deputy *d, const struct move_frame *f, struct err *
 
 	if (r < 0)
 		return r;
-	if (d->state == DEPUTY_RECALLING)
+	if (d->state == DEPUTY_RECALLING) {
 		d->froze_us = clock_boot_us();
+		laps_start(&d->laps, d->froze_us);
+	}
 	deputy_send(d, MOVE_ROUND, NULL, 0, NULL, 0);
 	return 0;
 }
@@ -203,7 +209,9 @@ int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err 
 		return err_set(e, -ENOMEM, "no memory for a signal");
 	d->pending = more;
 	more += d->n_pending;
-	more->tid = (pid_t)p.tid;
+	*more = (struct pending){
+		.tid = (pid_t)p.tid
+	}; /* no number: the guest has it, not taken */
 	memcpy(&more->info, p.info, sizeof(p.info));
 	if (d->n_pending >= PENDING_MAX || !p.signo || p.signo > IMAGE_SIGNALS ||
 	    more->info.si_signo != (int)p.signo)
@@ -244,6 +252,7 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 	int r;
 
 	memcpy(&taken, f->payload, sizeof(taken)); /* wire/move.h: it is that long */
+	deputy_lap(d, "pages");
 	if (d->checkpoint) {
 		r = checkpoint_commit(d->checkpoint, taken, e);
 		if (!r)
@@ -253,11 +262,13 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 	} else {
 		r = queue_signals(d, taken, e);
 		deputy_hold(&d->back);
+		deputy_lap(d, "clock");
 		if (!r)
 			r = restore_finish(&d->stub, &d->back, e);
 	}
 	if (r < 0)
 		return r;
+	deputy_lap(d, "go");
 	deputy_enter(d, DEPUTY_OVER, clock_boot_us() - d->froze_us);
 	d->state = DEPUTY_RETURNING;
 	deputy_over(d, 0, "the process is at home");

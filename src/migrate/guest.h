@@ -95,6 +95,8 @@ struct guest_thread {
 	uint32_t restart_call;	      /* its rest is in the kernel at home */
 	uint64_t rest_at;	      /* where that call's output goes */
 	int64_t rest_result;	      /* and what it gives when that is there */
+	uint64_t
+		done; /* of the call that it is about to make: by it before it came, or before it goes */
 	bool cancelled;
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
@@ -156,6 +158,9 @@ int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 int guest_run(struct guest *g, struct err *e) MUST_CHECK;
 
 /* guest_copy.c */
+
+/** guest_track_early() - Its mappings are there, and empty: pages can be made in them */
+int guest_track_early(struct guest *g, struct err *e) MUST_CHECK;
 
 /** guest_track() - Take note of what was written up to now; home has that */
 int guest_track(struct guest *g, struct err *e) MUST_CHECK;

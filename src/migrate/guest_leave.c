@@ -45,6 +45,18 @@ static bool all_frozen(const struct guest *g)
 	return true;
 }
 
+/* who goes on with a call that has done a part asks for the rest */
+static void note_parts(struct guest *g)
+{
+	for (size_t i = 0; i < g->image.n_threads; i++) {
+		struct image_thread *to = &g->image.threads[i];
+		const struct guest_thread *t = guest_thread(g, (pid_t)to->tid);
+
+		if (t && t->done)
+			to->done = t->done;
+	}
+}
+
 /* a poll that goes on at home waits only as long as it still had to */
 static void shorten_waits(struct guest *g)
 {
@@ -83,6 +95,7 @@ static int read_image(struct guest *g, struct err *e)
 	if (r < 0)
 		return r;
 	shorten_waits(g);
+	note_parts(g);
 	g->image.monotonic_ns += g->clocks.offset.monotonic_ns;
 	g->image.boottime_ns += g->clocks.offset.boottime_ns;
 	return 0;

@@ -94,6 +94,16 @@ int set_state_process(struct batch *b, const struct image *m, bool used)
 	return r < 0 ? r : 0;
 }
 
+int set_state_name(struct batch *b, const struct image_thread *t)
+{
+	uint64_t at;
+	int r = batch_data(b, t->name, sizeof(t->name), &at);
+
+	if (!r)
+		r = batch_add(b, SYS_prctl, PR_SET_NAME, at, 0, 0, 0, 0);
+	return r < 0 ? r : 0;
+}
+
 int set_state_thread(struct batch *b, const struct image_thread *t, bool with_rseq)
 {
 	/* SS_ONSTACK cannot be set, and is nothing but what rsp says */
@@ -102,14 +112,10 @@ int set_state_thread(struct batch *b, const struct image_thread *t, bool with_rs
 		.ss_flags = (int)(t->altstack_flags & ~(uint32_t)SS_ONSTACK),
 		.ss_size = t->altstack_size,
 	};
-	uint64_t name = 0, at = 0;
-	int r = batch_data(b, t->name, sizeof(t->name), &name);
+	uint64_t at;
+	int r = batch_data(b, &alt, sizeof(alt), &at);
 
-	if (!r)
-		r = batch_data(b, &alt, sizeof(alt), &at);
-	if (!r)
-		r = batch_add(b, SYS_prctl, PR_SET_NAME, name, 0, 0, 0, 0);
-	if (r >= 0 && with_rseq && t->rseq_address)
+	if (!r && with_rseq && t->rseq_address)
 		r = batch_add(b, SYS_rseq, t->rseq_address, t->rseq_size, 0, t->rseq_signature, 0,
 			      0);
 	if (r >= 0 && t->robust_list)

@@ -12,7 +12,14 @@
  */
 int set_state_process(struct batch *b, const struct image *m, bool used) MUST_CHECK;
 
-/** set_state_thread() - Name, rseq, robust list, alternate stack, timer slack, clear_tid */
+/**
+ * set_state_name() - What a thread is called
+ *
+ * For the host only: home has it right, for others may have written it there (/proc/PID/task/TID/comm)
+ */
+int set_state_name(struct batch *b, const struct image_thread *t) MUST_CHECK;
+
+/** set_state_thread() - Rseq, robust list, alternate stack, timer slack, clear_tid */
 int set_state_thread(struct batch *b, const struct image_thread *t, bool with_rseq) MUST_CHECK;
 
 /** set_state_registers() - xstate, signal mask and registers of a stopped thread, by ptrace */

@@ -177,7 +177,7 @@ int depart(struct moves *all, const struct process *p, const char *user, const c
 	if (p->job == PROCESS_STAYS)
 		return err_set(e, -EPERM, "it was started with mosrun -l or -h and stays at home");
 	r = depart_choose(all, p, to, &d, ret_status, e);
-	if (r < 0)
+	if (!d)
 		return r;
 	*ret_status = 1;
 	rand_bytes(id, sizeof(id));

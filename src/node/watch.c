@@ -265,7 +265,8 @@ static void fetch(struct watcher *w, struct move *m, const char *to)
 {
 	struct err e;
 
-	if (half_home(m->half, &e) < 0) {
+	/* a deputy that does not listen any more has just ended: how is told as soon as it is reaped */
+	if (half_home(m->half, &e) < 0 && e.code != -EPIPE) {
 		refuse(w, 1, e.text);
 		return;
 	}
