@@ -9,6 +9,7 @@
 
 #include "log/log.h"
 #include "migrate/clock.h"
+#include "migrate/deputy_checkpoint.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "tracee/maps.h"
@@ -47,13 +48,13 @@ static void undo(struct deputy *d, int status, const char *why)
 
 void deputy_lost(struct deputy *d, const char *why)
 {
-	char text[ERR_TEXT_MAX];
+	char text[ERR_TEXT_MAX], image[128] = "";
 
-	if (d->state == DEPUTY_OVER)
+	if (d->state == DEPUTY_OVER || deputy_resume(d, why, image, sizeof(image)))
 		return;
 	/* it may have run on there until it ended by its lease: it must not run on here as well */
-	(void)snprintf(text, sizeof(text), "the process was lost with its host and is ended: %s",
-		       why);
+	(void)snprintf(text, sizeof(text), "the process was lost with its host and is ended: %s%s",
+		       why, image);
 	if (d->stub.pid)
 		(void)kill(d->stub.pid, SIGKILL); /* gone already: all the better */
 	deputy_over(d, 1, text);
@@ -62,7 +63,7 @@ void deputy_lost(struct deputy *d, const char *why)
 void deputy_send(struct deputy *d, enum move_type type, const void *p, size_t n, const void *q,
 		 size_t m)
 {
-	int r = channel_send(d->channel, type, p, n, q, m);
+	int r = d->state == DEPUTY_RESUMING ? 0 : channel_send(d->channel, type, p, n, q, m);
 
 	if (r < 0 && r != -EPIPE)
 		deputy_lost(d, "the host takes nothing any more");
@@ -262,6 +263,8 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	deputy_enter(d, DEPUTY_AWAY, clock_boot_us() - d->froze_us);
 	pages_reader_done(&d->reader);
 	dirty_end(&d->dirty); /* takes some time for each GiB: not before */
+	if (d->checkpoint)
+		checkpoint_start(d->checkpoint);
 	if (r < 0)
 		deputy_lost(d, e->text);
 	else if (d->recall)
@@ -283,7 +286,7 @@ void deputy_recall(struct deputy *d)
 	struct err e = { 0 };
 
 	d->recall = true;
-	if (d->state != DEPUTY_AWAY)
+	if (d->state != DEPUTY_AWAY || (d->checkpoint && checkpoint_holds_recall(d->checkpoint)))
 		return;
 	d->froze_us = clock_boot_us();
 	laps_start(&d->laps, d->froze_us);
@@ -311,7 +314,7 @@ static const struct {
 } frames[] = {
 	{ MOVE_CLOCK, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_clock },
 	{ MOVE_ROUND, DEPUTY_COPYING, DEPUTY_COPYING, take_round },
-	{ MOVE_ROUND, DEPUTY_RECALLING, DEPUTY_RECALLING, deputy_take_round },
+	{ MOVE_ROUND, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_round },
 	{ MOVE_FAIL, DEPUTY_CONNECTING, DEPUTY_BUILDING, take_fail },
 	{ MOVE_BUILT, DEPUTY_BUILDING, DEPUTY_BUILDING, take_built },
 	{ MOVE_CALL, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_call },
@@ -321,10 +324,11 @@ static const struct {
 	{ MOVE_STOPPED, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_stopped },
 	{ MOVE_EXIT, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_exit },
 	{ MOVE_HOMEWARD, DEPUTY_AWAY, DEPUTY_RECALLING, take_homeward },
-	{ MOVE_IMAGE, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_image },
-	{ MOVE_SIGNAL, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_signal },
-	{ MOVE_PAGES, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_pages },
-	{ MOVE_DONE, DEPUTY_RETURNING, DEPUTY_RETURNING, deputy_take_done },
+	{ MOVE_IMAGE, DEPUTY_AWAY, DEPUTY_RETURNING, deputy_take_image },
+	{ MOVE_SIGNAL, DEPUTY_AWAY, DEPUTY_RETURNING, deputy_take_signal },
+	{ MOVE_PAGES, DEPUTY_AWAY, DEPUTY_RETURNING, deputy_take_pages },
+	{ MOVE_KEPT, DEPUTY_AWAY, DEPUTY_AWAY, deputy_take_kept },
+	{ MOVE_DONE, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_done },
 };
 
 static void on_watch(int signo)
@@ -362,8 +366,8 @@ static int take_watched(struct deputy *d, const struct move_frame *f,
 
 int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	if (d->state == DEPUTY_OVER)
-		return 0;
+	if (d->state >= DEPUTY_RESUMING)
+		return 0; /* whoever speaks there, it is not the process any more */
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
 		if (frames[i].type == f->type && d->state >= frames[i].from &&
 		    d->state <= frames[i].to)
@@ -386,7 +390,7 @@ static void on_room(void *owner)
 
 void deputy_drop(struct deputy *d, const char *why)
 {
-	if (d->state == DEPUTY_OVER)
+	if (d->state >= DEPUTY_RESUMING)
 		return;
 	if (d->state < DEPUTY_AWAY)
 		undo(d, 1, why);
@@ -399,7 +403,7 @@ static bool on_cut(void *owner, const struct err *why)
 {
 	struct deputy *d = owner;
 
-	return d->state >= DEPUTY_AWAY && d->state < DEPUTY_OVER && d->ops->cut &&
+	return d->state >= DEPUTY_AWAY && d->state < DEPUTY_RESUMING && d->ops->cut &&
 	       d->ops->cut(d->owner, why);
 }
 
@@ -498,6 +502,8 @@ void deputy_done(struct deputy *d)
 	buf_done(&d->image_bytes);
 	image_done(&d->back);
 	confine_done(&d->confine);
+	checkpoint_free(d->checkpoint);
+	d->checkpoint = NULL;
 	fd_close(&d->mem);
 	fd_close(&d->pagemap);
 	free(d->pending);

@@ -81,6 +81,7 @@ static int finish(struct guest *g, struct err *e)
 		if (!t)
 			return err_set(e, -ENOMEM, "no memory for its threads");
 		t->restart_call = from->restart_call;
+		t->done = from->done;
 	}
 	if (!r)
 		r = loop_add_fd(g->loop, g->notify, EPOLLIN, guest_on_notify, g, &g->notify_ref);

@@ -8,6 +8,7 @@
 #include "forward/call.h"
 #include "forward/table/table.h"
 #include "migrate/guest.h"
+#include "migrate/told.h"
 
 #define RESTART	       (-512) /* ERESTARTSYS of the kernel */
 #define RESTART_ALWAYS (-513) /* ERESTARTNOINTR */
@@ -16,6 +17,11 @@ struct call_header {
 	uint32_t tid, zero;
 };
 
+/*
+ * The kernel makes a call again (ERESTARTSYS and the like) only on its way past a signal or a stop;
+ * else the program would see that number. The signal that it is for may be another thread's by
+ * now, so there is a stop in any case.
+ */
 void guest_reply(struct guest_thread *t, int64_t result)
 {
 	struct seccomp_notif_resp resp = {
@@ -24,8 +30,12 @@ void guest_reply(struct guest_thread *t, int64_t result)
 		.error = result < 0 && result >= -4095 ? (int32_t)result : 0,
 	};
 
+	if (marshal_interrupted(result))
+		told_later(tracee_interrupt(t->tid));
 	t->in_notify = false;
 	t->state = THREAD_RUNNING;
+	if (result != RESTART && result != RESTART_ALWAYS)
+		t->done = 0;
 	/* ENOENT: it was killed meanwhile, which is told by its end */
 	(void)ioctl(t->guest->notify, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 }
@@ -81,9 +91,34 @@ void guest_homeward(struct guest_thread *t)
 		guest_reply(t, RESTART); /* on the way already */
 }
 
+static void follow(struct guest_thread *t, int step, int64_t result);
+
+/*
+ * A part of it is done, and a stop of the stub has ended it. A signal of the program's own ends it so
+ * at home as well; on the way home the rest is made there; else the stop was for nothing.
+ */
+static void cut(struct guest_thread *t, int64_t part)
+{
+	int64_t result = 0;
+	int step;
+
+	if (guest_is_deliverable(t)) {
+		guest_reply(t, part);
+	} else if (t->guest->state == GUEST_RUNNING) {
+		step = marshal_again(t->marshal, guest_now_ns(), &t->request, &result);
+		follow(t, step, result);
+	} else {
+		t->done = (uint64_t)part;
+		guest_reply(t, RESTART);
+	}
+}
+
 static void follow(struct guest_thread *t, int step, int64_t result)
 {
 	switch (step) {
+	case MARSHAL_CUT:
+		cut(t, result);
+		return;
 	case MARSHAL_SEND:
 		send_request(t);
 		return;
@@ -113,7 +148,8 @@ static void begin(struct guest_thread *t)
 		guest_homeward(t);
 		return;
 	}
-	step = marshal_begin(t->marshal, t->nr, t->args, guest_now_ns(), &t->request, &result);
+	step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(), &t->request,
+			      &result);
 	follow(t, step, result);
 }
 
@@ -209,7 +245,7 @@ int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e
 		fn(t, p, n);
 		return 0;
 	}
-	if (marshal_interrupted(a.result)) {
+	if (marshal_stopped(t->marshal, &a)) {
 		interrupted(t, p, n);
 		return 0;
 	}

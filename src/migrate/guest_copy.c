@@ -85,10 +85,12 @@ static bool is_awaited(const struct guest *g)
 	return false;
 }
 
-static int start_round(struct guest *g, struct err *e)
+static int start_round(struct guest *g, bool whole, struct err *e)
 {
 	int r = dirty_round(&g->dirty, false, e);
 
+	if (!r && whole && pages_add_all(&g->reader, &g->image) < 0)
+		r = err_set(e, -ENOMEM, "no memory for a list of its mappings");
 	if (r < 0)
 		return r;
 	g->round_is_sent = false;
@@ -125,10 +127,32 @@ static void stop_copying(struct guest *g)
 	guest_freeze(g);
 }
 
-int guest_copy_home(struct guest *g, struct err *e)
+/* Not read: it has just ended, which is told by its end; or it goes on here without an image */
+static int not_copied(struct guest *g, int r, const struct err *e)
+{
+	struct proc_stat st;
+
+	if (r == 0)
+		return 0;
+	if (g->checkpoint) {
+		g->copying = false;
+		guest_not_kept(g, e->text);
+		return 0;
+	}
+	if (proc_stat_read(g->build.pid, &st, NULL) < 0 || st.state == 'Z' || st.state == 'X')
+		return 0;
+	return r;
+}
+
+int guest_copy_home(struct guest *g, bool whole, struct err *e)
 {
 	int r;
 
+	g->rounds = 0;
+	if (whole && is_awaited(g)) {
+		guest_not_kept(g, "a thread of it waits to go home");
+		return 0;
+	}
 	if (g->untracked || is_awaited(g)) {
 		guest_freeze(g);
 		return 0;
@@ -137,8 +161,8 @@ int guest_copy_home(struct guest *g, struct err *e)
 			      g->image.parasite + g->image.parasite_size, e);
 	g->copying = true;
 	if (!r)
-		r = start_round(g, e);
-	return r == -ESRCH ? 0 : r;
+		r = start_round(g, whole, e);
+	return not_copied(g, r, e);
 }
 
 int guest_take_copied(struct guest *g, struct err *e)
@@ -155,8 +179,8 @@ int guest_take_copied(struct guest *g, struct err *e)
 		return 0;
 	}
 	g->round_pages = pages;
-	r = start_round(g, e);
-	return r == -ESRCH ? 0 : r;
+	r = start_round(g, false, e);
+	return not_copied(g, r, e);
 }
 
 int guest_copy_last(struct guest *g, struct err *e)

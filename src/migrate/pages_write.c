@@ -130,27 +130,33 @@ static int drop_absent(const struct pages_writer *w, const struct pages_header *
 	return r;
 }
 
-static bool is_sane(const struct pages_writer *w, const struct pages_header *h, uint32_t len)
+int pages_check(const struct move_frame *f, uint64_t hide_start, uint64_t hide_end,
+		struct pages_header *ret, struct err *e)
 {
-	size_t want = h->kind == PAGES_BYTES ? (size_t)h->n * MOVE_PAGE : 0;
-	uint64_t end = h->at + (uint64_t)h->n * MOVE_PAGE;
+	struct pages_header *h = ret;
+	size_t want;
+	uint64_t end;
 
-	return h->kind <= PAGES_ABSENT && h->at % MOVE_PAGE == 0 &&
-	       (h->kind == PAGES_ABSENT || h->n <= MOVE_PAGES_MAX) && h->at < IMAGE_TOP &&
-	       end <= IMAGE_TOP && len == sizeof(*h) + want &&
-	       (end <= w->hide_start || h->at >= w->hide_end);
+	memcpy(h, f->payload, sizeof(*h)); /* wire/move.h: the fixed part is there */
+	want = h->kind == PAGES_BYTES ? (size_t)h->n * MOVE_PAGE : 0;
+	end = h->at + (uint64_t)h->n * MOVE_PAGE;
+	if (h->kind <= PAGES_ABSENT && h->at % MOVE_PAGE == 0 &&
+	    (h->kind == PAGES_ABSENT || h->n <= MOVE_PAGES_MAX) && h->at < IMAGE_TOP &&
+	    end <= IMAGE_TOP && f->len == sizeof(*h) + want &&
+	    (end <= hide_start || h->at >= hide_end))
+		return 0;
+	return err_set(e, -EPROTO, "a PAGES frame is malformed");
 }
 
 int pages_write(const struct pages_writer *w, const struct move_frame *f, bool *ret_end,
 		struct err *e)
 {
 	struct pages_header h;
-	int r;
+	int r = pages_check(f, w->hide_start, w->hide_end, &h, e);
 
-	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
+	if (r < 0)
+		return r;
 	*ret_end = h.n == 0;
-	if (!is_sane(w, &h, f->len))
-		return err_set(e, -EPROTO, "a PAGES frame is malformed");
 	if (w->written)
 		r = write_new(w, &h, f->payload + sizeof(h));
 	else if (h.kind == PAGES_ABSENT)
