@@ -47,6 +47,7 @@ static const char usage[] =
 	"  --job        confine it as a job that goes to a desktop, for good: it may use its open\n"
 	"               files, its working directory and system files, and no dot file of its "
 	"home\n"
+	"  --post-copy  it moves at once, and its memory follows\n"
 	"  --path DIR   of a job: one more file or directory that it may use\n"
 	"  --help       this text\n"
 	"  --version    the version\n"
@@ -58,7 +59,7 @@ static const char usage[] =
 struct program {
 	struct loop *loop;
 	struct deputy deputy;
-	bool job;
+	bool job, late;
 	const char *paths[CONFINE_PATHS_MAX];
 	size_t n_paths;
 	bool running;		 /* the deputy was started */
@@ -309,7 +310,18 @@ static void on_local_over(void *owner, int status, const char *why)
 	loop_stop(p->loop, status);
 }
 
-static const struct deputy_ops local_ops = { .state = on_local_state, .over = on_local_over };
+static void on_local_filled(void *owner, uint64_t us)
+{
+	(void)owner;
+	(void)printf("filled %llu us\n", (unsigned long long)us);
+	(void)fflush(stdout);
+}
+
+static const struct deputy_ops local_ops = {
+	.state = on_local_state,
+	.over = on_local_over,
+	.filled = on_local_filled,
+};
 
 /* what comosixd says to a guest; nothing of it is read but this */
 static int tell_guest(int control, const struct proc_stat *st, pid_t pid, const uint8_t *key,
@@ -391,6 +403,8 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	else
 		(void)close(pair[0]);
 	p->running = !r;
+	if (!r && p->late)
+		deputy_late(&p->deputy);
 	explicit_bzero(key, sizeof(key));
 	if (!r && p->job)
 		r = confine(p, st.uid[0], p->paths, p->n_paths, e);
@@ -422,9 +436,13 @@ static bool by_comosixd(void)
 static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_pid)
 {
 	static const struct option options[] = {
-		{ "local", required_argument, NULL, 'l' }, { "job", no_argument, NULL, 'j' },
-		{ "path", required_argument, NULL, 'p' },  { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	   { 0 },
+		{ "local", required_argument, NULL, 'l' },
+		{ "job", no_argument, NULL, 'j' },
+		{ "path", required_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "post-copy", no_argument, NULL, 'c' },
+		{ 0 },
 	};
 	int c;
 
@@ -436,6 +454,9 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 					      optarg);
 				return 2;
 			}
+			break;
+		case 'c':
+			p->late = true;
 			break;
 		case 'j':
 			p->job = true;

@@ -64,7 +64,7 @@ int guest_take_arrived(struct guest *g, struct err *e)
 
 	if (!g->build.pid)
 		return err_set(e, -EPROTO, "a round before the image");
-	r = guest_track(g, e);
+	r = g->late.prepared ? 0 : guest_track(g, e);
 	if (!r)
 		guest_send(g, MOVE_ROUND, NULL, 0, NULL, 0);
 	return r;

@@ -25,6 +25,7 @@
 #include "wire/message.h"
 
 #define LAST_WORDS_MS 1000
+#define FILL_DEV      "/dev/userfaultfd" /* Linux 6.1 */
 
 static const char usage[] =
 	"Usage: comosix-guest\n"
@@ -140,7 +141,7 @@ static int begin(Cmx__HalfStart *start)
 	return r;
 }
 
-static int serve(Cmx__HalfStart *start, const struct guest_box *box)
+static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_dev)
 {
 	struct guest *g = &guest;
 	int r;
@@ -149,6 +150,8 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box)
 	pages_reader_init(&g->reader);
 	dirty_init(&g->dirty);
 	build_init(&g->build);
+	g->build.fill_dev = fill_dev;
+	late_init(&g->late.table);
 	image_init(&g->image);
 	buf_init(&g->image_bytes, IMAGE_BYTES_MAX);
 	r = begin(start);
@@ -206,7 +209,7 @@ int main(int argc, char **argv)
 	AUTO_MESSAGE Cmx__HalfStart *start = NULL;
 	struct err e = { 0 };
 	pid_t init = 0;
-	int r = read_options(argc, argv);
+	int fill_dev, r = read_options(argc, argv);
 
 	if (r >= 0)
 		return r;
@@ -222,6 +225,10 @@ int main(int argc, char **argv)
 		die("box %u is beyond the private uids", start->slot);
 	if (fcntl(HALF_FD_LISTEN, F_GETFD) >= 0)
 		box.fds[box.n_fds++] = HALF_FD_LISTEN;
+	/* without it a process can come by pre-copy only */
+	fill_dev = open(FILL_DEV, O_RDWR | O_CLOEXEC);
+	if (fill_dev >= 0)
+		box.fds[box.n_fds++] = fill_dev;
 	box.agent_uid = guest_box_agent_uid(start->slot);
 	box.home_uid = start->uid;
 	box.home_gid = start->gid;
@@ -229,5 +236,5 @@ int main(int argc, char **argv)
 		die("%s", e.text);
 	if (init)
 		return guest_box_wait(init);
-	return serve(start, &box);
+	return serve(start, &box, fill_dev);
 }

@@ -15,7 +15,7 @@ static int result(ssize_t n, size_t want)
 }
 
 /* what was written once and is zeroes now; the rest is fresh, so it is zero already */
-static int clear_written(const struct pages_writer *w, const struct pages_header *h)
+static int clear_written(const struct pages_writer *w, const struct pages_frame *h)
 {
 	uint64_t at = h->at, end = h->at + (uint64_t)h->n * MOVE_PAGE, start, n;
 	int r = 0;
@@ -26,8 +26,7 @@ static int clear_written(const struct pages_writer *w, const struct pages_header
 	return r;
 }
 
-static int write_new(const struct pages_writer *w, const struct pages_header *h,
-		     const uint8_t *bytes)
+static int write_new(const struct pages_writer *w, const struct pages_frame *h)
 {
 	size_t len = (size_t)h->n * MOVE_PAGE;
 	int r;
@@ -35,7 +34,7 @@ static int write_new(const struct pages_writer *w, const struct pages_header *h,
 	if (h->kind != PAGES_BYTES)
 		return clear_written(w, h);
 	r = pageset_add(w->written, h->at, h->n);
-	return r < 0 ? r : result(pwrite(w->mem, bytes, len, (off_t)h->at), len);
+	return r < 0 ? r : result(pwrite(w->mem, h->bytes, len, (off_t)h->at), len);
 }
 
 static int write_page(int mem, uint64_t at, const uint8_t *page)
@@ -47,14 +46,13 @@ static int write_page(int mem, uint64_t at, const uint8_t *page)
 	return result(pwrite(mem, page, MOVE_PAGE, (off_t)at), MOVE_PAGE);
 }
 
-static int write_changed(const struct pages_writer *w, const struct pages_header *h,
-			 const uint8_t *bytes)
+static int write_changed(const struct pages_writer *w, const struct pages_frame *h)
 {
 	int r = 0;
 
 	for (uint32_t i = 0; !r && i < h->n; i++)
 		r = write_page(w->mem, h->at + (uint64_t)i * MOVE_PAGE,
-			       h->kind == PAGES_ZERO ? zeroes : bytes + (size_t)i * MOVE_PAGE);
+			       h->kind == PAGES_ZERO ? zeroes : h->bytes + (size_t)i * MOVE_PAGE);
 	return r;
 }
 
@@ -70,7 +68,7 @@ static int drop_run(const struct pages_writer *w, const struct page_run *run, st
 }
 
 /* what was written here before it left, and is not there any more */
-static int drop_absent(const struct pages_writer *w, const struct pages_header *h, struct err *e)
+static int drop_absent(const struct pages_writer *w, const struct pages_frame *h, struct err *e)
 {
 	uint64_t at = h->at, end = h->at + (uint64_t)h->n * MOVE_PAGE;
 	struct page_run runs[PAGES_RUNS];
@@ -87,35 +85,45 @@ static int drop_absent(const struct pages_writer *w, const struct pages_header *
 	return r;
 }
 
-static bool is_sane(const struct pages_writer *w, const struct pages_header *h, uint32_t len)
+int pages_parse(const struct move_frame *f, struct pages_frame *ret, struct err *e)
 {
-	size_t want = h->kind == PAGES_BYTES ? (size_t)h->n * MOVE_PAGE : 0;
-	uint64_t end = h->at + (uint64_t)h->n * MOVE_PAGE;
+	struct pages_header h;
+	uint64_t end;
+	size_t want;
 
-	return h->kind <= PAGES_ABSENT && h->at % MOVE_PAGE == 0 &&
-	       (h->kind == PAGES_ABSENT || h->n <= MOVE_PAGES_MAX) && h->at < IMAGE_TOP &&
-	       end <= IMAGE_TOP && len == sizeof(*h) + want &&
-	       (end <= w->hide_start || h->at >= w->hide_end);
+	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
+	want = h.kind == PAGES_BYTES ? (size_t)h.n * MOVE_PAGE : 0;
+	end = h.at + (uint64_t)h.n * MOVE_PAGE;
+	if (h.kind > PAGES_LATE || h.at % MOVE_PAGE || h.at >= IMAGE_TOP || end > IMAGE_TOP ||
+	    (h.kind < PAGES_ABSENT && h.n > MOVE_PAGES_MAX) || f->len != sizeof(h) + want)
+		return err_set(e, -EPROTO, "a PAGES frame is malformed");
+	*ret = (struct pages_frame){ .at = h.at,
+				     .n = h.n,
+				     .kind = (enum pages_kind)h.kind,
+				     .bytes = f->payload + sizeof(h) };
+	return 0;
 }
 
 int pages_write(const struct pages_writer *w, const struct move_frame *f, bool *ret_end,
 		struct err *e)
 {
-	struct pages_header h;
-	int r;
+	struct pages_frame p;
+	int r = pages_parse(f, &p, e);
 
-	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
-	*ret_end = h.n == 0;
-	if (!is_sane(w, &h, f->len))
-		return err_set(e, -EPROTO, "a PAGES frame is malformed");
+	if (r < 0)
+		return r;
+	*ret_end = p.n == 0;
+	if (p.kind == PAGES_LATE ||
+	    (p.at < w->hide_end && p.at + (uint64_t)p.n * MOVE_PAGE > w->hide_start))
+		return err_set(e, -EPROTO, "a PAGES frame for a place where none may be");
 	if (w->written)
-		r = write_new(w, &h, f->payload + sizeof(h));
-	else if (h.kind == PAGES_ABSENT)
-		r = drop_absent(w, &h, e);
+		r = write_new(w, &p);
+	else if (p.kind == PAGES_ABSENT)
+		r = drop_absent(w, &p, e);
 	else
-		r = write_changed(w, &h, f->payload + sizeof(h));
+		r = write_changed(w, &p);
 	if (r < 0 && !e->code)
-		(void)err_set(e, r, "write %u pages at %#llx: %s", h.n, (unsigned long long)h.at,
+		(void)err_set(e, r, "write %u pages at %#llx: %s", p.n, (unsigned long long)p.at,
 			      strerror(-r));
 	return r;
 }

@@ -69,7 +69,9 @@
 	X(RESUME, 21, 8, 8)                                                                        \
 	X(FAIL, 22, 0, 512)                                                                        \
 	X(CLOCK, 23, 32, 32)                                                                       \
-	X(ROUND, 24, 0, 0)
+	X(ROUND, 24, 0, 0)                                                                         \
+	X(LATE, 25, 4, 4)                                                                          \
+	X(FETCH, 26, 16, 16)
 
 enum move_type {
 #define MOVE_ENUM(name, number, fixed, max) MOVE_##name = number,

@@ -44,6 +44,7 @@ enum marshal_step {
 };
 
 struct marshal;
+struct marshal_saved;
 
 /**
  * marshal_new() - For one thread
@@ -96,6 +97,21 @@ int marshal_answer(struct marshal *m, const void *answer, size_t n, uint64_t now
  * The owner may make such an answer itself, without output, for a call that was not made.
  */
 bool marshal_interrupted(int64_t result);
+
+/**
+ * marshal_save() - What is known of the call now, so that the next step can be taken once more
+ *
+ * For an owner whose memory may say "not yet": it lets a step fail, forgets what came of it by
+ * marshal_restore(), and takes the step again when the memory is there. What the step has written
+ * already is then written again, the same.
+ *
+ * Return: NULL when memory is out
+ */
+struct marshal_saved *marshal_save(const struct marshal *m) MUST_CHECK;
+
+/** marshal_restore() - Back to it; @saved may be used again */
+void marshal_restore(struct marshal *m, const struct marshal_saved *saved);
+void marshal_forget(struct marshal_saved *saved);
 
 /**
  * marshal_again() - Make the request of the same call again
