@@ -216,6 +216,7 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e)
 	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX ||
 		      (d->rounds > 1 && pages >= d->round_pages);
 	d->round_pages = pages;
+	log_debug("round %u: %llu pages", d->rounds, (unsigned long long)pages);
 	return *ret_enough ? 0 : start_round(d, e);
 }
 
@@ -224,6 +225,7 @@ int deputy_copy_last(struct deputy *d, struct err *e)
 	int r = pages_reader_open(&d->reader, d->pid, d->stub.region, d->stub.region + REGION_BYTES,
 				  e);
 
+	d->round_began = d->reader.pages;
 	if (!r && d->late)
 		return deputy_late_last(d) < 0
 			       ? err_set(e, -ENOMEM, "no memory for a list of its pages")

@@ -34,7 +34,7 @@ static int change_mappings(struct guest *g, const struct image *was, struct err 
 	if (build_change(&g->build, was, &g->image, e) < 0)
 		return e->code;
 	/* late pages: in the end, for now nobody would hear of what is unmapped */
-	return g->dirty.uffd < 0 || g->late.prepared ? 0 : dirty_enroll(&g->dirty, false, e);
+	return g->dirty.uffd < 0 || g->lacks.prepared ? 0 : dirty_enroll(&g->dirty, false, e);
 }
 
 static int take_image(struct guest *g, struct err *e)
@@ -49,6 +49,8 @@ static int take_image(struct guest *g, struct err *e)
 		r = check_region(&g->image, e);
 	if (!r)
 		r = was.n_threads ? change_mappings(g, &was, e) : start_building(g, e);
+	if (!r && !was.n_threads)
+		r = guest_track_early(g, e);
 	image_done(&was);
 	return r;
 }
@@ -80,8 +82,9 @@ static int finish(struct guest *g, struct err *e)
 		if (!t)
 			return err_set(e, -ENOMEM, "no memory for its threads");
 		t->restart_call = from->restart_call;
+		t->done = from->done;
 	}
-	if (!r && g->late.prepared)
+	if (!r && g->lacks.prepared)
 		r = guest_late_start(g, e);
 	if (!r)
 		r = loop_add_fd(g->loop, g->notify, EPOLLIN, guest_on_notify, g, &g->notify_ref);
@@ -95,8 +98,10 @@ static int finish(struct guest *g, struct err *e)
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 {
 	const struct pages_writer w = {
+		.pid = g->build.pid,
 		.mem = g->build.mem,
 		.written = &g->dirty.known,
+		.uffd = g->dirty.uffd,
 		.pagemap = -1,
 		.hide_start = g->image.parasite,
 		.hide_end = g->image.parasite + g->image.parasite_size,
@@ -110,9 +115,6 @@ int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 	r = pages_parse(f, &p, e);
 	if (!r)
 		r = p.kind == PAGES_LATE ? guest_late_add(g, &p, e) : pages_write(&w, f, &end, e);
-	/* home has sent no rounds: it is late, but not too late */
-	if (!r && end && g->dirty.uffd < 0)
-		r = guest_track(g, e);
 	return r < 0 || !end ? r : finish(g, e);
 }
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 
 #include "forward/call.h"
@@ -11,17 +10,20 @@
 #include "migrate/guest.h"
 #include "migrate/told.h"
 
-#define NOTIFY_A_TURN  32     /* taken before answers get their turn */
 #define RESTART	       (-512) /* ERESTARTSYS of the kernel */
 #define RESTART_ALWAYS (-513) /* ERESTARTNOINTR */
 
-#define RESTART_MOST (-516)		  /* ERESTART_RESTARTBLOCK */
-#define STEP_LATE    (MARSHAL_RETURN + 1) /* a step that has to wait for late pages */
+#define STEP_LATE (MARSHAL_CUT + 1) /* a step that has to wait for late pages */
 
 struct call_header {
 	uint32_t tid, zero;
 };
 
+/*
+ * The kernel makes a call again (ERESTARTSYS and the like) only on its way past a signal or a stop;
+ * else the program would see that number. The signal that it is for may be another thread's by
+ * now, so there is a stop in any case.
+ */
 void guest_reply(struct guest_thread *t, int64_t result)
 {
 	struct seccomp_notif_resp resp = {
@@ -30,14 +32,12 @@ void guest_reply(struct guest_thread *t, int64_t result)
 		.error = result < 0 && result >= -4095 ? (int32_t)result : 0,
 	};
 
-	/*
-	 * These are for the kernel alone. Should another thread have taken the signal meanwhile, a
-	 * stop makes it deal with them all the same
-	 */
-	if (result <= RESTART && result >= RESTART_MOST)
+	if (marshal_interrupted(result))
 		told_later(tracee_interrupt(t->tid));
 	t->in_notify = false;
 	t->state = THREAD_RUNNING;
+	if (result != RESTART && result != RESTART_ALWAYS)
+		t->done = 0;
 	/* ENOENT: it was killed meanwhile, which is told by its end */
 	(void)ioctl(t->guest->notify, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 }
@@ -93,10 +93,32 @@ void guest_homeward(struct guest_thread *t)
 		guest_reply(t, RESTART); /* on the way already */
 }
 
+static void follow(struct guest_thread *t, int step, int64_t result);
+static void make_again(struct guest_thread *t);
+
+/*
+ * A part of it is done, and a stop of the stub has ended it. A signal of the program's own ends it so
+ * at home as well; on the way home the rest is made there; else the stop was for nothing.
+ */
+static void cut(struct guest_thread *t, int64_t part)
+{
+	if (guest_is_deliverable(t)) {
+		guest_reply(t, part);
+	} else if (t->guest->state == GUEST_RUNNING) {
+		make_again(t);
+	} else {
+		t->done = (uint64_t)part;
+		guest_reply(t, RESTART);
+	}
+}
+
 static void follow(struct guest_thread *t, int step, int64_t result)
 {
 	switch (step) {
 	case STEP_LATE:
+		return;
+	case MARSHAL_CUT:
+		cut(t, result);
 		return;
 	case MARSHAL_SEND:
 		send_request(t);
@@ -160,7 +182,7 @@ static int take_step(struct guest_thread *t, const uint8_t *p, size_t n, int64_t
 	int step;
 
 	t->late_end = 0;
-	if (!t->guest->late.on)
+	if (!t->guest->lacks.on)
 		return marshal_answer(t->marshal, p, n, guest_now_ns(), &t->request, result);
 	saved = marshal_save(t->marshal);
 	if (!saved)
@@ -196,7 +218,8 @@ static void begin(struct guest_thread *t)
 		guest_homeward(t);
 		return;
 	}
-	step = marshal_begin(t->marshal, t->nr, t->args, guest_now_ns(), &t->request, &result);
+	step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(), &t->request,
+			      &result);
 	follow(t, later(t, step, begin_again), result);
 }
 
@@ -234,18 +257,13 @@ void guest_on_notify(void *owner, uint32_t events)
 {
 	struct guest *g = owner;
 
-	(void)events;
-	for (int i = 0; i < NOTIFY_A_TURN; i++) {
-		struct pollfd p = { .fd = g->notify, .events = POLLIN };
-		struct seccomp_notif n = { 0 };
+	struct seccomp_notif n = { 0 };
 
-		/* RECV waits when there is none */
-		if (i && poll(&p, 1, 0) != 1)
-			return;
-		if (ioctl(g->notify, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
-			return; /* ENOENT: it was killed since */
-		on_call(g, &n);
-	}
+	(void)events;
+	/* one: RECV waits when there is none, and the loop is as quick to ask as we are */
+	if (ioctl(g->notify, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
+		return; /* ENOENT: it was killed since */
+	on_call(g, &n);
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -277,7 +295,7 @@ static void take_answer(struct guest_thread *t, const uint8_t *p, size_t n)
 	int step;
 
 	memcpy(&a, p, sizeof(a));
-	if (marshal_interrupted(a.result)) {
+	if (marshal_stopped(t->marshal, &a)) {
 		interrupted(t, p, n);
 		return;
 	}

@@ -48,7 +48,7 @@ static void pump(struct guest *g);
 
 static void ask(struct guest *g, uint64_t at, uint64_t n, bool urgent)
 {
-	struct guest_late *l = &g->late;
+	struct guest_late *l = &g->lacks;
 	struct {
 		uint64_t at;
 		uint32_t n, urgent;
@@ -70,7 +70,7 @@ static void ask_all(struct guest *g, uint64_t at, uint64_t end)
 {
 	uint64_t n;
 
-	while (late_next_unasked(&g->late.table, at, end, &at, &n)) {
+	while (late_next_unasked(&g->lacks.table, at, end, &at, &n)) {
 		n = n < MOVE_PAGES_MAX ? n : MOVE_PAGES_MAX;
 		ask(g, at, n, true);
 		at += n * MOVE_PAGE;
@@ -80,7 +80,7 @@ static void ask_all(struct guest *g, uint64_t at, uint64_t end)
 /* what was asked for in [start, end) may have come, or is not wanted any more */
 static void settle(struct guest *g, uint64_t start, uint64_t end)
 {
-	struct guest_late *l = &g->late;
+	struct guest_late *l = &g->lacks;
 	uint64_t at, n, now = clock_boot_us();
 
 	for (size_t i = 0; i < l->n_fetches;) {
@@ -124,7 +124,7 @@ static int fill_hole(struct guest *g, uint64_t at, uint64_t end)
 
 bool guest_reach(struct guest *g, uint64_t at, size_t n)
 {
-	struct guest_late *l = &g->late;
+	struct guest_late *l = &g->lacks;
 	uint64_t start = at & ~(uint64_t)(MOVE_PAGE - 1), end, told, pages;
 	struct page_run runs[PAGES_RUNS];
 
@@ -166,7 +166,7 @@ static struct guest_thread *next_ready(struct guest *g)
 	for (size_t i = 0; i < g->n; i++) {
 		struct guest_thread *t = g->threads[i];
 
-		if (t->late_go_on && !late_next(&g->late.table, t->late_at, t->late_end, &at, &n))
+		if (t->late_go_on && !late_next(&g->lacks.table, t->late_at, t->late_end, &at, &n))
 			return t;
 	}
 	return NULL;
@@ -189,7 +189,7 @@ static void go_on_waiting(struct guest *g)
 /* nobody has to bring them any more, but home has something there that is no more */
 static int forget(struct guest *g, uint64_t start, uint64_t end)
 {
-	struct late *l = &g->late.table;
+	struct late *l = &g->lacks.table;
 	uint64_t at = start, n;
 	int r = 0;
 
@@ -207,17 +207,17 @@ static int keep(struct guest *g, uint64_t at, uint64_t n, const uint8_t *bytes)
 
 	if (!k)
 		return -ENOMEM;
-	*k = (struct guest_later){ .next = g->late.later, .at = at, .n = n, .zero = !bytes };
+	*k = (struct guest_later){ .next = g->lacks.later, .at = at, .n = n, .zero = !bytes };
 	if (bytes)
 		memcpy(k->bytes, bytes, len);
-	g->late.later = k;
+	g->lacks.later = k;
 	return 0;
 }
 
 /* pages that are late, all of them; bytes NULL: zeroes */
 static int fill(struct guest *g, uint64_t at, uint64_t n, const uint8_t *bytes)
 {
-	struct guest_late *l = &g->late;
+	struct guest_late *l = &g->lacks;
 	bool same = late_home(&l->table, at) == at; /* else it is news for home in that place */
 	uint64_t done;
 	int r = bytes ? fill_copy(g->dirty.uffd, at, bytes, n, same, &done)
@@ -250,7 +250,7 @@ static int put(struct guest *g, uint64_t at, uint64_t n, const uint8_t *bytes)
 	uint64_t from = at, end = at + n * MOVE_PAGE, pages;
 	int r = 0;
 
-	while (!r && late_next(&g->late.table, from, end, &from, &pages)) {
+	while (!r && late_next(&g->lacks.table, from, end, &from, &pages)) {
 		r = fill(g, from, pages, bytes ? bytes + (from - at) : NULL);
 		from += pages * MOVE_PAGE;
 	}
@@ -259,7 +259,7 @@ static int put(struct guest *g, uint64_t at, uint64_t n, const uint8_t *bytes)
 
 static int take(struct guest *g, const struct pages_frame *p)
 {
-	struct late *l = &g->late.table;
+	struct late *l = &g->lacks.table;
 	uint64_t done = 0, at, skip, n;
 	int r = 0;
 
@@ -286,7 +286,7 @@ int guest_late_take(struct guest *g, const struct move_frame *f, struct err *e)
 
 	if (r < 0)
 		return r;
-	if (!g->late.on || p.kind == PAGES_LATE)
+	if (!g->lacks.on || p.kind == PAGES_LATE)
 		return err_set(e, -EPROTO, "pages that nobody waits for");
 	if (g->state >= GUEST_LEAVING)
 		return 0; /* they stay where they are */
@@ -306,7 +306,7 @@ int guest_late_take(struct guest *g, const struct move_frame *f, struct err *e)
 /* a page that nobody has: zeroes, more and more of them for one who walks */
 static void give_zeroes(struct guest *g, uint64_t at)
 {
-	struct guest_late *l = &g->late;
+	struct guest_late *l = &g->lacks;
 	uint64_t n, next, pages, done;
 	int r;
 
@@ -325,7 +325,7 @@ static void give_zeroes(struct guest *g, uint64_t at)
 
 static void on_fault(struct guest *g, uint64_t at)
 {
-	struct guest_late *l = &g->late;
+	struct guest_late *l = &g->lacks;
 	uint64_t start, n;
 
 	if (!late_next(&l->table, at, at + MOVE_PAGE, &start, &n)) {
@@ -355,7 +355,7 @@ static int on_change(struct guest *g, const struct fill_event *ev)
 	if (!r)
 		r = forget(g, ev->to, ev->to + size);
 	if (!r)
-		r = late_move(&g->late.table, ev->at, ev->end, ev->to);
+		r = late_move(&g->lacks.table, ev->at, ev->end, ev->to);
 	if (!r)
 		r = dirty_name_again(&g->dirty, ev->to, ev->to + size);
 	settle(g, ev->at, ev->end);
@@ -366,10 +366,10 @@ static int on_change(struct guest *g, const struct fill_event *ev)
 /* what the kernel could not take is tried once more: the event that was in the way is read */
 static int try_later(struct guest *g)
 {
-	struct guest_later *k = g->late.later, *next;
+	struct guest_later *k = g->lacks.later, *next;
 	int r = 0;
 
-	g->late.later = NULL;
+	g->lacks.later = NULL;
 	for (; k; k = next) {
 		next = k->next;
 		if (!r)
@@ -427,22 +427,27 @@ int guest_late_prepare(struct guest *g, const struct move_frame *f, struct err *
 {
 	uint64_t batch = g->image.parasite + REGION_BATCH, insn;
 	struct err why = { 0 };
+	uint64_t at, n;
 	uint32_t answer;
 	int r;
 
 	(void)f;
-	if (!g->build.pid || g->dirty.uffd >= 0 || g->late.prepared)
+	if (!g->build.pid || pageset_next(&g->dirty.known, 0, IMAGE_TOP, &at, &n) ||
+	    g->lacks.prepared)
 		return err_set(e, -EPROTO, "LATE when it is too late");
+	dirty_end(&g->dirty);
+	dirty_init(&g->dirty);
 	r = tracee_find_syscall(g->build.pid, batch, batch + BATCH_CODE_BYTES, &insn);
 	if (!r)
 		r = dirty_begin_fill(&g->dirty, g->build.pid, g->build.pid, insn, g->build.fill_dev,
 				     &why);
-	g->late.prepared = r == 0;
+	g->lacks.prepared = r == 0;
+	g->untracked = false;
 	if (r < 0)
 		log_info("its pages cannot come late: %s", why.code ? why.text : strerror(-r));
 	answer = (uint32_t)-r;
 	guest_send(g, MOVE_LATE, &answer, sizeof(answer), NULL, 0);
-	return 0;
+	return r < 0 ? guest_track_early(g, e) : 0;
 }
 
 int guest_late_add(struct guest *g, const struct pages_frame *p, struct err *e)
@@ -450,16 +455,16 @@ int guest_late_add(struct guest *g, const struct pages_frame *p, struct err *e)
 	uint64_t end = p->at + (uint64_t)p->n * MOVE_PAGE;
 	int r;
 
-	if (!g->late.prepared)
+	if (!g->lacks.prepared)
 		return err_set(e, -EPROTO, "late pages without LATE");
-	r = late_add(&g->late.table, p->at, end);
+	r = late_add(&g->lacks.table, p->at, end);
 	return r < 0 ? err_set(e, r, "keep in mind which pages are late: %s", strerror(-r)) : 0;
 }
 
 /* what came before RUN is not late; nor is anything in our own region */
 static int take_note(struct guest *g)
 {
-	struct late *l = &g->late.table;
+	struct late *l = &g->lacks.table;
 	uint64_t at = 0, n;
 	int r = late_drop(l, g->image.parasite, g->image.parasite + g->image.parasite_size);
 
@@ -473,7 +478,7 @@ static int take_note(struct guest *g)
 int guest_late_start(struct guest *g, struct err *e)
 {
 	struct uffdio_range region = { g->image.parasite, g->image.parasite_size };
-	struct guest_late *l = &g->late;
+	struct guest_late *l = &g->lacks;
 	int r = take_note(g);
 
 	prefetch_init(&l->order);
@@ -497,7 +502,7 @@ int guest_late_start(struct guest *g, struct err *e)
 /* as much ahead as the window takes */
 static void pump(struct guest *g)
 {
-	struct guest_late *l = &g->late;
+	struct guest_late *l = &g->lacks;
 	static const uint8_t nothing[16];
 	uint64_t at, n;
 
@@ -511,6 +516,7 @@ static void pump(struct guest *g)
 	if (l->n_fetches || l->later || late_next(&l->table, 0, IMAGE_TOP, &at, &n))
 		return;
 	l->done = true;
+	g->dirty.closed = false; /* nothing is filled in any more */
 	guest_send(g, MOVE_FETCH, nothing, sizeof(nothing), NULL, 0);
 	log_info("all of its memory is here, after %llu ms; it had to wait for %llu pages",
 		 (unsigned long long)(clock_boot_us() - l->began_us) / 1000,
@@ -519,17 +525,17 @@ static void pump(struct guest *g)
 
 void guest_late_run(struct guest *g)
 {
-	g->late.began_us = clock_boot_us();
+	g->lacks.began_us = clock_boot_us();
 	pump(g);
 }
 
 bool guest_late_hold(struct guest *g)
 {
-	struct late *l = &g->late.table;
+	struct late *l = &g->lacks.table;
 	uint64_t at = 0, n;
 	bool any = false;
 
-	while (g->late.on && late_next_displaced(l, at, &at, &n)) {
+	while (g->lacks.on && late_next_displaced(l, at, &at, &n)) {
 		ask_all(g, at, at + n * MOVE_PAGE);
 		at += n * MOVE_PAGE;
 		any = true;
