@@ -13,10 +13,10 @@
  * not fetch is still there when the process comes home.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "log/log.h"
 #include "migrate/deputy.h"
 #include "migrate/region.h"
 #include "os/clock.h"
@@ -123,17 +123,21 @@ int deputy_late_last(struct deputy *d)
 
 int deputy_take_late(struct deputy *d, const struct move_frame *f, struct err *e)
 {
+	char why[ERR_TEXT_MAX];
 	uint32_t answer;
 
 	memcpy(&answer, f->payload, sizeof(answer)); /* wire/move.h: it is that long */
 	if (d->late != DEPUTY_LATE_ASKED)
 		return err_set(e, -EPROTO, "an answer to LATE, which was not said");
 	d->late = answer ? DEPUTY_LATE_NO : DEPUTY_LATE_YES;
-	if (answer)
-		log_info(
-			"its memory is sent before it moves: the host cannot have pages late (%s); "
-			"that needs Linux 6.7 and /dev/userfaultfd there",
-			strerror((int)(answer & 0xfff)));
+	if (!answer)
+		return 0;
+	(void)snprintf(why, sizeof(why),
+		       "its memory goes before it: the host cannot have it later (%s); that needs "
+		       "Linux 6.7 and /dev/userfaultfd there",
+		       strerror((int)(answer & 0xfff)));
+	if (d->ops->note)
+		d->ops->note(d->owner, why);
 	return 0;
 }
 

@@ -188,11 +188,19 @@ static void on_note(void *owner, const char *text)
 	control_note(p->control, text);
 }
 
+static void on_filled(void *owner, uint64_t us)
+{
+	(void)owner;
+	log_info("all of its memory is at the host, %llu ms after it",
+		 (unsigned long long)us / 1000);
+}
+
 static const struct deputy_ops daemon_ops = {
 	.state = on_state,
 	.over = on_over,
 	.cut = on_cut,
 	.note = on_note,
+	.filled = on_filled,
 };
 
 static void on_home(void *owner)
@@ -307,6 +315,8 @@ static int begin(struct program *p, const uint8_t *key)
 		return 1;
 	}
 	p->running = true;
+	if (p->start->post_copy)
+		deputy_late(&p->deputy);
 	if (p->start->job && !strcmp(p->start->peer_role, "desktop") &&
 	    confine(p, p->start->uid, (const char *const *)p->start->paths, p->start->n_paths, &e) <
 		    0) {
