@@ -144,7 +144,8 @@ static int read_it(struct deputy *d, struct err *e)
 	if (!r)
 		r = check_filter(d, e);
 	if (!r)
-		r = check_filter(d, e);
+		r = deputy_files_check(d, e);
+	deputy_files_mark(d, &d->stub.before);
 	if (!r)
 		r = image_check(&d->stub.before, e);
 	if (!r) {
@@ -177,21 +178,11 @@ static void capture(struct deputy *d)
 	go_on_sending(d);
 }
 
-/* after the last one the clocks are known, and the first bytes may go */
-static int take_clock(struct deputy *d, const struct move_frame *f, struct err *e)
+static void start_copying(struct deputy *d)
 {
-	struct clocks both[2];
 	struct err why = { 0 };
-	int r;
+	int r = deputy_copy_start(d, &why);
 
-	memcpy(&both[1], f->payload, sizeof(both[1])); /* wire/move.h: it is that long */
-	clocks_read(&both[0]);
-	r = channel_send(d->channel, MOVE_CLOCK, both, sizeof(both), NULL, 0);
-	if (r < 0)
-		return err_set(e, r, "answer the host: %s", strerror(-r));
-	if (++d->clocks_told < CLOCKS_SAMPLES)
-		return 0;
-	r = deputy_copy_start(d, &why);
 	if (r < 0) {
 		undo(d, status_of(r), why.text);
 	} else if (!d->tracking) {
@@ -200,7 +191,29 @@ static int take_clock(struct deputy *d, const struct move_frame *f, struct err *
 		deputy_enter(d, DEPUTY_COPYING, 0);
 		go_on_sending(d);
 	}
-	return 0;
+}
+
+/* after it the host knows what it will be sent, and the first bytes may go */
+static int take_have(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	int r = deputy_files_take_have(d, f, e);
+
+	if (!r)
+		start_copying(d);
+	return r;
+}
+
+static int take_clock(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	struct clocks both[2];
+	int r;
+
+	memcpy(&both[1], f->payload, sizeof(both[1])); /* wire/move.h: it is that long */
+	clocks_read(&both[0]);
+	r = channel_send(d->channel, MOVE_CLOCK, both, sizeof(both), NULL, 0);
+	if (r < 0)
+		return err_set(e, r, "answer the host: %s", strerror(-r));
+	return ++d->clocks_told == CLOCKS_SAMPLES ? deputy_files_tell(d, e) : 0;
 }
 
 static int take_round(struct deputy *d, const struct move_frame *f, struct err *e)
@@ -248,6 +261,7 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	deputy_enter(d, DEPUTY_AWAY, clock_boot_us() - d->froze_us);
 	pages_reader_done(&d->reader);
 	dirty_end(&d->dirty); /* takes some time for each GiB: not before */
+	deputy_files_done(d);
 	if (r < 0)
 		deputy_lost(d, e->text);
 	else if (d->recall)
@@ -295,6 +309,7 @@ static const struct {
 	int (*take)(struct deputy *d, const struct move_frame *f, struct err *e);
 } frames[] = {
 	{ MOVE_CLOCK, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_clock },
+	{ MOVE_HAVE, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_have },
 	{ MOVE_ROUND, DEPUTY_COPYING, DEPUTY_COPYING, take_round },
 	{ MOVE_ROUND, DEPUTY_RECALLING, DEPUTY_RECALLING, deputy_take_round },
 	{ MOVE_FAIL, DEPUTY_CONNECTING, DEPUTY_BUILDING, take_fail },
@@ -454,6 +469,8 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 		r = loop_add_timer(l, loop_now(l) + lease_ms, on_lease, d, &d->lease_ref);
 	if (r < 0)
 		deputy_done(d);
+	else
+		deputy_files_look(d);
 	return r;
 }
 
@@ -481,6 +498,7 @@ void deputy_done(struct deputy *d)
 	buf_done(&d->image_bytes);
 	image_done(&d->back);
 	confine_done(&d->confine);
+	deputy_files_done(d);
 	fd_close(&d->mem);
 	fd_close(&d->pagemap);
 	free(d->pending);

@@ -25,6 +25,7 @@
 #include "loop/loop.h"
 #include "migrate/channel.h"
 #include "migrate/confine.h"
+#include "migrate/digests.h"
 #include "migrate/pages.h"
 #include "migrate/pending.h"
 #include "migrate/stub.h"
@@ -51,6 +52,20 @@ struct deputy_ops {
 	bool (*cut)(void *owner, const struct err *why);
 };
 
+/* a file that the process maps, by what /proc/PID/maps says of it */
+struct deputy_file {
+	int fd;
+	struct stat st; /* as it was hashed */
+	uint64_t inode;
+	uint32_t major, minor;
+};
+
+struct deputy_files {
+	struct image_files list;
+	struct deputy_file *files; /* owned; as many as in the list */
+	bool told;		   /* and the answer is awaited */
+};
+
 struct deputy {
 	struct loop *loop;
 	struct channel *channel;
@@ -63,6 +78,7 @@ struct deputy {
 	struct buf image_bytes;
 	bool image_is_sent, all_is_sent, recall;
 	unsigned int clocks_told;
+	struct deputy_files files;
 	struct pages_reader reader;
 	bool tracking; /* written pages are known */
 	struct dirty dirty;
@@ -110,6 +126,22 @@ int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err
 /** deputy_recall() - Bring it home; now, or as soon as it is away */
 void deputy_recall(struct deputy *d);
 void deputy_done(struct deputy *d);
+
+/* deputy_files.c */
+
+/** deputy_files_look() - Which files may the host have as well? As root */
+void deputy_files_look(struct deputy *d);
+
+/** deputy_files_tell() - Tell the host, who answers with HAVE */
+int deputy_files_tell(struct deputy *d, struct err *e) MUST_CHECK;
+int deputy_files_take_have(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** deputy_files_mark() - Note in an image which mappings are of files that the host has */
+void deputy_files_mark(const struct deputy *d, struct image *m);
+
+/** deputy_files_check() - Are they still as they were told? -EAGAIN */
+int deputy_files_check(const struct deputy *d, struct err *e) MUST_CHECK;
+void deputy_files_done(struct deputy *d);
 
 /* deputy_copy.c */
 

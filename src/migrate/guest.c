@@ -153,6 +153,7 @@ static const struct {
 	int (*take)(struct guest *g, const struct move_frame *f, struct err *e);
 } frames[] = {
 	{ MOVE_CLOCK, GUEST_ARRIVING, GUEST_ARRIVING, take_clock },
+	{ MOVE_FILES, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_files },
 	{ MOVE_IMAGE, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_image },
 	{ MOVE_PAGES, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_pages },
 	{ MOVE_ROUND, GUEST_ARRIVING, GUEST_ARRIVING, take_round },

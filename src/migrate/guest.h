@@ -26,6 +26,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "forward/away/marshal.h"
+#include "image/files.h"
 #include "image/image.h"
 #include "loop/loop.h"
 #include "migrate/box.h"
@@ -98,6 +99,22 @@ struct guest_thread {
 	enum guest_hold hold;
 };
 
+/* a lent file, as /proc/PID/maps here tells it */
+struct guest_file_id {
+	uint64_t inode;
+	uint32_t major, minor;
+};
+
+struct guest_files {
+	struct buf bytes; /* of home's list, as far as it has come */
+	struct image_files list;
+	struct guest_file_id id[IMAGE_FILES_MAX];
+	int sock; /* to the lender; -1: none, or all was asked */
+	struct ev_ref ref;
+	size_t next; /* the one that is being asked for */
+	bool taken, closed;
+};
+
 struct guest {
 	struct loop *loop;
 	struct channel *channel;
@@ -105,6 +122,7 @@ struct guest {
 	const struct guest_box *box;
 	struct clocks_sync clocks;
 	struct buf image_bytes;
+	struct guest_files files;
 	struct image image, arrived; /* as it is known last; leaving: as it came */
 	struct build build;
 	int notify;
@@ -149,6 +167,25 @@ void guest_send(struct guest *g, enum move_type type, const void *p, size_t n, c
 int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_run(struct guest *g, struct err *e) MUST_CHECK;
+
+/* guest_files.c */
+
+/** guest_files_init() - @sock: to the lender, -1: there is none */
+void guest_files_init(struct guest *g, int sock);
+void guest_files_done(struct guest *g);
+int guest_take_files(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_files_check() - Does an image name only files that were lent? -EPROTO */
+int guest_files_check(const struct guest *g, const struct image *m, struct err *e) MUST_CHECK;
+
+/** guest_files_close() - The guest is built: its mappings keep them */
+void guest_files_close(struct guest *g);
+
+/**
+ * guest_files_leave() - On the way home: mark what maps a lent file where it did at home; what maps
+ * one elsewhere is sent; -ENOMEM
+ */
+int guest_files_leave(struct guest *g, struct image *m) MUST_CHECK;
 
 /* guest_copy.c */
 

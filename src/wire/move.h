@@ -69,7 +69,9 @@
 	X(RESUME, 21, 8, 8)                                                                        \
 	X(FAIL, 22, 0, 512)                                                                        \
 	X(CLOCK, 23, 32, 32)                                                                       \
-	X(ROUND, 24, 0, 0)
+	X(ROUND, 24, 0, 0)                                                                         \
+	X(FILES, 25, 0, MOVE_PAYLOAD_MAX) /* a piece; an empty one ends the list */                \
+	X(HAVE, 26, 0, 64)
 
 enum move_type {
 #define MOVE_ENUM(name, number, fixed, max) MOVE_##name = number,

@@ -4,6 +4,7 @@
 
 The deputy is a real one. Its host is this test: it gets the frames of the deputy and may send any.
 """
+import hashlib
 import os
 import signal
 import socket
@@ -225,6 +226,7 @@ class Liar(unittest.TestCase):
     def test_working_directory_is_secret(self):
         m = Move(self.place, cwd="home/.ssh", until=-1)
         m.send_clocks()
+        m.send_none()
         m.take_process()
         m.send("BUILT")
         self.assertIn("dot file", self.goes_on(m, 5))
@@ -244,6 +246,7 @@ class Liar(unittest.TestCase):
         for text in (b"", b"no\x1b[2J\n\xff", b"x" * 512):
             m = Move(self.place, until=-1)
             m.send_clocks()
+            m.send_none()
             m.take_process()
             m.send("FAIL", text)
             line = self.goes_on(m, 5)
@@ -251,16 +254,38 @@ class Liar(unittest.TestCase):
         for late in ("CLOCK", "EXIT", "RUN"):
             m = Move(self.place, until=-1)
             m.send_clocks()
+            m.send_none()
             m.take_process()
             m.send(late, bytes({"CLOCK": 32, "EXIT": 4, "RUN": 0}[late]))
             self.goes_on(m, 1)
+
+    def test_files(self):
+        """A host says which of the files it has, once, and of those it was told."""
+        m = Move(self.place, until=-1)
+        m.send_clocks()
+        files = m.take_files()
+        self.assertTrue(files)
+        for name, size, digest in files:
+            with open(name, "rb") as f:
+                data = f.read()
+            self.assertEqual((len(data), hashlib.sha256(data).digest()), (size, digest), name)
+            self.assertTrue(name.startswith(("/usr/", "/lib", "/opt/")), name)
+        m.send("HAVE", bytes((len(files) + 7) // 8 + 1))
+        self.assertIn("over 1: ", self.goes_on(m, 1))
+        m = Move(self.place, until=-1)
+        m.send("HAVE", b"")
+        self.assertIn("over 1: ", self.goes_on(m, 1))
+        m = Move(self.place, until=-1)
+        m.send_clocks()
+        m.send("HAVE", bits := b"\xff" * ((len(m.take_files()) + 7) // 8 + 1))
+        self.assertIn("over 1: ", self.goes_on(m, 1), bits)
 
     def test_wrong_time(self):
         """After RUN a frame that cannot come ends the process: nobody knows what it is there."""
         for name, payload in (("CLOCK", bytes(32)), ("BUILT", b""), ("RUN", b""), ("ANSWER", bytes(24)),
                               ("SIGNAL", bytes(136)), ("CLONED", bytes(12)), ("IMAGE", b"x"),
                               ("PAGES", bytes(16)), ("DONE", bytes(8)), ("RECALL", b""), ("CONT", b""),
-                              ("STOP", bytes(4)), ("FAIL", b"x"),
+                              ("STOP", bytes(4)), ("FAIL", b"x"), ("HAVE", b""), ("FILES", b""),
                               ("STOPPED", struct.pack("<I", 9)), ("STOPPED", struct.pack("<I", 70000)),
                               ("CALL", bytes(8)), ("CALL", bytes(79))):
             m = Move(self.place)
