@@ -315,6 +315,9 @@ static const struct {
 	{ MOVE_FAIL, DEPUTY_CONNECTING, DEPUTY_BUILDING, take_fail },
 	{ MOVE_BUILT, DEPUTY_BUILDING, DEPUTY_BUILDING, take_built },
 	{ MOVE_CALL, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_call },
+	{ MOVE_STREAM, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_stream },
+	{ MOVE_MORE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_more },
+	{ MOVE_RELEASE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_release },
 	{ MOVE_CANCEL, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_cancel },
 	{ MOVE_CLONE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_clone },
 	{ MOVE_GONE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_gone },
@@ -382,6 +385,8 @@ static void on_room(void *owner)
 
 	if (d->state == DEPUTY_COPYING || d->state == DEPUTY_SENDING)
 		go_on_sending(d);
+	else
+		deputy_stream_on(d);
 }
 
 void deputy_drop(struct deputy *d, const char *why)
@@ -462,7 +467,9 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	image_init(&d->back);
 	confine_init(&d->confine);
 	stub_init(&d->stub, l, &deputy_stub_ops, d);
-	r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
+	r = deputy_stream_init(d);
+	if (!r)
+		r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
 	if (!r)
 		r = loop_add_signal(l, SIGCHLD, on_child, d, &d->child_ref);
 	if (!r)
@@ -499,6 +506,7 @@ void deputy_done(struct deputy *d)
 	image_done(&d->back);
 	confine_done(&d->confine);
 	deputy_files_done(d);
+	deputy_stream_done(d);
 	fd_close(&d->mem);
 	fd_close(&d->pagemap);
 	free(d->pending);

@@ -66,6 +66,26 @@ struct deputy_files {
 	bool told;		   /* and the answer is awaited */
 };
 
+#define DEPUTY_STREAMS 4
+
+/* a file that is sent before it is read; file -1: none */
+struct deputy_stream {
+	uint32_t id;
+	int file;		 /* the process's open file */
+	int own;		 /* the same file, opened by us, with the lease */
+	int nowait;		 /* RWF_NOWAIT, or 0 for a file system of memory */
+	bool broken;		 /* the guest knows, RELEASE will come */
+	uint64_t from, at, upto; /* where it began; sent; asked for */
+};
+
+struct deputy_streams {
+	struct deputy_stream s[DEPUTY_STREAMS];
+	uint32_t last_id;
+	uint64_t not_before_ms;
+	uint8_t *buffer; /* owned */
+	struct ev_ref retry_ref, io_ref;
+};
+
 struct deputy {
 	struct loop *loop;
 	struct channel *channel;
@@ -79,6 +99,7 @@ struct deputy {
 	bool image_is_sent, all_is_sent, recall;
 	unsigned int clocks_told;
 	struct deputy_files files;
+	struct deputy_streams streams;
 	struct pages_reader reader;
 	bool tracking; /* written pages are known */
 	struct dirty dirty;
@@ -168,6 +189,19 @@ int deputy_take_gone(struct deputy *d, const struct move_frame *f, struct err *e
 int deputy_take_stopped(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 extern const struct stub_ops deputy_stub_ops;
+
+/* deputy_stream.c */
+int deputy_stream_init(struct deputy *d) MUST_CHECK;
+void deputy_stream_done(struct deputy *d);
+
+/** deputy_stream_end() - The guest reads no more: leases are let go */
+void deputy_stream_end(struct deputy *d);
+int deputy_take_stream(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+int deputy_take_more(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+int deputy_take_release(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** deputy_stream_on() - There is room in the channel: send what is asked for */
+void deputy_stream_on(struct deputy *d);
 
 /* deputy_return.c: the way back */
 

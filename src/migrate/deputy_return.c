@@ -66,6 +66,7 @@ static int start_return(struct deputy *d, struct err *e)
 		r = block_signals(d, e);
 	if (!r)
 		r = restore_memory(&d->stub, &d->back, e);
+	deputy_stream_end(d);
 	deputy_enter(d, DEPUTY_RETURNING, 0);
 	return r;
 }

@@ -53,6 +53,7 @@ void guest_remove_thread(struct guest_thread *t)
 			g->threads[i] = g->threads[--g->n];
 			break;
 		}
+	guest_stream_forget(t);
 	marshal_free(t->marshal);
 	buf_done(&t->request);
 	free(t);
@@ -160,6 +161,8 @@ static const struct {
 	{ MOVE_ROUND, GUEST_RUNNING, GUEST_RUNNING, take_round },
 	{ MOVE_FAIL, GUEST_ARRIVING, GUEST_WAITING, take_fail },
 	{ MOVE_RUN, GUEST_WAITING, GUEST_WAITING, take_run },
+	{ MOVE_STREAMED, GUEST_RUNNING, GUEST_LEFT, guest_take_streamed },
+	{ MOVE_DATA, GUEST_RUNNING, GUEST_LEFT, guest_take_data },
 	{ MOVE_ANSWER, GUEST_RUNNING, GUEST_FREEZING, guest_take_answer },
 	{ MOVE_SIGNAL, GUEST_WAITING, GUEST_LEFT, guest_take_signal },
 	{ MOVE_CLONED, GUEST_RUNNING, GUEST_FREEZING, guest_take_cloned },

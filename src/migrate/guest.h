@@ -25,6 +25,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "forward/away/ahead.h"
 #include "forward/away/marshal.h"
 #include "image/files.h"
 #include "image/image.h"
@@ -53,6 +54,7 @@ enum guest_thread_state {
 	THREAD_BEARING,	 /* makes the new thread now; stopped at the end of clone */
 	THREAD_BORN,	 /* its first stop is awaited */
 	THREAD_MAPPING,	 /* stopped around mmap of a file; its pages are fetched */
+	THREAD_READING,	 /* trapped in a read that guest_stream.c answers */
 	THREAD_FROZEN,	 /* stopped for the way home */
 };
 
@@ -93,6 +95,7 @@ struct guest_thread {
 	uint32_t restart_call;	      /* its rest is in the kernel at home */
 	uint64_t rest_at;	      /* where that call's output goes */
 	int64_t rest_result;	      /* and what it gives when that is there */
+	uint64_t read_done;	      /* bytes of its read that a stream has given */
 	bool cancelled;
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
@@ -115,6 +118,32 @@ struct guest_files {
 	bool taken, closed;
 };
 
+#define GUEST_STREAMS  4
+#define GUEST_READ_MAX 0x7ffff000ULL /* what one read gives, read(2) */
+
+enum guest_stream_state {
+	STREAM_FREE,
+	STREAM_ASKED,
+	STREAM_UNWANTED, /* asked, and no reader wants it any more */
+	STREAM_OPEN,
+};
+
+struct guest_stream {
+	enum guest_stream_state state;
+	uint32_t id, fd;
+	uint64_t offset;  /* OPEN: of the reader */
+	struct buf bytes; /* from there on */
+	bool eof;	  /* behind them is the end of the file */
+	struct ahead_window window;
+	struct guest_thread *reader; /* who waits; NULL: nobody */
+};
+
+struct guest_streams {
+	struct ahead ahead;
+	struct guest_stream s[GUEST_STREAMS];
+	uint32_t last_id;
+};
+
 struct guest {
 	struct loop *loop;
 	struct channel *channel;
@@ -123,6 +152,7 @@ struct guest {
 	struct clocks_sync clocks;
 	struct buf image_bytes;
 	struct guest_files files;
+	struct guest_streams streams;
 	struct image image, arrived; /* as it is known last; leaving: as it came */
 	struct build build;
 	int notify;
@@ -214,6 +244,23 @@ void guest_reply(struct guest_thread *t, int64_t result);
 /** guest_request() - A request of the agent's own, by the stub of this thread */
 void guest_request(struct guest_thread *t, const struct buf *request, guest_answer_fn *fn);
 void guest_homeward(struct guest_thread *t);
+
+/** guest_forward() - Make a trapped HOME call at home, with these arguments */
+void guest_forward(struct guest_thread *t, const uint64_t args[6]);
+
+/* guest_stream.c */
+
+/** guest_stream_call() - A call was trapped; true: it is a read that is answered here */
+bool guest_stream_call(struct guest_thread *t);
+int guest_take_streamed(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+int guest_take_data(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_stream_end_all() - Home's offsets are right after that */
+void guest_stream_end_all(struct guest *g);
+
+/** guest_stream_forget() - The thread has ended */
+void guest_stream_forget(struct guest_thread *t);
+void guest_stream_done(struct guest *g);
 
 /* guest_virtual.c */
 

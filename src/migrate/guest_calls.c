@@ -85,6 +85,11 @@ void guest_homeward(struct guest_thread *t)
 
 static void follow(struct guest_thread *t, int step, int64_t result)
 {
+	/* of a read that a stream has begun */
+	if (step == MARSHAL_RESULT && t->read_done)
+		result = (int64_t)t->read_done + (result > 0 ? result : 0);
+	if (step == MARSHAL_RESULT)
+		t->read_done = 0;
 	switch (step) {
 	case MARSHAL_SEND:
 		send_request(t);
@@ -102,21 +107,28 @@ static void follow(struct guest_thread *t, int step, int64_t result)
 
 /* --------------------------------------------------------------- trapped */
 
+void guest_forward(struct guest_thread *t, const uint64_t args[6])
+{
+	int64_t result = 0;
+	int step = marshal_begin(t->marshal, t->nr, args, guest_now_ns(), &t->request, &result);
+
+	follow(t, step, result);
+}
+
 static void begin(struct guest_thread *t)
 {
 	struct table_verdict v = table_judge(t->nr, t->args);
-	int64_t result = 0;
-	int step;
 
 	t->answer = NULL;
+	if (guest_stream_call(t))
+		return;
 	if (v.class == TABLE_VIRTUAL && guest_virtual(t))
 		return;
 	if (v.class != TABLE_HOME && v.class != TABLE_VIRTUAL) {
 		guest_homeward(t);
 		return;
 	}
-	step = marshal_begin(t->marshal, t->nr, t->args, guest_now_ns(), &t->request, &result);
-	follow(t, step, result);
+	guest_forward(t, t->args);
 }
 
 static void on_call(struct guest *g, const struct seccomp_notif *n)
@@ -126,6 +138,7 @@ static void on_call(struct guest *g, const struct seccomp_notif *n)
 	if (!t)
 		return; /* it was killed before we were told of its birth */
 	t->in_notify = true;
+	t->read_done = 0;
 	t->id = n->id;
 	t->nr = (uint32_t)n->data.nr;
 	for (size_t i = 0; i < ARRAY_LEN(t->args); i++)

@@ -181,6 +181,7 @@ void guest_frozen(struct guest *g)
 
 	if (g->state != GUEST_FREEZING || !all_frozen(g))
 		return;
+	guest_stream_end_all(g);
 	g->state = GUEST_LEAVING;
 	if (start_leaving(g, &e) < 0) {
 		guest_fail(g, e.code, e.text);

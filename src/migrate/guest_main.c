@@ -169,6 +169,7 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box, int lender)
 	/* as pid 1 of its namespace the agent takes everything with it */
 	build_abort(&g->build);
 	guest_files_done(g);
+	guest_stream_done(g);
 	channel_free(g->channel);
 	control_free(control);
 	return r ? 1 : 0;

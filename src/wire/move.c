@@ -19,7 +19,7 @@
 
 #include "base/le.h"
 
-#define TYPES 27 /* the last number and one */
+#define TYPES 32 /* the last number and one */
 
 static const struct row {
 	const char *name;

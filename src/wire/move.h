@@ -71,7 +71,12 @@
 	X(CLOCK, 23, 32, 32)                                                                       \
 	X(ROUND, 24, 0, 0)                                                                         \
 	X(FILES, 25, 0, MOVE_PAYLOAD_MAX) /* a piece; an empty one ends the list */                \
-	X(HAVE, 26, 0, 64)
+	X(HAVE, 26, 0, 64)                                                                         \
+	X(STREAM, 27, 8, 8)                                                                        \
+	X(STREAMED, 28, 16, 16)                                                                    \
+	X(MORE, 29, 16, 16)                                                                        \
+	X(DATA, 30, 16, MOVE_PAYLOAD_MAX)                                                          \
+	X(RELEASE, 31, 16, 16)
 
 enum move_type {
 #define MOVE_ENUM(name, number, fixed, max) MOVE_##name = number,

@@ -9,7 +9,9 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
+import time
 import unittest
 
 from move_host import END, MAPPING, PROCESS, TYPES, UID, Move, Out, Over, Place, raw_request, request
@@ -279,6 +281,52 @@ class Liar(unittest.TestCase):
         m.send_clocks()
         m.send("HAVE", bits := b"\xff" * ((len(m.take_files()) + 7) // 8 + 1))
         self.assertIn("over 1: ", self.goes_on(m, 1), bits)
+
+    def stream(self, m, number, fd):
+        """Ask for it; (granted, offset)"""
+        m.send("STREAM", struct.pack("<II", number, fd))
+        got, granted, offset = struct.unpack("<IIQ", m.wait("STREAMED")[1])
+        self.assertEqual(got, number)
+        time.sleep(0.02)  # home does not look at all processes more often
+        return granted, offset
+
+    def test_streams(self):
+        """What a guest reads ahead: files that it alone reads, and no more than was asked for."""
+        m = Move(self.place)
+        p = lambda name: self.place.path(name).encode() + b"\0"
+        fd = m.ask("open", p("home/work/file"), os.O_RDONLY)[0]
+        writing = m.ask("open", p("home/work/new"), os.O_RDWR | os.O_CREAT, 0o600)[0]
+        self.assertGreaterEqual(min(fd, writing), 0)
+        self.assertEqual(self.stream(m, 1, fd), (1, 0))
+        m.send("MORE", struct.pack("<IIQ", 1, 0, 10))
+        self.assertEqual(m.wait("DATA")[1], struct.pack("<IIQ", 1, 0, 0) + b"home/work/")
+        m.send("RELEASE", struct.pack("<IIQ", 1, 0, 5))
+        self.assertEqual(m.ask("read", fd, Out(9), 100)[1], b"work/file")
+        # not there, none of the program's, a pipe, open for writing
+        for number, bad in enumerate((0xffffffff, 12345, 900, 0, writing), 2):
+            self.assertEqual(self.stream(m, number, bad)[0], 0, bad)
+        self.assertEqual(m.ask("dup2", fd, 77)[0], 77)
+        self.assertEqual(self.stream(m, 20, fd)[0], 0)  # two descriptors of one offset
+        self.assertEqual(m.ask("close", 77)[0], 0)
+        self.assertEqual(self.stream(m, 21, fd), (1, 14))
+        # home's own writers come before it: they wait for its word, no longer
+        writer = subprocess.Popen(["/bin/sh", "-c", "exec 3<>\"$0\"", self.place.path("home/work/file")])
+        self.assertEqual(m.wait("STREAMED")[1], struct.pack("<IIQ", 21, 0, 0))
+        self.assertIsNone(writer.poll())
+        m.send("RELEASE", struct.pack("<IIQ", 21, 0, 14))
+        self.assertEqual(writer.wait(60), 0)
+
+    def test_streams_forged(self):
+        one = lambda word, value: struct.pack("<IIQ", 1, word, value)
+        nine = lambda value: struct.pack("<IIQ", 9, 0, value)
+        for name, payload in (("STREAM", struct.pack("<II", 1, 0)), ("MORE", one(0, 1 << 40)), ("MORE", nine(1)),
+                              ("MORE", one(0, (1 << 64) - 1)), ("RELEASE", one(0, 1)), ("RELEASE", nine(0)),
+                              ("RELEASE", one(0, (1 << 64) - 1)), ("DATA", one(0, 0)), ("STREAMED", one(1, 0))):
+            m = Move(self.place)
+            fd = m.ask("open", self.place.path("home/work/file").encode() + b"\0", os.O_RDONLY)[0]
+            self.assertEqual(self.stream(m, 1, fd), (1, 0))
+            m.send(name, payload)
+            self.ended(m)
 
     def test_wrong_time(self):
         """After RUN a frame that cannot come ends the process: nobody knows what it is there."""
