@@ -370,7 +370,8 @@ int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
 		if (frames[i].type == f->type && d->state >= frames[i].from &&
 		    d->state <= frames[i].to)
-			return take_watched(d, f, frames[i].take, e);
+			return deputy_behind_keeps(d, f) ? 0
+							 : take_watched(d, f, frames[i].take, e);
 	return err_set(e, -EPROTO, "%s cannot come now", move_name(f->type));
 }
 
@@ -467,6 +468,7 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	image_init(&d->back);
 	confine_init(&d->confine);
 	stub_init(&d->stub, l, &deputy_stub_ops, d);
+	deputy_behind_init(d);
 	r = deputy_stream_init(d);
 	if (!r)
 		r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
@@ -507,6 +509,7 @@ void deputy_done(struct deputy *d)
 	confine_done(&d->confine);
 	deputy_files_done(d);
 	deputy_stream_done(d);
+	deputy_behind_done(d);
 	fd_close(&d->mem);
 	fd_close(&d->pagemap);
 	free(d->pending);

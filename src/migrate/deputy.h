@@ -86,6 +86,31 @@ struct deputy_streams {
 	struct ev_ref retry_ref, io_ref;
 };
 
+/* of a CALL, and of its ANSWER */
+struct deputy_call_header {
+	uint32_t tid,
+		flags; /* 0 or DEPUTY_CALL_BEHIND: a write that the program does not wait for */
+};
+
+#define DEPUTY_CALL_BEHIND 1
+#define DEPUTY_KEPT	   (IMAGE_THREADS_MAX + 2)
+
+struct deputy_behind {
+	pid_t tid; /* whose calls stand in line; 0: there is no line */
+	struct buf line;
+	bool running;	/* one of them is with the stub */
+	uint32_t flags; /* of that one */
+	int64_t want;	/* what it is to write */
+	bool failed;	/* one did not */
+	bool cancel;	/* the last one in line */
+	struct {
+		uint8_t what;
+		uint32_t payload;
+	} kept[DEPUTY_KEPT]; /* frames that wait for the end of the line */
+	size_t n_kept;
+	struct ev_ref empty_ref;
+};
+
 struct deputy {
 	struct loop *loop;
 	struct channel *channel;
@@ -100,6 +125,7 @@ struct deputy {
 	unsigned int clocks_told;
 	struct deputy_files files;
 	struct deputy_streams streams;
+	struct deputy_behind behind;
 	struct pages_reader reader;
 	bool tracking; /* written pages are known */
 	struct dirty dirty;
@@ -202,6 +228,27 @@ int deputy_take_release(struct deputy *d, const struct move_frame *f, struct err
 
 /** deputy_stream_on() - There is room in the channel: send what is asked for */
 void deputy_stream_on(struct deputy *d);
+
+/* deputy_behind.c */
+void deputy_behind_init(struct deputy *d);
+void deputy_behind_done(struct deputy *d);
+bool deputy_behind_is_busy(const struct deputy *d);
+
+/** deputy_behind_takes() - Is a call with these flags one of the line's? */
+bool deputy_behind_takes(const struct deputy *d, pid_t tid, uint32_t flags);
+
+/** deputy_behind_call() - A call of the line; -errno: no honest guest asks for that */
+int deputy_behind_call(struct deputy *d, pid_t tid, uint32_t flags, const uint8_t *request,
+		       size_t n) MUST_CHECK;
+
+/** deputy_behind_cancel() - Is a CANCEL for this thread the line's business? */
+bool deputy_behind_cancel(struct deputy *d, pid_t tid);
+
+/** deputy_behind_answer() - Was it a call of the line? Then it is dealt with */
+bool deputy_behind_answer(struct deputy *d, pid_t tid, const uint8_t *p, size_t n);
+
+/** deputy_behind_keeps() - Does this frame wait for the end of the line? */
+bool deputy_behind_keeps(struct deputy *d, const struct move_frame *f);
 
 /* deputy_return.c: the way back */
 

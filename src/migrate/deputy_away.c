@@ -9,10 +9,6 @@
 #include "forward/table/table.h"
 #include "migrate/deputy.h"
 
-struct call_header {
-	uint32_t tid, zero;
-};
-
 static uint32_t number(const struct move_frame *f)
 {
 	uint32_t v;
@@ -24,7 +20,7 @@ static uint32_t number(const struct move_frame *f)
 /* the answer when there is nobody to answer: the thread is ending */
 static void answer_gone(struct deputy *d, pid_t tid)
 {
-	const struct call_header h = { .tid = (uint32_t)tid };
+	const struct deputy_call_header h = { .tid = (uint32_t)tid };
 	const struct call_answer a = { .result = -EINTR };
 
 	deputy_send(d, MOVE_ANSWER, &h, sizeof(h), &a, sizeof(a));
@@ -55,7 +51,7 @@ static bool can_be_asked(uint32_t nr)
 
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	struct call_header h;
+	struct deputy_call_header h;
 	uint32_t nr;
 	int r;
 
@@ -66,7 +62,11 @@ int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e
 	if (!can_be_asked(nr))
 		return err_set(e, -EPROTO, "a call of thread %u that no guest asks for: %u", h.tid,
 			       nr);
-	r = stub_call(&d->stub, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
+	if (deputy_behind_takes(d, (pid_t)h.tid, h.flags))
+		r = deputy_behind_call(d, (pid_t)h.tid, h.flags, f->payload + sizeof(h),
+				       f->len - sizeof(h));
+	else
+		r = stub_call(&d->stub, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	if (r == -ESRCH) {
 		answer_gone(d, (pid_t)h.tid);
 		return 0;
@@ -77,7 +77,8 @@ int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e
 int deputy_take_cancel(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	(void)e;
-	stub_cancel(&d->stub, (pid_t)number(f));
+	if (!deputy_behind_cancel(d, (pid_t)number(f)))
+		stub_cancel(&d->stub, (pid_t)number(f));
 	return 0;
 }
 
@@ -138,8 +139,10 @@ int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e
 
 static void on_answer(void *owner, pid_t tid, const uint8_t *p, size_t n)
 {
-	const struct call_header h = { .tid = (uint32_t)tid };
+	const struct deputy_call_header h = { .tid = (uint32_t)tid };
 
+	if (deputy_behind_answer(owner, tid, p, n))
+		return;
 	deputy_send(owner, MOVE_ANSWER, &h, sizeof(h), p, n);
 }
 

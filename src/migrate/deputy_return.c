@@ -50,7 +50,7 @@ static int check_image(const struct deputy *d, struct err *e)
 		if (v->start < s->region + REGION_BYTES && v->end > s->region)
 			return err_set(e, -EPROTO, "it came back with a mapping over our region");
 	}
-	return stub_is_idle(s) ? 0 : err_set(e, -EPROTO, "it came back with calls under way");
+	return stub_is_idle(s) && !deputy_behind_is_busy(d) ? 0 : err_set(e, -EPROTO, "it came back with calls under way");
 }
 
 static int start_return(struct deputy *d, struct err *e)

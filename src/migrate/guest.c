@@ -163,7 +163,7 @@ static const struct {
 	{ MOVE_RUN, GUEST_WAITING, GUEST_WAITING, take_run },
 	{ MOVE_STREAMED, GUEST_RUNNING, GUEST_LEFT, guest_take_streamed },
 	{ MOVE_DATA, GUEST_RUNNING, GUEST_LEFT, guest_take_data },
-	{ MOVE_ANSWER, GUEST_RUNNING, GUEST_FREEZING, guest_take_answer },
+	{ MOVE_ANSWER, GUEST_RUNNING, GUEST_LEFT, guest_take_answer },
 	{ MOVE_SIGNAL, GUEST_WAITING, GUEST_LEFT, guest_take_signal },
 	{ MOVE_CLONED, GUEST_RUNNING, GUEST_FREEZING, guest_take_cloned },
 	{ MOVE_RECALL, GUEST_RUNNING, GUEST_RUNNING, take_recall },

@@ -144,6 +144,29 @@ struct guest_streams {
 	uint32_t last_id;
 };
 
+#define GUEST_BEHIND_FDS  16
+#define GUEST_BEHIND_MOST 32
+#define GUEST_CALL_BEHIND 1 /* flag of a CALL and its ANSWER: nobody waits */
+
+/* what home has said of a descriptor that is written often */
+struct guest_behind_fd {
+	uint32_t fd;
+	uint32_t asked; /* questions that were answered well */
+	bool never;
+	uint32_t left; /* bytes until it is asked for its space again */
+};
+
+struct guest_behind {
+	struct ahead often;
+	struct guest_behind_fd fds[GUEST_BEHIND_FDS]; /* by number, the last one to have it */
+	pid_t tid;				      /* whose writes are on the way */
+	uint32_t fd;
+	uint32_t lens[GUEST_BEHIND_MOST], first, n; /* how long each is */
+	uint32_t bytes;
+	int error; /* -errno that is still to be told; 0: none */
+	uint32_t error_fd;
+};
+
 struct guest {
 	struct loop *loop;
 	struct channel *channel;
@@ -153,6 +176,7 @@ struct guest {
 	struct buf image_bytes;
 	struct guest_files files;
 	struct guest_streams streams;
+	struct guest_behind behind;
 	struct image image, arrived; /* as it is known last; leaving: as it came */
 	struct build build;
 	int notify;
@@ -261,6 +285,18 @@ void guest_stream_end_all(struct guest *g);
 /** guest_stream_forget() - The thread has ended */
 void guest_stream_forget(struct guest_thread *t);
 void guest_stream_done(struct guest *g);
+
+/* guest_behind.c */
+
+/** guest_behind_call() - A call was trapped; true: it is a write that is dealt with here */
+bool guest_behind_call(struct guest_thread *t);
+
+/** guest_behind_blocks() - Must calls of this thread wait for another one's writes? */
+bool guest_behind_blocks(const struct guest_thread *t);
+
+/** guest_behind_result() - What a call is to return, when there is a failure to be told */
+int64_t guest_behind_result(struct guest_thread *t, int64_t result);
+int guest_behind_answer(struct guest *g, const uint8_t *p, size_t n, struct err *e) MUST_CHECK;
 
 /* guest_virtual.c */
 

@@ -15,7 +15,7 @@
 #define RESTART_ALWAYS (-513) /* ERESTARTNOINTR */
 
 struct call_header {
-	uint32_t tid, zero;
+	uint32_t tid, flags;
 };
 
 void guest_reply(struct guest_thread *t, int64_t result)
@@ -40,12 +40,18 @@ static void send_now(struct guest_thread *t)
 	buf_reset(&t->request);
 }
 
+/* with room left for what cannot wait */
+static bool may_send(const struct guest_thread *t)
+{
+	return channel_room(t->guest->channel, MOVE_PAYLOAD_MAX) && !guest_behind_blocks(t);
+}
+
 static void send_request(struct guest_thread *t)
 {
 	if (t->state == THREAD_RUNNING)
 		t->state = THREAD_CALLING;
 	t->cancelled = false;
-	if (channel_room(t->guest->channel, sizeof(struct call_header) + t->request.len))
+	if (may_send(t))
 		send_now(t);
 	/* else it waits in t->request: guest_send_waiting() */
 }
@@ -55,8 +61,7 @@ void guest_send_waiting(struct guest *g)
 	for (size_t i = 0; i < g->n; i++) {
 		struct guest_thread *t = g->threads[i];
 
-		if (t->request.len &&
-		    channel_room(g->channel, sizeof(struct call_header) + t->request.len))
+		if (t->request.len && may_send(t))
 			send_now(t);
 	}
 }
@@ -88,8 +93,10 @@ static void follow(struct guest_thread *t, int step, int64_t result)
 	/* of a read that a stream has begun */
 	if (step == MARSHAL_RESULT && t->read_done)
 		result = (int64_t)t->read_done + (result > 0 ? result : 0);
-	if (step == MARSHAL_RESULT)
+	if (step == MARSHAL_RESULT) {
 		t->read_done = 0;
+		result = guest_behind_result(t, result);
+	}
 	switch (step) {
 	case MARSHAL_SEND:
 		send_request(t);
@@ -120,7 +127,7 @@ static void begin(struct guest_thread *t)
 	struct table_verdict v = table_judge(t->nr, t->args);
 
 	t->answer = NULL;
-	if (guest_stream_call(t))
+	if (guest_stream_call(t) || guest_behind_call(t))
 		return;
 	if (v.class == TABLE_VIRTUAL && guest_virtual(t))
 		return;
@@ -217,6 +224,10 @@ int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e
 	if (n < sizeof(a))
 		return err_set(e, -EPROTO, "an answer without a result");
 	memcpy(&a, p, sizeof(a));
+	if (h.flags)
+		return guest_behind_answer(g, p, n, e);
+	if (g->state > GUEST_FREEZING)
+		return err_set(e, -EPROTO, "an answer to a guest that asks nothing any more");
 	t = guest_thread(g, (pid_t)h.tid);
 	if (!t)
 		return 0; /* it has ended meanwhile */

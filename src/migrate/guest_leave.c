@@ -179,7 +179,7 @@ void guest_frozen(struct guest *g)
 {
 	struct err e = { 0 };
 
-	if (g->state != GUEST_FREEZING || !all_frozen(g))
+	if (g->state != GUEST_FREEZING || g->behind.n || !all_frozen(g))
 		return;
 	guest_stream_end_all(g);
 	g->state = GUEST_LEAVING;
