@@ -6,9 +6,9 @@
  * calls that are marked so, of one thread at a time. The parasite takes one call after the other, so the
  * rest waits here, in line; a call that the thread does wait for takes its place at the end.
  *
- * When a marked write did not write all of its bytes, none of the marked ones behind it is made, for
- * they would put theirs in the wrong place. They are answered with ECANCELED until a call comes that
- * is waited for; then the guest knows.
+ * When a marked write did not write all of its bytes, none of the writes behind it is made, for
+ * they would put theirs in the wrong place. They are answered with ECANCELED, up to one that is waited
+ * for, or until another call comes; then the guest knows.
  *
  * Until the line is empty CLONE, GONE and EXIT are kept: their thread may have calls to make, and
  * nobody may see the end of a program before its last bytes. A CANCEL is for the last call in line, the
@@ -122,12 +122,12 @@ static int make_call(struct deputy *d, const struct waiting *w)
 	int r;
 
 	memcpy(&q, request, sizeof(q)); /* it is that long: deputy_take_call() */
-	if (!w->flags)
-		b->failed = false;
-	if (b->failed) {
+	if (b->failed && (w->flags || q.nr == SYS_write)) {
+		b->failed = w->flags != 0; /* the guest knows by now */
 		answer(d, w->flags, -ECANCELED);
 		return 0;
 	}
+	b->failed = false;
 	r = stub_call(&d->stub, b->tid, request, w->len);
 	if (r == -ESRCH) { /* the thread is ending */
 		answer(d, w->flags, -EINTR);

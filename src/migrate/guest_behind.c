@@ -276,7 +276,11 @@ int64_t guest_behind_result(struct guest_thread *t, int64_t result)
 	struct guest *g = t->guest;
 	bool tells = t->nr == SYS_close || t->nr == SYS_fsync || t->nr == SYS_fdatasync;
 
-	if (!g->behind.error || !tells || (uint32_t)t->args[0] != g->behind.error_fd || result < 0)
+	if (t->nr == SYS_write && result == -ECANCELED)
+		tells = true;
+	else if (result < 0)
+		return result;
+	if (!g->behind.error || !tells || (uint32_t)t->args[0] != g->behind.error_fd)
 		return result;
 	result = g->behind.error;
 	g->behind.error = 0;
@@ -287,7 +291,8 @@ static void note_failure(struct guest *g, int64_t result)
 {
 	if (result == -ECANCELED || g->behind.error)
 		return; /* it was behind one that failed */
-	g->behind.error = result < 0 && result >= -4095 ? (int)result : -EIO;
+	/* a part of it was written: then the next one would have been told why */
+	g->behind.error = result < 0 && result >= -4095 ? (int)result : -ENOSPC;
 	g->behind.error_fd = g->behind.fd;
 	forget(g, g->behind.fd);
 	log_warn("a write that the program took for done has failed: %s",
