@@ -323,7 +323,7 @@ static int set_filter(struct build *b, const struct build_filter *f, int *ret_no
 
 static int give_state(struct build *b, const struct image *m, struct err *e)
 {
-	int r = set_state_process(&b->batch, m);
+	int r = set_state_process(&b->batch, m, false);
 
 	if (r >= 0) /* its mappings keep the lent files */
 		r = batch_add(&b->batch, SYS_close_range, LENT_FDS_FIRST, ~0U, 0, 0, 0, 0);
@@ -332,7 +332,9 @@ static int give_state(struct build *b, const struct image *m, struct err *e)
 	for (size_t i = 1; !r && i < m->n_threads; i++)
 		r = make_thread(b, &m->threads[i], e);
 	for (size_t i = 0; !r && i < m->n_threads; i++) {
-		r = set_state_thread(&b->batch, &m->threads[i], true);
+		r = set_state_name(&b->batch, &m->threads[i]);
+		if (!r)
+			r = set_state_thread(&b->batch, &m->threads[i], true);
 		r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
 			  : set_state_run(&b->batch, (pid_t)m->threads[i].tid,
 					  "set the state of a thread", e);

@@ -8,6 +8,7 @@
 #include "forward/call.h"
 #include "forward/table/table.h"
 #include "migrate/deputy.h"
+#include "migrate/deputy_checkpoint.h"
 
 static uint32_t number(const struct move_frame *f)
 {
@@ -49,6 +50,13 @@ static bool can_be_asked(uint32_t nr)
 	return is_forwarded(row.class);
 }
 
+int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n)
+{
+	if (d->checkpoint)
+		checkpoint_call(d->checkpoint, tid, request, n);
+	return stub_call(&d->stub, tid, request, n);
+}
+
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	struct deputy_call_header h;
@@ -66,7 +74,7 @@ int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e
 		r = deputy_behind_call(d, (pid_t)h.tid, h.flags, f->payload + sizeof(h),
 				       f->len - sizeof(h));
 	else
-		r = stub_call(&d->stub, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
+		r = deputy_call(d, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	if (r == -ESRCH) {
 		answer_gone(d, (pid_t)h.tid);
 		return 0;
@@ -92,7 +100,8 @@ int deputy_take_clone(struct deputy *d, const struct move_frame *f, struct err *
 int deputy_take_gone(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	(void)e;
-	stub_gone(&d->stub, (pid_t)number(f));
+	if (!d->checkpoint || !checkpoint_gone(d->checkpoint, (pid_t)number(f)))
+		stub_gone(&d->stub, (pid_t)number(f));
 	return 0;
 }
 
@@ -140,10 +149,14 @@ int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e
 static void on_answer(void *owner, pid_t tid, const uint8_t *p, size_t n)
 {
 	const struct deputy_call_header h = { .tid = (uint32_t)tid };
+	struct deputy *d = owner;
 
-	if (deputy_behind_answer(owner, tid, p, n))
-		return;
-	deputy_send(owner, MOVE_ANSWER, &h, sizeof(h), p, n);
+	if (d->checkpoint)
+		checkpoint_answer(d->checkpoint, tid, p, n);
+	if (d->state == DEPUTY_RESUMING)
+		deputy_resume_answer(d);
+	else if (!deputy_behind_answer(d, tid, p, n))
+		deputy_send(d, MOVE_ANSWER, &h, sizeof(h), p, n);
 }
 
 static int keep(struct deputy *d, pid_t tid, uint64_t number, const siginfo_t *info)
@@ -163,10 +176,15 @@ static void on_signal(void *owner, pid_t tid, const siginfo_t *info)
 	struct deputy *d = owner;
 	const uint32_t to[2] = { (uint32_t)tid, (uint32_t)info->si_signo };
 
-	uint64_t told = d->state == DEPUTY_RETURNING ? 0 : ++d->signals_sent;
+	uint64_t told = d->state >= DEPUTY_RETURNING ? 0 : ++d->signals_sent;
+	int r = 0;
 
 	/* the guest may have been read already: DONE says how many it has taken */
-	if (d->state != DEPUTY_AWAY && keep(d, tid, told, info) < 0)
+	if (d->checkpoint)
+		r = checkpoint_signal(d->checkpoint, tid, told, info);
+	else if (d->state != DEPUTY_AWAY)
+		r = keep(d, tid, told, info);
+	if (r < 0)
 		deputy_lost(d, "no memory for a signal");
 	if (!told)
 		return;
@@ -181,7 +199,12 @@ static void on_cloned(void *owner, pid_t caller, int64_t tid)
 		tid < 0 ? (uint32_t)tid : 0,
 	};
 
-	deputy_send(owner, MOVE_CLONED, payload, sizeof(payload), NULL, 0);
+	struct deputy *d = owner;
+
+	if (d->state == DEPUTY_RESUMING)
+		deputy_resume_answer(d);
+	else
+		deputy_send(d, MOVE_CLONED, payload, sizeof(payload), NULL, 0);
 }
 
 static void on_died(void *owner, int wait_status)

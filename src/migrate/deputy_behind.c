@@ -78,8 +78,8 @@ static void on_empty(void *owner)
 	int r = 0;
 
 	b->empty_ref = (struct ev_ref){ 0 };
-	if (b->line.len || b->running)
-		return; /* more has come since */
+	if (b->line.len || b->running || d->state == DEPUTY_RESUMING)
+		return; /* more has come since, or nothing of it counts any more */
 	b->tid = 0;
 	b->cancel = false;
 	b->n_kept = 0;
@@ -128,7 +128,7 @@ static int make_call(struct deputy *d, const struct waiting *w)
 		return 0;
 	}
 	b->failed = false;
-	r = stub_call(&d->stub, b->tid, request, w->len);
+	r = deputy_call(d, b->tid, request, w->len);
 	if (r == -ESRCH) { /* the thread is ending */
 		answer(d, w->flags, -EINTR);
 		return 0;

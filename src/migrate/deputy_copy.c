@@ -180,6 +180,7 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e)
 	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX ||
 		      (d->rounds > 1 && pages >= d->round_pages);
 	d->round_pages = pages;
+	log_debug("round %u: %llu pages", d->rounds, (unsigned long long)pages);
 	return *ret_enough ? 0 : start_round(d, e);
 }
 
@@ -188,6 +189,7 @@ int deputy_copy_last(struct deputy *d, struct err *e)
 	int r = pages_reader_open(&d->reader, d->pid, d->stub.region, d->stub.region + REGION_BYTES,
 				  e);
 
+	d->round_began = d->reader.pages;
 	if (!r && pages_add_new(&d->reader, &d->early, &d->stub.before, IMAGE_BY_FILE, false) < 0)
 		r = -ENOMEM;
 	if (!r && d->tracking && pages_add_shared(&d->reader, &d->stub.before) < 0)

@@ -185,7 +185,9 @@ int deputy_take_stream(struct deputy *d, const struct move_frame *f, struct err 
 	for (size_t i = 0; i < DEPUTY_STREAMS; i++)
 		if (d->streams.s[i].file < 0)
 			s = &d->streams.s[i];
-	if (!s || ask[1] > INT32_MAX || loop_now(d->loop) < d->streams.not_before_ms) {
+	/* what is read of a stream is in no ledger */
+	if (!s || d->checkpoint || ask[1] > INT32_MAX ||
+	    loop_now(d->loop) < d->streams.not_before_ms) {
 		say(d, ask[0], false, 0);
 		return 0;
 	}

@@ -133,7 +133,7 @@ static void on_answer(struct guest_thread *t, const uint8_t *p, size_t n)
 			return;
 		}
 	}
-	guest_forward(t, t->args);
+	guest_forward(t);
 }
 
 static void ask(struct guest_thread *t)
@@ -195,7 +195,7 @@ static void send_behind(struct guest_thread *t)
 	    g->behind.n == GUEST_BEHIND_MOST || g->behind.bytes + n > BEHIND_BYTES ||
 	    !channel_room(g->channel, MOVE_PAYLOAD_MAX) || !put_write(t, &b)) {
 		buf_done(&b);
-		guest_forward(t, t->args);
+		guest_forward(t);
 		return;
 	}
 	guest_send(g, MOVE_CALL, header, sizeof(header), buf_bytes(&b), b.len);
@@ -263,7 +263,7 @@ bool guest_behind_call(struct guest_thread *t)
 	for (size_t i = 0; i < GUEST_BEHIND_FDS; i++)
 		if (!is_kept(t, g->behind.fds[i].fd))
 			forget(g, g->behind.fds[i].fd);
-	return t->nr == SYS_write && t->args[0] <= INT32_MAX && write_call(t);
+	return t->nr == SYS_write && t->args[0] <= INT32_MAX && !t->done && write_call(t);
 }
 
 bool guest_behind_blocks(const struct guest_thread *t)

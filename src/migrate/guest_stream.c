@@ -63,13 +63,9 @@ static void free_stream(struct guest_stream *s)
 /* the rest of its read is a call as any other */
 static void go_plain(struct guest_thread *t)
 {
-	uint64_t args[6];
-
-	memcpy(args, t->args, sizeof(args));
-	args[1] += t->read_done;
-	args[2] -= t->read_done;
+	t->done = t->read_done;
 	t->state = THREAD_RUNNING;
-	guest_forward(t, args);
+	guest_forward(t);
 }
 
 static void end_stream(struct guest *g, struct guest_stream *s)
@@ -92,10 +88,7 @@ static void end_stream(struct guest *g, struct guest_stream *s)
 
 static void reply(struct guest_thread *t)
 {
-	uint64_t done = t->read_done;
-
-	t->read_done = 0;
-	guest_reply(t, (int64_t)done);
+	guest_reply(t, (int64_t)t->read_done);
 }
 
 static void more(struct guest *g, struct guest_stream *s)
@@ -188,7 +181,7 @@ bool guest_stream_call(struct guest_thread *t)
 {
 	struct guest *g = t->guest;
 
-	if (t->nr == SYS_read && t->args[0] <= INT32_MAX && t->args[2] &&
+	if (t->nr == SYS_read && t->args[0] <= INT32_MAX && !t->done && t->args[2] &&
 	    t->args[2] <= GUEST_READ_MAX)
 		return read_call(t);
 	for (size_t i = 0; i < AHEAD_FDS; i++)

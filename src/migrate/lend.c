@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -97,12 +98,15 @@ static bool answer(int sock, int fd)
 	return sendmsg(sock, &m, MSG_NOSIGNAL) == sizeof(r);
 }
 
-void lend_serve(struct lend *l)
+void lend_serve(struct lend *l, uint32_t silence_ms)
 {
+	const struct timeval silence = { silence_ms / 1000, silence_ms % 1000 * 1000 };
 	struct question q;
 	bool more = true;
 
 	fd_close(&l->theirs);
+	/* always possible; without it an agent that stands still is ended later */
+	(void)setsockopt(l->ours, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence));
 	while (more) {
 		ssize_t n = recv(l->ours, &q, sizeof(q) - 1, 0);
 		AUTO_CLOSE int fd = -EINVAL;

@@ -29,8 +29,8 @@ struct lend {
 /** lend_open() - Before the box is entered; 0 or -errno */
 int lend_open(struct lend *l, const char *root, const char *cache, struct err *e) MUST_CHECK;
 
-/** lend_serve() - Outside: answer until the agent has closed its end */
-void lend_serve(struct lend *l);
+/** lend_serve() - Outside: answer until the agent has closed its end, or is silent for so long */
+void lend_serve(struct lend *l, uint32_t silence_ms);
 
 /** lend_close() - What is still open */
 void lend_close(struct lend *l);

@@ -18,6 +18,9 @@
  *		  there may be some
  *	broken:   move_resume(), then the new transport as if nothing had been
  *
+ * As long as a broken transport would be the end of it all, nothing need be kept (move_keep()): what
+ * is sent then is not counted as kept, and cannot be sent again.
+ *
  * Memory is bounded, whatever the peer does: MOVE_IN_MAX, MOVE_KEPT_MAX and MOVE_OUT_MAX bytes.
  *
  * Frame: length u32 (of the payload), type u8, three zero bytes, number u64; little-endian. ACK and
@@ -70,13 +73,15 @@
 	X(FAIL, 22, 0, 512)                                                                        \
 	X(CLOCK, 23, 32, 32)                                                                       \
 	X(ROUND, 24, 0, 0)                                                                         \
-	X(FILES, 25, 0, MOVE_PAYLOAD_MAX) /* a piece; an empty one ends the list */                \
-	X(HAVE, 26, 0, 64)                                                                         \
-	X(STREAM, 27, 8, 8)                                                                        \
-	X(STREAMED, 28, 16, 16)                                                                    \
-	X(MORE, 29, 16, 16)                                                                        \
-	X(DATA, 30, 16, MOVE_PAYLOAD_MAX)                                                          \
-	X(RELEASE, 31, 16, 16)
+	X(CHECKPOINT, 25, 4, 4)                                                                    \
+	X(KEPT, 26, 16, 16)                                                                        \
+	X(FILES, 27, 0, MOVE_PAYLOAD_MAX) /* a piece; an empty one ends the list */                \
+	X(HAVE, 28, 0, 64)                                                                         \
+	X(STREAM, 29, 8, 8)                                                                        \
+	X(STREAMED, 30, 16, 16)                                                                    \
+	X(MORE, 31, 16, 16)                                                                        \
+	X(DATA, 32, 16, MOVE_PAYLOAD_MAX)                                                          \
+	X(RELEASE, 33, 16, 16)
 
 enum move_type {
 #define MOVE_ENUM(name, number, fixed, max) MOVE_##name = number,
@@ -97,6 +102,8 @@ struct move_link {
 	struct buf kept;      /* frames sent and not acknowledged, whole */
 	uint64_t kept_first;  /* number of the first frame in kept */
 	uint64_t sent;	      /* number of the last frame made */
+	uint64_t known;	      /* number that the peer has said it took */
+	bool keep;	      /* what is sent now is kept */
 	uint64_t taken;	      /* number of the last frame that was given to the owner */
 	uint64_t acked;	      /* up to which an ACK was sent */
 	uint64_t taken_bytes; /* since the last ACK, headers too */
@@ -121,6 +128,21 @@ void move_done(struct move_link *l);
  */
 int move_send(struct move_link *l, enum move_type type, const void *p, size_t n, const void *q,
 	      size_t m) MUST_CHECK;
+
+/** move_keep() - Keep what is sent from now on, as after move_init(), or not; nothing is kept now */
+void move_keep(struct move_link *l, bool on);
+
+/**
+ * move_reserve() - Room for a payload of up to @n bytes, to be written in place
+ * @l:		The link; nothing else is sent before move_commit(), or that is never called
+ * @ret:	@n bytes
+ *
+ * Return: 0, -ENOBUFS, -ENOMEM as move_send()
+ */
+int move_reserve(struct move_link *l, size_t n, uint8_t **ret) MUST_CHECK;
+
+/** move_commit() - It is a frame now; @n at most as many bytes as were reserved; -EMSGSIZE, -ENOMEM */
+int move_commit(struct move_link *l, enum move_type type, size_t n) MUST_CHECK;
 
 /** move_room() - May a frame with such a payload be sent now? */
 bool move_room(const struct move_link *l, size_t payload);

@@ -252,7 +252,7 @@ static pid_t start_lender(int *ret_sock)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
-		lend_serve(&l);
+		lend_serve(&l, 60000);
 		_exit(0);
 	}
 	*ret_sock = dup(l.theirs);
