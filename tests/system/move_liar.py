@@ -4,6 +4,8 @@
 
 The deputy is a real one. Its host is this test: it gets the frames of the deputy and may send any.
 """
+import contextlib
+import errno
 import hashlib
 import os
 import signal
@@ -14,7 +16,7 @@ import sys
 import time
 import unittest
 
-from move_host import END, MAPPING, PROCESS, TYPES, UID, Move, Out, Over, Place, raw_request, request
+from move_host import Over, END, MAPPING, PROCESS, TYPES, UID, Move, Out, Over, Place, raw_request, request
 
 Move.program = sys.argv.pop(1)
 
@@ -360,6 +362,36 @@ class Liar(unittest.TestCase):
         m.call(m.pid, read)
         m.call(m.pid, read)
         self.ended(m)
+
+    def test_marked_calls(self):
+        """A guest may send writes ahead of their answers; nothing else, for one thread, and not without end."""
+        mark = lambda m, flags, req: m.send("CALL", struct.pack("<II", m.pid, flags) + req)
+        m = Move(self.place)
+        fd = m.ask("open", self.place.path("home/work/new").encode() + b"\0", os.O_WRONLY | os.O_CREAT, 0o600)[0]
+        for n in range(20):
+            mark(m, 1, request("write", fd, b"%02d" % n, 2))
+        m.call(m.pid, request("getppid"))
+        for n in range(20):
+            self.assertEqual(struct.unpack_from("<IIq", m.wait("ANSWER")[1]), (m.pid, 1, 2))
+        self.assertEqual(struct.unpack_from("<IIq", m.wait("ANSWER")[1]), (m.pid, 0, os.getpid()))
+        with open(self.place.path("home/work/new"), "rb") as f:
+            self.assertEqual(f.read(), b"".join(b"%02d" % n for n in range(20)))
+        # what is behind one that failed is not written, until a call that is waited for
+        mark(m, 1, request("write", fd, b"20", 2))
+        mark(m, 1, request("write", 999, b"xx", 2))
+        mark(m, 1, request("write", fd, b"21", 2))
+        m.call(m.pid, request("write", fd, b"22", 2))
+        m.call(m.pid, request("write", fd, b"23", 2))
+        got = [struct.unpack_from("<IIq", m.wait("ANSWER")[1])[1:] for _ in range(5)]
+        self.assertEqual(got, [(1, 2), (1, -errno.EBADF), (1, -errno.ECANCELED), (0, -errno.ECANCELED), (0, 2)])
+        self.assertEqual(os.path.getsize(self.place.path("home/work/new")), 44)
+        for flags, req in ((1, request("read", 0, Out(10), 10)), (2, request("write", fd, b"x", 1)),
+                           (1, request("write", 1, bytes(200000), 200000))):
+            m = Move(self.place)
+            with contextlib.suppress(Over):
+                for _ in range(30):
+                    mark(m, flags, req)
+            self.ended(m)
 
     def test_forged_requests(self):
         """Lengths and places: the parasite takes none of it, and ends."""
