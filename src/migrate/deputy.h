@@ -117,7 +117,7 @@ struct deputy_behind {
 	bool running;	/* one of them is with the stub */
 	uint32_t flags; /* of that one */
 	int64_t want;	/* what it is to write */
-	bool failed;	/* one did not */
+	pid_t failed;	/* whose write did not; 0: none */
 	bool cancel;	/* the last one in line */
 	struct {
 		uint8_t what;

@@ -47,7 +47,8 @@ bool deputy_behind_is_busy(const struct deputy *d)
 
 bool deputy_behind_takes(const struct deputy *d, pid_t tid, uint32_t flags)
 {
-	return flags || (d->behind.tid && d->behind.tid == tid);
+	return flags || (d->behind.tid && d->behind.tid == tid) ||
+	       (d->behind.failed && d->behind.failed == tid);
 }
 
 static void answer(struct deputy *d, uint32_t flags, int64_t result)
@@ -122,12 +123,12 @@ static int make_call(struct deputy *d, const struct waiting *w)
 	int r;
 
 	memcpy(&q, request, sizeof(q)); /* it is that long: deputy_take_call() */
-	if (b->failed && (w->flags || q.nr == SYS_write)) {
-		b->failed = w->flags != 0; /* the guest knows by now */
+	if (b->failed == b->tid && (w->flags || q.nr == SYS_write)) {
+		b->failed = w->flags ? b->tid : 0; /* the guest knows by now */
 		answer(d, w->flags, -ECANCELED);
 		return 0;
 	}
-	b->failed = false;
+	b->failed = 0;
 	r = deputy_call(d, b->tid, request, w->len);
 	if (r == -ESRCH) { /* the thread is ending */
 		answer(d, w->flags, -EINTR);
@@ -200,7 +201,7 @@ bool deputy_behind_answer(struct deputy *d, pid_t tid, const uint8_t *p, size_t 
 		return false;
 	memcpy(&a, p, sizeof(a)); /* stub_calls.c: it is that long */
 	b->running = false;
-	b->failed = b->flags && a.result != b->want;
+	b->failed = b->flags && a.result != b->want ? tid : 0;
 	deputy_send(d, MOVE_ANSWER, &h, sizeof(h), p, n);
 	r = pump(d);
 	if (r < 0)

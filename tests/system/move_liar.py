@@ -16,7 +16,7 @@ import sys
 import time
 import unittest
 
-from move_host import Over, END, MAPPING, PROCESS, TYPES, UID, Move, Out, Over, Place, raw_request, request
+from move_host import END, MAPPING, PROCESS, TYPES, UID, Move, Out, Over, Place, raw_request, request
 
 Move.program = sys.argv.pop(1)
 
