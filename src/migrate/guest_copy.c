@@ -54,7 +54,7 @@ static void begin(struct guest *g)
 int guest_track_early(struct guest *g, struct err *e)
 {
 	begin(g);
-	return g->untracked ? 0 : dirty_enroll(&g->dirty, e);
+	return g->untracked ? 0 : dirty_enroll(&g->dirty, false, e);
 }
 
 int guest_track(struct guest *g, struct err *e)
@@ -68,7 +68,7 @@ int guest_take_arrived(struct guest *g, struct err *e)
 
 	if (!g->build.pid)
 		return err_set(e, -EPROTO, "a round before the image");
-	r = guest_track(g, e);
+	r = g->lacks.prepared ? 0 : guest_track(g, e);
 	if (!r)
 		guest_send(g, MOVE_ROUND, NULL, 0, NULL, 0);
 	return r;
@@ -148,7 +148,7 @@ int guest_copy_home(struct guest *g, bool whole, struct err *e)
 {
 	int r;
 
-	g->rounds = 0;
+	g->rounds = g->stalls = 0;
 	if (whole && is_awaited(g)) {
 		guest_not_kept(g, "a thread of it waits to go home");
 		return 0;
