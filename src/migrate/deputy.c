@@ -310,7 +310,7 @@ void deputy_recall(struct deputy *d)
 	d->froze_us = clock_boot_us();
 	laps_start(&d->laps, d->froze_us);
 	deputy_enter(d, DEPUTY_RECALLING, 0);
-	if (deputy_open_memory(d, &e) < 0)
+	if (d->mem < 0 && deputy_open_memory(d, &e) < 0)
 		deputy_lost(d, e.text);
 	else
 		deputy_send(d, MOVE_RECALL, NULL, 0, NULL, 0);

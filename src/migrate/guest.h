@@ -261,8 +261,8 @@ void guest_forget_signals(struct guest *g);
 /** guest_keep_info() - The other way round: it stays in the kernel */
 int guest_keep_info(struct guest *g, pid_t tid, const siginfo_t *info) MUST_CHECK;
 
-/** guest_restore_info() - A signal taken out of the kernel: as home had told it */
-void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info);
+/** guest_restore_info() - A signal taken out of the kernel: as home had told it; false: it had not */
+bool guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info);
 
 /* guest_threads.c */
 

@@ -131,9 +131,10 @@ static int send_pending(struct guest *g, pid_t tid, bool shared, struct err *e)
 		siginfo_t info = list[i].info;
 		const uint32_t to[2] = { shared ? 0 : (uint32_t)tid, (uint32_t)info.si_signo };
 
-		guest_restore_info(g, shared ? 0 : tid, &info);
+		bool ours = guest_restore_info(g, shared ? 0 : tid, &info);
+
 		guest_send(g, MOVE_SIGNAL, to, sizeof(to), &info, sizeof(info));
-		if (g->checkpoint)
+		if (g->checkpoint && ours)
 			r = guest_keep_info(g, shared ? 0 : tid, &info);
 	}
 	if (!r)
