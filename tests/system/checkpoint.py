@@ -158,11 +158,11 @@ class Lost(Case):
         self.goes_on()
 
     def test_goes_on_from_the_last_of_many(self):
-        for how in ("quiet", "reopen", "large", "self"):
-            with self.subTest(how=how):
+        for how, *options in (("quiet",), ("reopen",), ("large",), ("self",), ("large", "--post-copy")):
+            with self.subTest(how=how, options=options):
                 self.setUp()
                 self.start(how)
-                self.away("20ms")
+                self.away("20ms", *options)
                 self.until_kept(5)
                 self.grows()
                 self.kill_guest()
