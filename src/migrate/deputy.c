@@ -407,8 +407,10 @@ static void on_room(void *owner)
 
 	if (d->state == DEPUTY_COPYING || d->state == DEPUTY_SENDING)
 		go_on_sending(d);
-	else
+	if (d->state == DEPUTY_AWAY || d->state == DEPUTY_RECALLING) {
+		stub_room(&d->stub);
 		deputy_stream_on(d);
+	}
 }
 
 void deputy_drop(struct deputy *d, const char *why)
