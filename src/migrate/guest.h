@@ -37,6 +37,7 @@
 #include "migrate/build.h"
 #include "migrate/channel.h"
 #include "migrate/clock.h"
+#include "migrate/guest_late.h"
 #include "migrate/pages.h"
 #include "tracee/tracee.h"
 
@@ -105,6 +106,9 @@ struct guest_thread {
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
 	enum guest_hold hold;
+	uint64_t late_at, late_end; /* waits for these pages, while they are late */
+	void (*late_go_on)(struct guest_thread *t);
+	struct buf late_answer; /* that is taken again when they have come */
 };
 
 /* a lent file, as /proc/PID/maps here tells it */
@@ -202,11 +206,12 @@ struct guest {
 	bool untracked;	    /* it cannot */
 	bool copying;	    /* RUNNING: recalled, pages go home in rounds */
 	bool round_is_sent;
-	unsigned int rounds;
+	unsigned int rounds, stalls;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	bool image_is_sent;
-	int result;	/* of the loop */
-	struct err why; /* of a failure */
+	struct guest_late lacks; /* pages that are still at home */
+	int result;		 /* of the loop */
+	struct err why;		 /* of a failure */
 };
 
 /* guest.c */
@@ -270,6 +275,39 @@ void guest_copy_on(struct guest *g);
 
 /** guest_copy_last() - It is frozen and read: what is left to send, or everything */
 int guest_copy_last(struct guest *g, struct err *e) MUST_CHECK;
+
+/* guest_late.c */
+
+/** guest_late_prepare() - Home wants to send pages late: can it be? */
+int guest_late_prepare(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_late_add() - A PAGES frame says that pages are late */
+int guest_late_add(struct guest *g, const struct pages_frame *p, struct err *e) MUST_CHECK;
+
+/** guest_late_start() - It is built, and all that came is in place: the rest is missed from now on */
+int guest_late_start(struct guest *g, struct err *e) MUST_CHECK;
+
+/** guest_late_run() - It runs: fetch the rest */
+void guest_late_run(struct guest *g);
+int guest_late_take(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_late_hold() - It is frozen: true when there are pages that have to come before it leaves */
+bool guest_late_hold(struct guest *g);
+
+/**
+ * guest_reach() - May the agent touch this memory now? Else it would wait for itself
+ *
+ * Return: false: some of it is late
+ */
+bool guest_reach(struct guest *g, uint64_t at, size_t n);
+
+/** guest_wait_late() - Some of this is late: @fn is called when it has come */
+void guest_wait_late(struct guest_thread *t, uint64_t at, size_t n,
+		     void (*fn)(struct guest_thread *t));
+
+/* guest.c: the program's memory; -EFAULT also when it is late, guest_reach() */
+int guest_read(const struct guest_thread *t, uint64_t at, void *p, size_t n) MUST_CHECK;
+int guest_write(const struct guest_thread *t, uint64_t at, const void *p, size_t n) MUST_CHECK;
 
 /* guest_checkpoint.c */
 
@@ -349,8 +387,8 @@ void guest_forget_signals(struct guest *g);
 /** guest_keep_info() - The other way round: it stays in the kernel */
 int guest_keep_info(struct guest *g, pid_t tid, const siginfo_t *info) MUST_CHECK;
 
-/** guest_restore_info() - A signal taken out of the kernel: as home had told it */
-void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info);
+/** guest_restore_info() - A signal taken out of the kernel: as home had told it; false: it had not */
+bool guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info);
 
 /* guest_threads.c */
 

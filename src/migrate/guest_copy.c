@@ -18,7 +18,8 @@
 #include "migrate/guest.h"
 #include "migrate/region.h"
 
-#define ROUNDS_MAX  8
+#define ROUNDS_MAX  12 /* as in deputy_copy.c */
+#define STALLS_MAX  2
 #define SMALL_PAGES 256 /* 1 MiB */
 
 /* a round of which nothing has to be told */
@@ -53,7 +54,7 @@ static void begin(struct guest *g)
 int guest_track_early(struct guest *g, struct err *e)
 {
 	begin(g);
-	return g->untracked ? 0 : dirty_enroll(&g->dirty, e);
+	return g->untracked ? 0 : dirty_enroll(&g->dirty, false, e);
 }
 
 int guest_track(struct guest *g, struct err *e)
@@ -67,7 +68,7 @@ int guest_take_arrived(struct guest *g, struct err *e)
 
 	if (!g->build.pid)
 		return err_set(e, -EPROTO, "a round before the image");
-	r = guest_track(g, e);
+	r = g->lacks.prepared ? 0 : guest_track(g, e);
 	if (!r)
 		guest_send(g, MOVE_ROUND, NULL, 0, NULL, 0);
 	return r;
@@ -171,8 +172,9 @@ int guest_take_copied(struct guest *g, struct err *e)
 
 	if (!g->copying || !g->round_is_sent)
 		return err_set(e, -EPROTO, "the end of a round that goes on");
+	g->stalls += g->rounds > 1 && pages >= g->round_pages;
 	if (pages <= SMALL_PAGES || g->rounds == ROUNDS_MAX || is_awaited(g) ||
-	    (g->rounds > 1 && pages >= g->round_pages)) {
+	    g->stalls == STALLS_MAX) {
 		stop_copying(g);
 		return 0;
 	}

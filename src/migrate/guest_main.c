@@ -29,7 +29,8 @@
 #include "wire/message.h"
 
 #define LAST_WORDS_MS 1000
-#define LIFE_MS	      1000 /* outside of the box bears two thirds of the lease */
+#define FILL_DEV      "/dev/userfaultfd" /* Linux 6.1 */
+#define LIFE_MS	      1000		 /* outside of the box bears two thirds of the lease */
 
 static const char usage[] =
 	"Usage: comosix-guest\n"
@@ -161,7 +162,7 @@ static int begin(Cmx__HalfStart *start)
 	return r;
 }
 
-static int serve(Cmx__HalfStart *start, const struct guest_box *box, int lender)
+static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_dev, int lender)
 {
 	struct guest *g = &guest;
 	int r;
@@ -170,6 +171,8 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box, int lender)
 	pages_reader_init(&g->reader);
 	dirty_init(&g->dirty);
 	build_init(&g->build);
+	g->build.fill_dev = fill_dev;
+	late_init(&g->lacks.table);
 	image_init(&g->image);
 	buf_init(&g->image_bytes, IMAGE_BYTES_MAX);
 	guest_files_init(g, lender);
@@ -233,7 +236,7 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	struct lend lend;
 	pid_t init = 0;
-	int r = read_options(argc, argv);
+	int fill_dev, r = read_options(argc, argv);
 
 	if (r >= 0)
 		return r;
@@ -249,6 +252,10 @@ int main(int argc, char **argv)
 		die("box %u is beyond the private uids", start->slot);
 	if (fcntl(HALF_FD_LISTEN, F_GETFD) >= 0)
 		box.fds[box.n_fds++] = HALF_FD_LISTEN;
+	/* without it a process can come by pre-copy only */
+	fill_dev = open(FILL_DEV, O_RDWR | O_CLOEXEC);
+	if (fill_dev >= 0)
+		box.fds[box.n_fds++] = fill_dev;
 	box.agent_uid = guest_box_agent_uid(start->slot);
 	box.home_uid = start->uid;
 	box.home_gid = start->gid;
@@ -261,5 +268,5 @@ int main(int argc, char **argv)
 		lend_serve(&lend, lease_guest_ms(start->lease_ms));
 		return guest_box_wait(init, life, lease_guest_ms(start->lease_ms));
 	}
-	return serve(start, &box, lend.theirs);
+	return serve(start, &box, fill_dev, lend.theirs);
 }

@@ -92,7 +92,7 @@ static void cancel_calls(struct guest *g, pid_t tid, int signo)
 		struct proc_stat st;
 
 		if ((tid && t->tid != tid) || t->state != THREAD_CALLING || t->cancelled ||
-		    t->request.len || proc_stat_read(t->tid, &st, NULL) < 0)
+		    t->late_go_on || t->request.len || proc_stat_read(t->tid, &st, NULL) < 0)
 			continue;
 		if ((wait_mask(t, &st) & bit(signo)) || !is_effective(&st, signo))
 			continue;
@@ -178,10 +178,9 @@ static bool is_ours(const siginfo_t *info)
 	return info->si_pid == getpid() && (info->si_code == SI_USER || info->si_code == SI_TKILL);
 }
 
-void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info)
+bool guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info)
 {
-	if (is_ours(info))
-		(void)recall_signal(g, tid, info->si_signo, info); /* else as it is */
+	return is_ours(info) && recall_signal(g, tid, info->si_signo, info); /* else as it is */
 }
 
 /*
