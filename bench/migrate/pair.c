@@ -141,6 +141,8 @@ static int start_program(struct side *s, int stream, struct err *e)
 	return r < 0 ? r : loop_add_child(loop, s->pid, on_end, s, &ref);
 }
 
+static bool late; /* the memory follows: post-copy */
+
 static void start(int stream[2], pid_t pid, uint32_t slot)
 {
 	static uint8_t id[HALF_ID_LEN], key[HALF_KEY_LEN];
@@ -162,6 +164,7 @@ static void start(int stream[2], pid_t pid, uint32_t slot)
 	start.gid = st.gid[0];
 	start.lease_ms = LEASE_MS;
 	start.slot = slot;
+	start.post_copy = late;
 	m.body_case = CMX__HALF__BODY_START;
 	m.start = &start;
 	for (int i = 0; i < 2; i++)
@@ -196,7 +199,8 @@ int main(int argc, char **argv)
 	int stream[2];
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0); /* cannot fail before the first use */
-	if (argc != 6 || parse_u64(argv[1], &pid) < 0 || parse_u64(argv[5], &slot) < 0)
+	late = argc == 7 && !strcmp(argv[6], "late");
+	if (argc != 6 + late || parse_u64(argv[1], &pid) < 0 || parse_u64(argv[5], &slot) < 0)
 		return 2;
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		die("SIGPIPE: %s", strerror(errno));
