@@ -28,7 +28,7 @@
 
 #define LAST_WORDS_MS 1000
 #define FILL_DEV      "/dev/userfaultfd" /* Linux 6.1 */
-#define LIFE_MS	      1000 /* outside of the box bears two thirds of the lease */
+#define LIFE_MS	      1000		 /* outside of the box bears two thirds of the lease */
 
 static const char usage[] =
 	"Usage: comosix-guest\n"
