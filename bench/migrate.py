@@ -45,6 +45,7 @@ SLOT = 900  # of a box: no comosixd gives so high a number soon
 HOME, HOST = "10.99.0.1", "10.99.0.2"
 CONNECT, COPY, CAPTURE, AWAY = 2, 3, 4, 6  # wire/half.proto
 FATE_HOME = 2
+MINUTE_S, FOLLOWS_S = 60, 4  # of "postcopy": how long it is watched, and when all has followed
 PLACES = {"one CPU": {0}, "free": None}
 
 
