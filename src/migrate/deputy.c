@@ -144,8 +144,6 @@ static int read_it(struct deputy *d, struct err *e)
 	if (!r)
 		r = check_filter(d, e);
 	if (!r)
-		r = check_filter(d, e);
-	if (!r)
 		r = image_check(&d->stub.before, e);
 	if (!r) {
 		r = image_put(&d->image_bytes, &d->stub.before);
