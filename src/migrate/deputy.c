@@ -145,6 +145,8 @@ static int read_it(struct deputy *d, struct err *e)
 		r = check_filter(d, e);
 	if (!r)
 		r = image_check(&d->stub.before, e);
+	if (!r && mapped_files(&d->mapped, &d->stub.before) < 0)
+		r = err_set(e, -ENOMEM, "no memory for a list of its files");
 	if (!r) {
 		r = image_put(&d->image_bytes, &d->stub.before);
 		if (r < 0)
@@ -244,6 +246,7 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 		return err_set(e, r, "tell the host to go on: %s", strerror(-r));
 	r = stub_start(&d->stub, e);
 	deputy_enter(d, DEPUTY_AWAY, clock_boot_us() - d->froze_us);
+	mapped_look(&d->mapped, d->pid); /* before its first call is taken */
 	pages_reader_done(&d->reader);
 	dirty_end(&d->dirty); /* takes some time for each GiB: not before */
 	if (r < 0)
@@ -443,6 +446,7 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	image_init(&d->was);
 	buf_init(&d->image_bytes, IMAGE_BYTES_MAX);
 	image_init(&d->back);
+	mapped_init(&d->mapped);
 	confine_init(&d->confine);
 	stub_init(&d->stub, l, &deputy_stub_ops, d);
 	r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
@@ -478,6 +482,7 @@ void deputy_done(struct deputy *d)
 	image_done(&d->was);
 	buf_done(&d->image_bytes);
 	image_done(&d->back);
+	mapped_done(&d->mapped);
 	confine_done(&d->confine);
 	fd_close(&d->mem);
 	fd_close(&d->pagemap);

@@ -21,11 +21,11 @@ static uint32_t number(const struct move_frame *f)
 	return v;
 }
 
-/* the answer when there is nobody to answer: the thread is ending */
-static void answer_gone(struct deputy *d, pid_t tid)
+/* an answer of our own to a call that is not made */
+static void answer_by(struct deputy *d, pid_t tid, int64_t result)
 {
 	const struct call_header h = { .tid = (uint32_t)tid };
-	const struct call_answer a = { .result = -EINTR };
+	const struct call_answer a = { .result = result };
 
 	deputy_send(d, MOVE_ANSWER, &h, sizeof(h), &a, sizeof(a));
 }
@@ -55,20 +55,25 @@ static bool can_be_asked(uint32_t nr)
 
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e)
 {
+	struct call_request q;
 	struct call_header h;
-	uint32_t nr;
 	int r;
 
 	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
 	if (f->len < sizeof(h) + sizeof(struct call_request))
 		return err_set(e, -EPROTO, "a call of thread %u that is too short", h.tid);
-	memcpy(&nr, f->payload + sizeof(h) + offsetof(struct call_request, nr), sizeof(nr));
-	if (!can_be_asked(nr))
+	memcpy(&q, f->payload + sizeof(h), sizeof(q));
+	if (!can_be_asked(q.nr))
 		return err_set(e, -EPROTO, "a call of thread %u that no guest asks for: %u", h.tid,
-			       nr);
+			       q.nr);
+	if (mapped_call(&d->mapped, d->pid, (pid_t)h.tid, q.nr, q.args)) {
+		answer_by(d, (pid_t)h.tid, CALL_COME_HOME);
+		return 0;
+	}
 	r = stub_call(&d->stub, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	if (r == -ESRCH) {
-		answer_gone(d, (pid_t)h.tid);
+		/* the thread is ending */
+		answer_by(d, (pid_t)h.tid, -EINTR);
 		return 0;
 	}
 	return r < 0 ? err_set(e, r, "a call of thread %u: %s", h.tid, strerror(-r)) : 0;
@@ -139,8 +144,14 @@ int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e
 static void on_answer(void *owner, pid_t tid, const uint8_t *p, size_t n)
 {
 	const struct call_header h = { .tid = (uint32_t)tid };
+	struct deputy *d = owner;
+	struct call_answer a;
 
-	deputy_send(owner, MOVE_ANSWER, &h, sizeof(h), p, n);
+	if (n >= sizeof(a)) {
+		memcpy(&a, p, sizeof(a));
+		mapped_answer(&d->mapped, d->pid, tid, a.result);
+	}
+	deputy_send(d, MOVE_ANSWER, &h, sizeof(h), p, n);
 }
 
 static int keep(struct deputy *d, pid_t tid, uint64_t number, const siginfo_t *info)

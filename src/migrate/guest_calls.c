@@ -190,6 +190,20 @@ static void interrupted(struct guest_thread *t, const uint8_t *p, size_t n)
 	follow(t, step, result);
 }
 
+/* not made, for it shows that the process is away; what earlier parts of it did stays done */
+static void come_home(struct guest_thread *t)
+{
+	const struct call_answer none = { .result = RESTART };
+	int64_t result = 0;
+	int step = marshal_answer(t->marshal, &none, sizeof(none), guest_now_ns(), &t->request,
+				  &result);
+
+	if (step == MARSHAL_RESULT && marshal_interrupted(result))
+		guest_homeward(t);
+	else
+		follow(t, step, result);
+}
+
 int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e)
 {
 	struct call_header h;
@@ -214,6 +228,10 @@ int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e
 
 		t->answer = NULL;
 		fn(t, p, n);
+		return 0;
+	}
+	if (a.result == CALL_COME_HOME) {
+		come_home(t);
 		return 0;
 	}
 	if (marshal_interrupted(a.result)) {

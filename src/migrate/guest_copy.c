@@ -166,7 +166,7 @@ int guest_copy_last(struct guest *g, struct err *e)
 	} else {
 		r = pages_add_new(&g->reader, &g->arrived, &g->image, IMAGE_BY_PLACE, false);
 		if (!r)
-			r = pages_add_shared(&g->reader, &g->image);
+			r = pages_add_shared(&g->reader, &g->image, true);
 		pages_add_round(&g->reader, &g->dirty, &g->arrived);
 	}
 	return r < 0 ? err_set(e, r, "no memory for a list of its mappings") : 0;
