@@ -53,6 +53,7 @@ void guest_remove_thread(struct guest_thread *t)
 			g->threads[i] = g->threads[--g->n];
 			break;
 		}
+	guest_views_forget(t);
 	marshal_free(t->marshal);
 	buf_done(&t->request);
 	free(t);

@@ -64,6 +64,7 @@ enum guest_hold {
 
 struct guest;
 struct guest_thread;
+struct guest_view;
 
 /* what to do with the answer to a request that the agent made for itself */
 typedef void guest_answer_fn(struct guest_thread *t, const uint8_t *p, size_t n);
@@ -86,6 +87,7 @@ struct guest_thread {
 	uint64_t args[6];
 	struct buf request;	      /* made and not yet sent: the channel is full */
 	guest_answer_fn *answer;      /* NULL: the marshaller's */
+	struct guest_view *view;      /* of /proc, being made; guest_views.c */
 	struct user_regs_struct regs; /* CLONING, BEARING, MAPPING: as the program had them */
 	pid_t born;		      /* BEARING: the new thread's id */
 	uint64_t map_at, map_done;    /* MAPPING */
@@ -177,6 +179,18 @@ void guest_reply(struct guest_thread *t, int64_t result);
 /** guest_request() - A request of the agent's own, by the stub of this thread */
 void guest_request(struct guest_thread *t, const struct buf *request, guest_answer_fn *fn);
 void guest_homeward(struct guest_thread *t);
+
+/** guest_answer() - The marshaller takes an answer, of home or made here */
+void guest_answer(struct guest_thread *t, const uint8_t *p, size_t n);
+
+/* guest_views.c */
+
+/** guest_views_open() - Its call is about to go home: does it open a view? true: it was dealt with */
+bool guest_views_open(struct guest_thread *t);
+
+/** guest_views_hide() - An answer has come: does it list our descriptors? true: it is dealt with */
+bool guest_views_hide(struct guest_thread *t, const uint8_t *p, size_t n);
+void guest_views_forget(struct guest_thread *t);
 
 /* guest_virtual.c */
 

@@ -116,6 +116,8 @@ static void begin(struct guest_thread *t)
 		return;
 	}
 	step = marshal_begin(t->marshal, t->nr, t->args, guest_now_ns(), &t->request, &result);
+	if (step == MARSHAL_SEND && guest_views_open(t))
+		return;
 	follow(t, step, result);
 }
 
@@ -204,20 +206,33 @@ static void come_home(struct guest_thread *t)
 		follow(t, step, result);
 }
 
-int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e)
+void guest_answer(struct guest_thread *t, const uint8_t *p, size_t n)
 {
-	struct call_header h;
 	struct call_answer a;
-	struct guest_thread *t;
-	const uint8_t *p = f->payload + sizeof(h);
-	size_t n = f->len - sizeof(h);
 	int64_t result = 0;
 	int step;
 
+	memcpy(&a, p, sizeof(a)); /* guest_take_answer(): it has one */
+	if (a.result == CALL_COME_HOME) {
+		come_home(t);
+	} else if (marshal_interrupted(a.result)) {
+		interrupted(t, p, n);
+	} else {
+		step = marshal_answer(t->marshal, p, n, guest_now_ns(), &t->request, &result);
+		follow(t, step, result);
+	}
+}
+
+int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e)
+{
+	struct call_header h;
+	struct guest_thread *t;
+	const uint8_t *p = f->payload + sizeof(h);
+	size_t n = f->len - sizeof(h);
+
 	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
-	if (n < sizeof(a))
+	if (n < sizeof(struct call_answer))
 		return err_set(e, -EPROTO, "an answer without a result");
-	memcpy(&a, p, sizeof(a));
 	t = guest_thread(g, (pid_t)h.tid);
 	if (!t)
 		return 0; /* it has ended meanwhile */
@@ -230,15 +245,7 @@ int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e
 		fn(t, p, n);
 		return 0;
 	}
-	if (a.result == CALL_COME_HOME) {
-		come_home(t);
-		return 0;
-	}
-	if (marshal_interrupted(a.result)) {
-		interrupted(t, p, n);
-		return 0;
-	}
-	step = marshal_answer(t->marshal, p, n, guest_now_ns(), &t->request, &result);
-	follow(t, step, result);
+	if (!guest_views_hide(t, p, n))
+		guest_answer(t, p, n);
 	return 0;
 }
