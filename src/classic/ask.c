@@ -174,16 +174,11 @@ int ask_migrate(pid_t pid, const char *to, const struct ask_progress *p, char *r
 	return r;
 }
 
-int ask_job(bool stay, char **paths, size_t n_paths, int *ret_status, struct err *e)
+int ask_job(const Cmx__JobRequest *rq, int *ret_status, struct err *e)
 {
-	Cmx__JobRequest rq = CMX__JOB_REQUEST__INIT;
 	struct local l;
-	int r;
+	int r = open_with(&l, CMX__OPEN_KIND__OPEN_JOB, rq, ret_status, e);
 
-	rq.local = stay;
-	rq.paths = paths;
-	rq.n_paths = n_paths;
-	r = open_with(&l, CMX__OPEN_KIND__OPEN_JOB, &rq, ret_status, e);
 	if (!r)
 		local_close(&l);
 	return r;

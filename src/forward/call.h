@@ -71,10 +71,19 @@ struct call_request {
  */
 #define CALL_COME_HOME (-4000)
 
+enum call_answer_flags {
+	/*
+	 * The agent at home has stopped the thread in this call: a count that is less than what was
+	 * asked for, or EINTR, may be because of that
+	 */
+	CALL_CUT = 1,
+	CALL_ANSWER_FLAGS_ALL = 1,
+};
+
 struct call_answer {
 	int64_t result; /* as the kernel gave it: -errno, also -512 and the like; CALL_COME_HOME */
 	uint32_t out_len;
-	uint32_t zero;
+	uint32_t flags; /* enum call_answer_flags; the parasite's are 0 */
 };
 
 #endif

@@ -92,6 +92,10 @@ struct image_thread {
 	 * kernel at home: the registers are about to execute restart_syscall(2)
 	 */
 	uint32_t restart_call;
+	/* what the call that it is about to make has done already; its result counts that as well */
+	uint64_t done;
+	/* CLOCK_MONOTONIC of home at which the call that it is about to make has waited enough, 0 */
+	int64_t wait_until_ns;
 	uint8_t *xstate; /* as PTRACE_GETREGSET NT_X86_XSTATE gives it; owned by the image */
 };
 

@@ -57,6 +57,9 @@ static const struct record_field thread_fields[] = {
 	NUMBER(struct image_thread, timer_slack_ns),
 	NUMBER(struct image_thread, restart_call),
 	NUMBER(struct image_thread, xstate_len),
+	/* added since: behind the extended state */
+	NUMBER(struct image_thread, done),
+	NUMBER(struct image_thread, wait_until_ns),
 };
 
 static const struct record_field end_fields[] = {

@@ -322,14 +322,16 @@ static int set_filter(struct build *b, const struct build_filter *f, int *ret_no
 
 static int give_state(struct build *b, const struct image *m, struct err *e)
 {
-	int r = set_state_process(&b->batch, m);
+	int r = set_state_process(&b->batch, m, false);
 
 	r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
 		  : set_state_run(&b->batch, b->pid, "set the state of the process", e);
 	for (size_t i = 1; !r && i < m->n_threads; i++)
 		r = make_thread(b, &m->threads[i], e);
 	for (size_t i = 0; !r && i < m->n_threads; i++) {
-		r = set_state_thread(&b->batch, &m->threads[i], true);
+		r = set_state_name(&b->batch, &m->threads[i]);
+		if (!r)
+			r = set_state_thread(&b->batch, &m->threads[i], true);
 		r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
 			  : set_state_run(&b->batch, (pid_t)m->threads[i].tid,
 					  "set the state of a thread", e);

@@ -13,77 +13,13 @@
 
 #include "migrate/clock.h"
 #include "migrate/cpu.h"
-#include "migrate/registers.h"
+#include "migrate/interrupted.h"
 #include "os/file.h"
 #include "tracee/maps.h"
 
 #define PERSONALITY_ASK 0xffffffffUL
 #define ACTION_BYTES	32 /* kernel_sigaction of x86-64 */
 #define SIGSET_BYTES	8
-
-/* ignored when there is no handler, signal(7): SIGCHLD, SIGCONT, SIGURG, SIGWINCH */
-#define QUIET (1ULL << 16 | 1ULL << 17 | 1ULL << 22 | 1ULL << 27)
-
-/*
- * Calls that say EINTR and not "restart" when they are interrupted, signal or not (signal(7)). When
- * it was only us, the call is made again.
- */
-static const uint64_t eintr_calls[] = {
-	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_rt_sigtimedwait, SYS_semop,
-	SYS_semtimedop, SYS_msgrcv,	 SYS_msgsnd,	   SYS_io_getevents,
-};
-
-static bool is_eintr_call(uint64_t nr)
-{
-	for (size_t i = 0; i < ARRAY_LEN(eintr_calls); i++)
-		if (eintr_calls[i] == nr)
-			return true;
-	return false;
-}
-
-/* is there a signal that will be delivered to this thread as soon as it runs? */
-static int deliverable(pid_t tid, bool *ret)
-{
-	struct proc_stat st;
-	int r = proc_stat_read(tid, &st, NULL);
-
-	if (!r)
-		*ret = ((st.pending | st.shared_pending) & ~st.blocked & ~st.ignored &
-			(st.caught | ~QUIET)) != 0;
-	return r;
-}
-
-static int rewind_thread(pid_t tid, enum capture_side side, struct user_regs_struct *regs,
-			 struct image_thread *t)
-{
-	uint64_t call = regs->orig_rax;
-	bool in_call = (int64_t)call >= 0;
-	bool signalled = false;
-	int r = 0;
-
-	if (in_call && (int64_t)regs->rax == -EINTR && is_eintr_call(call)) {
-		r = deliverable(tid, &signalled);
-		if (!r && !signalled)
-			regs->rax = (uint64_t)-514; /* ERESTARTNOHAND: as if it had said so */
-	}
-	if (r < 0)
-		return r;
-	if (tracee_rewind(regs) != TRACEE_RESTART_BLOCK)
-		return 0;
-	/*
-	 * A futex wait belongs to memory, so it is made again where the memory is; its absolute
-	 * deadlines stay true, a relative one begins anew. Sleeps and polls are at home: their rest
-	 * is in the kernel there.
-	 */
-	regs->rip -= 2;
-	if (call == SYS_futex || side == CAPTURE_HOST) {
-		regs->rax = call;
-		return 0;
-	}
-	regs->rax = SYS_restart_syscall;
-	t->restart_call = (uint32_t)call;
-	return 0;
-}
 
 static int thread_name(pid_t tid, char *to, struct err *e)
 {
@@ -120,10 +56,9 @@ static int capture_thread(pid_t tid, enum capture_side side, struct image *m, st
 	t->tid = (uint32_t)tid;
 	r = tracee_get_regs(tid, &regs);
 	if (!r)
-		r = rewind_thread(tid, side, &regs, t);
+		r = interrupted_rewind(tid, side, &regs, t);
 	if (!r)
 		r = tracee_set_regs(tid, &regs);
-	registers_to_image(&regs, &t->regs);
 	if (!r)
 		r = capture_xstate(tid, t);
 	if (!r)
@@ -429,7 +364,6 @@ int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end,
 	struct questions q;
 	struct proc_stat st;
 	struct clocks clocks;
-	struct cpu cpu;
 	int r;
 
 	batch_clear(b);
@@ -449,8 +383,7 @@ int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end,
 	if (r < 0)
 		return r;
 	take_mm(&st, ret);
-	cpu_read(&cpu);
-	ret->xcr0 = cpu.xcr0;
+	ret->xcr0 = cpu_xcr0();
 	r = vdso_digest(pid, ret->vdso_digest, e);
 	if (r < 0)
 		return r;

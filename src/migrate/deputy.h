@@ -11,10 +11,12 @@
  *	AWAY		RUN was said: the stub works for the guest
  *	RECALLING	RECALL was said; the stub works on until the image comes back
  *	RETURNING	the stub is stopped and becomes the process again
+ *	RESUMING	its host was lost, and it goes on from an image (deputy_resume.c)
  *	OVER
  *
  * Up to BUILDING deputy_undo() puts everything back and the process goes on here. From RUN on the
- * process is the guest's: if that is lost, it is ended here (deputy_lost()), never continued.
+ * process is the guest's: if that is lost, it is ended here (deputy_lost()), never continued; but for
+ * a process of which images are kept (deputy_checkpoint.h), and only if nobody can tell.
  */
 #ifndef MIGRATE_DEPUTY_H
 #define MIGRATE_DEPUTY_H
@@ -25,6 +27,7 @@
 #include "loop/loop.h"
 #include "migrate/channel.h"
 #include "migrate/confine.h"
+#include "migrate/laps.h"
 #include "migrate/mapped.h"
 #include "migrate/pages.h"
 #include "migrate/pending.h"
@@ -38,10 +41,19 @@ enum deputy_state {
 	DEPUTY_AWAY,
 	DEPUTY_RECALLING,
 	DEPUTY_RETURNING,
+	DEPUTY_RESUMING,
 	DEPUTY_OVER,
 };
 
 struct deputy;
+struct checkpoint;
+
+/* images of it are kept at home */
+struct checkpoint_spec {
+	uint32_t interval_ms;
+	uint64_t max_bytes;
+	const char *dir; /* where */
+};
 
 struct deputy_ops {
 	/* a state was reached; freeze_us: how long the process stood still, in AWAY and OVER */
@@ -50,6 +62,10 @@ struct deputy_ops {
 	void (*over)(void *owner, int status, const char *why);
 	/* the stream was cut; true: deputy_transport() may follow. NULL: it never does */
 	bool (*cut)(void *owner, const struct err *why);
+	/* something its user should know; may be NULL */
+	void (*note)(void *owner, const char *text);
+	/* one more image is kept, or an attempt has failed; n: how many there were. May be NULL */
+	void (*checkpoint)(void *owner, unsigned int n);
 };
 
 struct deputy {
@@ -60,7 +76,8 @@ struct deputy {
 	enum deputy_state state;
 	pid_t pid;
 	struct stub stub;
-	struct confine confine; /* of a job that goes to a desktop */
+	struct confine confine;	       /* of a job that goes to a desktop */
+	struct checkpoint *checkpoint; /* owned; NULL: no images are kept */
 	struct buf image_bytes;
 	bool image_is_sent, all_is_sent, recall;
 	unsigned int clocks_told;
@@ -69,7 +86,7 @@ struct deputy {
 	struct dirty dirty;
 	struct image flags;	 /* what smaps said of its mappings, once */
 	struct image early, was; /* sent last, and before that */
-	unsigned int rounds;
+	unsigned int rounds, stalls;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	struct image back;		   /* as it came home */
 	int mem, pagemap;		   /* /proc/PID/..., for its pages */
@@ -78,6 +95,7 @@ struct deputy {
 	size_t n_pending;
 	uint64_t signals_sent;
 	uint64_t froze_us;
+	struct laps laps; /* since then */
 	uint32_t lease_ms;
 	struct ev_ref lease_ref, child_ref;
 	uint64_t bytes_out, bytes_back;
@@ -108,6 +126,14 @@ int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e
  * deputy_done()
  */
 int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err *e) MUST_CHECK;
+
+/**
+ * deputy_checkpoint() - Keep images of it while it is away
+ *
+ * Right after deputy_start(); with the rights of the process's user, for the file. Return: 0 or -errno
+ */
+int deputy_checkpoint(struct deputy *d, const struct checkpoint_spec *spec, struct err *e)
+	MUST_CHECK;
 
 /** deputy_recall() - Bring it home; now, or as soon as it is away */
 void deputy_recall(struct deputy *d);
@@ -148,12 +174,31 @@ int deputy_take_round(struct deputy *d, const struct move_frame *f, struct err *
 int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+int deputy_take_kept(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** deputy_check_image() - Can the stub become what the host sends? -EPROTO */
+int deputy_check_image(const struct deputy *d, const struct image *m, struct err *e) MUST_CHECK;
+
+/** deputy_is_mapped() - Is all of [at, end) in mappings of an image? Our region is in none of them */
+bool deputy_is_mapped(const struct image *m, uint64_t at, uint64_t end);
+
+/** deputy_stop_stub() - For good: no signal comes to it any more, nothing but us makes it do anything */
+int deputy_stop_stub(struct deputy *d, struct err *e) MUST_CHECK;
+
+/** deputy_drop_pages() - Of struct pages_writer; the batch is to be run after the last one */
+int deputy_drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e);
+
+/** deputy_hold() - Until no clock steps back for it */
+void deputy_hold(const struct image *m);
 
 /** deputy_over() - The end; the owner hears of it from here, once */
 void deputy_over(struct deputy *d, int status, const char *why);
 
-/** deputy_lost() - After RUN: the guest is gone, so the process ends */
+/** deputy_lost() - After RUN: the guest is gone, so the process ends, or goes on from an image */
 void deputy_lost(struct deputy *d, const char *why);
+
+/** deputy_lap() - A part of the stop has ended; its name is a constant */
+void deputy_lap(struct deputy *d, const char *name);
 
 /** deputy_enter() - Another state; tells the owner */
 void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us);

@@ -8,8 +8,9 @@
  * the round before; ROUND. The host says ROUND when it has them all, so that nothing waits in a
  * queue when the next one begins, or when the process is stopped for good.
  *
- * It is stopped when a round was small, or not smaller than the one before (it writes faster than the
- * network is), or ROUNDS_MAX were made. Then the same once more: image, pages, end.
+ * It is stopped when a round was small, or two were not smaller than the one before (it writes faster
+ * than the network is; one may have met a busy moment of a machine), or ROUNDS_MAX were made. Then
+ * the same once more: image, pages, end.
  *
  * Mappings of image and round are from one reading of /proc/PID/maps. Both ends compare it with
  * the image before it, and what is new is empty at the host: so everything in it is sent with that
@@ -29,7 +30,8 @@
 #include "migrate/region.h"
 #include "tracee/maps.h"
 
-#define ROUNDS_MAX   8
+#define ROUNDS_MAX   12
+#define STALLS_MAX   2
 #define SMALL_PAGES  256 /* 1 MiB */
 #define REGION_ALIGN (2ULL << 20)
 #define LOWEST	     (1ULL << 20) /* never below, whatever is free there */
@@ -62,7 +64,6 @@ static int outline(struct deputy *d, struct err *e)
 	struct image *m = &d->early;
 	pid_t tids[IMAGE_THREADS_MAX];
 	struct proc_stat st;
-	struct cpu cpu;
 	int r;
 
 	for (size_t i = 0; i < d->stub.n; i++)
@@ -72,8 +73,7 @@ static int outline(struct deputy *d, struct err *e)
 		r = proc_stat_read(d->pid, &st, e);
 	if (r < 0)
 		return r;
-	cpu_read(&cpu);
-	m->xcr0 = cpu.xcr0;
+	m->xcr0 = cpu_xcr0();
 	m->pid = (uint32_t)d->pid;
 	m->uid = st.uid[0];
 	m->gid = st.gid[0];
@@ -174,9 +174,10 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e)
 {
 	uint64_t pages = d->reader.pages - d->round_began;
 
-	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX ||
-		      (d->rounds > 1 && pages >= d->round_pages);
+	d->stalls += d->rounds > 1 && pages >= d->round_pages;
+	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX || d->stalls == STALLS_MAX;
 	d->round_pages = pages;
+	log_debug("round %u: %llu pages", d->rounds, (unsigned long long)pages);
 	return *ret_enough ? 0 : start_round(d, e);
 }
 
@@ -185,6 +186,7 @@ int deputy_copy_last(struct deputy *d, struct err *e)
 	int r = pages_reader_open(&d->reader, d->pid, d->stub.region, d->stub.region + REGION_BYTES,
 				  e);
 
+	d->round_began = d->reader.pages;
 	if (!r && pages_add_new(&d->reader, &d->early, &d->stub.before, IMAGE_BY_FILE, false) < 0)
 		r = -ENOMEM;
 	if (!r && d->tracking && pages_add_shared(&d->reader, &d->stub.before, false) < 0)

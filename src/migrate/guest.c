@@ -107,7 +107,7 @@ static int take_recall(struct guest *g, const struct move_frame *f, struct err *
 	(void)f;
 	if (g->copying)
 		return err_set(e, -EPROTO, "a second RECALL");
-	return guest_copy_home(g, e);
+	return guest_copy_home(g, false, e);
 }
 
 static int take_round(struct guest *g, const struct move_frame *f, struct err *e)
@@ -161,15 +161,18 @@ static const struct {
 	{ MOVE_FAIL, GUEST_ARRIVING, GUEST_WAITING, take_fail },
 	{ MOVE_RUN, GUEST_WAITING, GUEST_WAITING, take_run },
 	{ MOVE_ANSWER, GUEST_RUNNING, GUEST_FREEZING, guest_take_answer },
-	{ MOVE_SIGNAL, GUEST_WAITING, GUEST_LEFT, guest_take_signal },
+	{ MOVE_SIGNAL, GUEST_WAITING, GUEST_LEAVING, guest_take_signal },
 	{ MOVE_CLONED, GUEST_RUNNING, GUEST_FREEZING, guest_take_cloned },
 	{ MOVE_RECALL, GUEST_RUNNING, GUEST_RUNNING, take_recall },
+	{ MOVE_CHECKPOINT, GUEST_RUNNING, GUEST_RUNNING, guest_take_checkpoint },
 };
 
 static int on_frame(void *owner, const struct move_frame *f, struct err *e)
 {
 	struct guest *g = owner;
 
+	if (g->state == GUEST_LEFT)
+		return 0; /* it has crossed our last word */
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
 		if (frames[i].type == f->type && g->state >= frames[i].from &&
 		    g->state <= frames[i].to)

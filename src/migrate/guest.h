@@ -12,6 +12,9 @@
  *	LEAVING		image, pending signals and pages go back (guest_leave.c)
  *	LEFT		DONE was said; the stream's end is the end
  *
+ * CHECKPOINT makes it go the same way, but for its end: it is RUNNING again when all is sent
+ * (guest_checkpoint.c).
+ *
  * A thread is in one state of enum guest_thread_state. Who answers a trapped call gives the thread
  * back to the kernel with guest_reply(); nothing else makes it run.
  */
@@ -94,6 +97,8 @@ struct guest_thread {
 	uint32_t restart_call;	      /* its rest is in the kernel at home */
 	uint64_t rest_at;	      /* where that call's output goes */
 	int64_t rest_result;	      /* and what it gives when that is there */
+	uint64_t
+		done; /* of the call that it is about to make: by it before it came, or before it goes */
 	bool cancelled;
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
@@ -118,13 +123,15 @@ struct guest {
 	uint32_t lease_ms;
 	struct ev_ref lease_ref;
 	struct guest_signal *signals;
+	bool checkpoint;	/* FREEZING and LEAVING: it will go on here */
+	struct buf late;	/* SIGNAL payloads that came meanwhile */
 	uint64_t signals_taken; /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
 	struct dirty dirty; /* begins before it runs */
 	bool untracked;	    /* it cannot */
 	bool copying;	    /* RUNNING: recalled, pages go home in rounds */
 	bool round_is_sent;
-	unsigned int rounds;
+	unsigned int rounds, stalls;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	bool image_is_sent;
 	int result;	/* of the loop */
@@ -154,12 +161,18 @@ int guest_run(struct guest *g, struct err *e) MUST_CHECK;
 
 /* guest_copy.c */
 
+/** guest_track_early() - Its mappings are there, and empty: pages can be made in them */
+int guest_track_early(struct guest *g, struct err *e) MUST_CHECK;
+
 /** guest_track() - Take note of what was written up to now; home has that */
 int guest_track(struct guest *g, struct err *e) MUST_CHECK;
 int guest_take_arrived(struct guest *g, struct err *e) MUST_CHECK;
 
-/** guest_copy_home() - Send pages home while it runs, then freeze it */
-int guest_copy_home(struct guest *g, struct err *e) MUST_CHECK;
+/**
+ * guest_copy_home() - Send pages home while it runs, then freeze it
+ * @whole:	All of them, not only what was written since home has last got some
+ */
+int guest_copy_home(struct guest *g, bool whole, struct err *e) MUST_CHECK;
 int guest_take_copied(struct guest *g, struct err *e) MUST_CHECK;
 
 /** guest_copy_on() - There is room again */
@@ -167,6 +180,20 @@ void guest_copy_on(struct guest *g);
 
 /** guest_copy_last() - It is frozen and read: what is left to send, or everything */
 int guest_copy_last(struct guest *g, struct err *e) MUST_CHECK;
+
+/* guest_checkpoint.c */
+
+/** guest_take_checkpoint() - An image of it is wanted at home, while it stays here */
+int guest_take_checkpoint(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_kept() - Image and pages are sent: it goes on */
+void guest_kept(struct guest *g);
+
+/** guest_not_kept() - No image can be taken now; why is only logged. Frozen threads go on */
+void guest_not_kept(struct guest *g, const char *why);
+
+/** guest_late_signal() - One that comes while it is read: it is sent when it goes on; -errno */
+int guest_late_signal(struct guest *g, const struct move_frame *f) MUST_CHECK;
 
 /* guest_calls.c */
 void guest_on_notify(void *owner, uint32_t events);
@@ -207,8 +234,11 @@ void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop
 bool guest_is_deliverable(const struct guest_thread *t);
 void guest_forget_signals(struct guest *g);
 
-/** guest_restore_info() - A signal taken out of the kernel: as home had told it */
-void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info);
+/** guest_keep_info() - The other way round: it stays in the kernel */
+int guest_keep_info(struct guest *g, pid_t tid, const siginfo_t *info) MUST_CHECK;
+
+/** guest_restore_info() - A signal taken out of the kernel: as home had told it; false: it had not */
+bool guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info);
 
 /* guest_threads.c */
 

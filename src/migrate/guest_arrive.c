@@ -48,6 +48,8 @@ static int take_image(struct guest *g, struct err *e)
 		r = check_region(&g->image, e);
 	if (!r)
 		r = was.n_threads ? change_mappings(g, &was, e) : start_building(g, e);
+	if (!r && !was.n_threads)
+		r = guest_track_early(g, e);
 	image_done(&was);
 	return r;
 }
@@ -79,6 +81,7 @@ static int finish(struct guest *g, struct err *e)
 		if (!t)
 			return err_set(e, -ENOMEM, "no memory for its threads");
 		t->restart_call = from->restart_call;
+		t->done = from->done;
 	}
 	if (!r)
 		r = loop_add_fd(g->loop, g->notify, EPOLLIN, guest_on_notify, g, &g->notify_ref);
@@ -92,8 +95,10 @@ static int finish(struct guest *g, struct err *e)
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 {
 	const struct pages_writer w = {
+		.pid = g->build.pid,
 		.mem = g->build.mem,
 		.written = &g->dirty.known,
+		.uffd = g->dirty.uffd,
 		.pagemap = -1,
 		.hide_start = g->image.parasite,
 		.hide_end = g->image.parasite + g->image.parasite_size,
@@ -104,9 +109,6 @@ int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 	if (!g->build.pid)
 		return err_set(e, -EPROTO, "pages before the image");
 	r = pages_write(&w, f, &end, e);
-	/* home has sent no rounds: it is late, but not too late */
-	if (!r && end && g->dirty.uffd < 0)
-		r = guest_track(g, e);
 	return r < 0 || !end ? r : finish(g, e);
 }
 

@@ -3,14 +3,13 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 
 #include "forward/call.h"
 #include "forward/table/table.h"
 #include "migrate/guest.h"
+#include "migrate/told.h"
 
-#define NOTIFY_A_TURN  32     /* taken before answers get their turn */
 #define RESTART	       (-512) /* ERESTARTSYS of the kernel */
 #define RESTART_ALWAYS (-513) /* ERESTARTNOINTR */
 
@@ -18,6 +17,11 @@ struct call_header {
 	uint32_t tid, zero;
 };
 
+/*
+ * The kernel makes a call again (ERESTARTSYS and the like) only on its way past a signal or a stop;
+ * else the program would see that number. The signal that it is for may be another thread's by
+ * now, so there is a stop in any case.
+ */
 void guest_reply(struct guest_thread *t, int64_t result)
 {
 	struct seccomp_notif_resp resp = {
@@ -26,8 +30,12 @@ void guest_reply(struct guest_thread *t, int64_t result)
 		.error = result < 0 && result >= -4095 ? (int32_t)result : 0,
 	};
 
+	if (marshal_interrupted(result))
+		told_later(tracee_interrupt(t->tid));
 	t->in_notify = false;
 	t->state = THREAD_RUNNING;
+	if (result != RESTART && result != RESTART_ALWAYS)
+		t->done = 0;
 	/* ENOENT: it was killed meanwhile, which is told by its end */
 	(void)ioctl(t->guest->notify, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 }
@@ -83,9 +91,34 @@ void guest_homeward(struct guest_thread *t)
 		guest_reply(t, RESTART); /* on the way already */
 }
 
+static void follow(struct guest_thread *t, int step, int64_t result);
+
+/*
+ * A part of it is done, and a stop of the stub has ended it. A signal of the program's own ends it so
+ * at home as well; on the way home the rest is made there; else the stop was for nothing.
+ */
+static void cut(struct guest_thread *t, int64_t part)
+{
+	int64_t result = 0;
+	int step;
+
+	if (guest_is_deliverable(t)) {
+		guest_reply(t, part);
+	} else if (t->guest->state == GUEST_RUNNING) {
+		step = marshal_again(t->marshal, guest_now_ns(), &t->request, &result);
+		follow(t, step, result);
+	} else {
+		t->done = (uint64_t)part;
+		guest_reply(t, RESTART);
+	}
+}
+
 static void follow(struct guest_thread *t, int step, int64_t result)
 {
 	switch (step) {
+	case MARSHAL_CUT:
+		cut(t, result);
+		return;
 	case MARSHAL_SEND:
 		send_request(t);
 		return;
@@ -115,7 +148,8 @@ static void begin(struct guest_thread *t)
 		guest_homeward(t);
 		return;
 	}
-	step = marshal_begin(t->marshal, t->nr, t->args, guest_now_ns(), &t->request, &result);
+	step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(), &t->request,
+			      &result);
 	if (step == MARSHAL_SEND && guest_views_open(t))
 		return;
 	follow(t, step, result);
@@ -155,18 +189,13 @@ void guest_on_notify(void *owner, uint32_t events)
 {
 	struct guest *g = owner;
 
-	(void)events;
-	for (int i = 0; i < NOTIFY_A_TURN; i++) {
-		struct pollfd p = { .fd = g->notify, .events = POLLIN };
-		struct seccomp_notif n = { 0 };
+	struct seccomp_notif n = { 0 };
 
-		/* RECV waits when there is none */
-		if (i && poll(&p, 1, 0) != 1)
-			return;
-		if (ioctl(g->notify, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
-			return; /* ENOENT: it was killed since */
-		on_call(g, &n);
-	}
+	(void)events;
+	/* one: RECV waits when there is none, and the loop is as quick to ask as we are */
+	if (ioctl(g->notify, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
+		return; /* ENOENT: it was killed since */
+	on_call(g, &n);
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -215,7 +244,7 @@ void guest_answer(struct guest_thread *t, const uint8_t *p, size_t n)
 	memcpy(&a, p, sizeof(a)); /* guest_take_answer(): it has one */
 	if (a.result == CALL_COME_HOME) {
 		come_home(t);
-	} else if (marshal_interrupted(a.result)) {
+	} else if (marshal_stopped(t->marshal, &a)) {
 		interrupted(t, p, n);
 	} else {
 		step = marshal_answer(t->marshal, p, n, guest_now_ns(), &t->request, &result);

@@ -45,6 +45,18 @@ static bool all_frozen(const struct guest *g)
 	return true;
 }
 
+/* who goes on with a call that has done a part asks for the rest */
+static void note_parts(struct guest *g)
+{
+	for (size_t i = 0; i < g->image.n_threads; i++) {
+		struct image_thread *to = &g->image.threads[i];
+		const struct guest_thread *t = guest_thread(g, (pid_t)to->tid);
+
+		if (t && t->done)
+			to->done = t->done;
+	}
+}
+
 /* a poll that goes on at home waits only as long as it still had to */
 static void shorten_waits(struct guest *g)
 {
@@ -83,6 +95,7 @@ static int read_image(struct guest *g, struct err *e)
 	if (r < 0)
 		return r;
 	shorten_waits(g);
+	note_parts(g);
 	g->image.monotonic_ns += g->clocks.offset.monotonic_ns;
 	g->image.boottime_ns += g->clocks.offset.boottime_ns;
 	return 0;
@@ -116,8 +129,11 @@ static int send_pending(struct guest *g, pid_t tid, bool shared, struct err *e)
 		siginfo_t info = list[i].info;
 		const uint32_t to[2] = { shared ? 0 : (uint32_t)tid, (uint32_t)info.si_signo };
 
-		guest_restore_info(g, shared ? 0 : tid, &info);
+		bool ours = guest_restore_info(g, shared ? 0 : tid, &info);
+
 		guest_send(g, MOVE_SIGNAL, to, sizeof(to), &info, sizeof(info));
+		if (g->checkpoint && ours)
+			r = guest_keep_info(g, shared ? 0 : tid, &info);
 	}
 	if (!r)
 		free(list);
@@ -158,6 +174,10 @@ static void go_on_leaving(struct guest *g)
 		return;
 	if (pages_send_end(g->channel) < 0)
 		return; /* broken */
+	if (g->checkpoint) {
+		guest_kept(g);
+		return;
+	}
 	guest_send(g, MOVE_DONE, &g->signals_taken, sizeof(g->signals_taken), NULL, 0);
 	g->state = GUEST_LEFT;
 }
@@ -186,6 +206,7 @@ void guest_frozen(struct guest *g)
 		guest_fail(g, e.code, e.text);
 		return;
 	}
+	g->image_is_sent = false;
 	send_signals(g);
 	go_on_leaving(g);
 }

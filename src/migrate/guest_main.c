@@ -21,10 +21,13 @@
 #include "log/log.h"
 #include "migrate/control.h"
 #include "migrate/guest.h"
+#include "migrate/lease.h"
+#include "migrate/told.h"
 #include "os/fd.h"
 #include "wire/message.h"
 
 #define LAST_WORDS_MS 1000
+#define LIFE_MS	      1000 /* outside of the box bears two thirds of the lease */
 
 static const char usage[] =
 	"Usage: comosix-guest\n"
@@ -41,6 +44,7 @@ static const char usage[] =
 
 static struct guest guest;
 static struct control *control;
+static int life; /* box.h */
 
 static const Cmx__HalfStage stages[] = {
 	[GUEST_ARRIVING] = CMX__HALF_STAGE__STAGE_CONNECT,
@@ -53,8 +57,21 @@ static const Cmx__HalfStage stages[] = {
 
 static void tell_stage(void)
 {
-	if (control_stage(control) != stages[guest.state])
-		control_state(control, stages[guest.state], 0, 0, 0);
+	/* while an image is taken it is away all the same */
+	Cmx__HalfStage stage = guest.checkpoint ? CMX__HALF_STAGE__STAGE_AWAY : stages[guest.state];
+
+	if (control_stage(control) != stage)
+		control_state(control, stage, 0, 0, 0);
+}
+
+/* a timer that cannot be set again is an agent that stands still: outside will see to it */
+static void on_life(void *owner)
+{
+	struct guest *g = owner;
+	struct ev_ref ref;
+
+	guest_box_live(life);
+	told_later(loop_add_timer(g->loop, loop_now(g->loop) + LIFE_MS, on_life, g, &ref));
 }
 
 /* the guest's own, and then comosixd is told what has become of it */
@@ -135,8 +152,10 @@ static int begin(Cmx__HalfStart *start)
 	explicit_bzero(key, sizeof(key));
 	if (!r)
 		r = loop_add_signal(g->loop, SIGCHLD, guest_on_child, g, &ref);
-	if (!r)
+	if (!r) {
 		guest_lease_start(g, start->lease_ms);
+		on_life(g);
+	}
 	return r;
 }
 
@@ -225,9 +244,9 @@ int main(int argc, char **argv)
 	box.agent_uid = guest_box_agent_uid(start->slot);
 	box.home_uid = start->uid;
 	box.home_gid = start->gid;
-	if (guest_box_enter(&box, &init, &e) < 0)
+	if (guest_box_enter(&box, &init, &life, &e) < 0)
 		die("%s", e.text);
 	if (init)
-		return guest_box_wait(init);
+		return guest_box_wait(init, life, lease_guest_ms(start->lease_ms));
 	return serve(start, &box);
 }

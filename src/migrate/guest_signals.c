@@ -20,6 +20,8 @@
 #include "migrate/told.h"
 #include "tracee/maps.h"
 
+#define SYSCALL_INSN_BYTES 2
+
 struct signal_payload {
 	uint32_t tid, signo;
 	uint8_t info[128];
@@ -120,6 +122,11 @@ static int remember(struct guest *g, pid_t tid, const siginfo_t *info)
 	return 0;
 }
 
+int guest_keep_info(struct guest *g, pid_t tid, const siginfo_t *info)
+{
+	return remember(g, tid, info);
+}
+
 int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e)
 {
 	struct signal_payload p;
@@ -130,6 +137,8 @@ int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e
 	memcpy(&info, p.info, sizeof(info));
 	if (!p.signo || p.signo > IMAGE_SIGNALS || info.si_signo != (int)p.signo)
 		return err_set(e, -EPROTO, "signal %u cannot be", p.signo);
+	if (g->state == GUEST_LEAVING && g->checkpoint)
+		return guest_late_signal(g, f);
 	if (g->state >= GUEST_LEAVING)
 		return 0; /* home has kept it, and hears that it was not taken */
 	g->signals_taken++;
@@ -169,15 +178,36 @@ static bool is_ours(const siginfo_t *info)
 	return info->si_pid == getpid() && (info->si_code == SI_USER || info->si_code == SI_TKILL);
 }
 
-void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info)
+bool guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info)
 {
-	if (is_ours(info))
-		(void)recall_signal(g, tid, info->si_signo, info); /* else as it is */
+	return is_ours(info) && recall_signal(g, tid, info->si_signo, info); /* else as it is */
+}
+
+/*
+ * It is stopped before a call of which a part was done before it came here. A signal ends the call:
+ * with that part, as it had at home
+ */
+static int end_call(struct guest_thread *t)
+{
+	struct user_regs_struct regs;
+	int r = tracee_get_regs(t->tid, &regs);
+
+	if (r < 0)
+		return r;
+	if ((int64_t)regs.orig_rax < 0)
+		regs.rip += SYSCALL_INSN_BYTES; /* not begun; else it was turned away */
+	regs.orig_rax = (uint64_t)-1;
+	regs.rax = t->done;
+	t->done = 0;
+	return tracee_set_regs(t->tid, &regs);
 }
 
 void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop)
 {
 	siginfo_t info = stop->info;
+
+	if (t->done && end_call(t) < 0)
+		return; /* killed: told by its end */
 
 	if (is_ours(&info) && recall_signal(t->guest, t->tid, stop->signo, &info) &&
 	    tracee_set_siginfo(t->tid, &info) < 0)

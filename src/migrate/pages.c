@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "migrate/pages_frame.h"
@@ -37,6 +38,7 @@ int pages_reader_open(struct pages_reader *p, pid_t pid, uint64_t hide_start, ui
 {
 	fd_close(&p->mem);
 	fd_close(&p->pagemap);
+	p->pid = pid;
 	p->hide_start = hide_start;
 	p->hide_end = hide_end;
 	if (!p->buffer)
@@ -303,27 +305,74 @@ static int send_bytes(struct pages_reader *p, struct channel *c, uint64_t at, ui
 	return r;
 }
 
+/* pages were read to where they leave from; Return: 0, 1 not so: some are zeroes, -errno */
+static int send_in_place(struct pages_reader *p, struct channel *c, uint64_t at, uint8_t *payload,
+			 uint32_t n)
+{
+	const struct pages_header h = { .at = at, .n = n, .kind = PAGES_BYTES };
+
+	for (uint32_t i = 0; i < n; i++)
+		if (is_zero(payload + sizeof(h) + (size_t)i * MOVE_PAGE))
+			return 1;
+	memcpy(payload, &h, sizeof(h));
+	p->pages += n;
+	p->bytes += (uint64_t)n * MOVE_PAGE;
+	return channel_commit(c, MOVE_PAGES, sizeof(h) + (size_t)n * MOVE_PAGE);
+}
+
+/* Return: bytes from the start on, fewer where it ends; 0 or -1 there is nothing */
+static ssize_t read_memory(const struct pages_reader *p, uint64_t at, uint8_t *to, size_t n)
+{
+	const struct iovec ours = { to, n }, theirs = { (void *)(uintptr_t)at, n };
+	ssize_t got = process_vm_readv(p->pid, &ours, 1, &theirs, 1, 0), more;
+
+	got = got < 0 ? 0 : got;
+	if ((size_t)got == n)
+		return got;
+	more = pread(p->mem, to + got, n - (size_t)got, (off_t)(at + (uint64_t)got));
+	return more > 0 ? got + more : got;
+}
+
+/* up to @n pages of what is there; Return: how many were dealt with, -errno */
+static int read_and_send(struct pages_reader *p, struct channel *c, uint64_t at, uint32_t n)
+{
+	const size_t head = sizeof(struct pages_header);
+	uint8_t *payload;
+	ssize_t got;
+	int r = channel_reserve(c, head + (size_t)n * MOVE_PAGE, &payload);
+
+	if (r < 0)
+		return r;
+	got = read_memory(p, at, payload + head, (size_t)n * MOVE_PAGE);
+	if (got < MOVE_PAGE)
+		return 1; /* nothing there: behind the end of its file, or unmapped meanwhile */
+	n = (uint32_t)((size_t)got / MOVE_PAGE);
+	r = send_in_place(p, c, at, payload, n);
+	if (r == 1) {
+		memcpy(p->buffer, payload + head, (size_t)n * MOVE_PAGE);
+		r = send_bytes(p, c, at, n);
+	}
+	return r < 0 ? r : (int)n;
+}
+
 /* as much of the piece as one frame takes; Return: 0 or -errno */
 static int send_part(struct pages_reader *p, struct channel *c)
 {
 	struct pages_piece *v = &p->piece;
 	uint64_t most = v->kind == PAGES_ABSENT ? UINT32_MAX : MOVE_PAGES_MAX;
 	uint32_t n = (uint32_t)(v->n < most ? v->n : most);
-	ssize_t got;
-	int r = 0;
+	int r;
 
-	if (v->kind != PAGES_BYTES) {
+	if (v->kind == PAGES_BYTES)
+		r = read_and_send(p, c, v->start, n);
+	else
 		r = send_run(c, v->start, NULL, n, v->kind);
-	} else {
-		got = pread(p->mem, p->buffer, (size_t)n * MOVE_PAGE, (off_t)v->start);
-		/* nothing there: behind the end of its file, or unmapped meanwhile */
-		n = got < MOVE_PAGE ? 1 : (uint32_t)((size_t)got / MOVE_PAGE);
-		if (got >= MOVE_PAGE)
-			r = send_bytes(p, c, v->start, n);
-	}
+	if (r < 0)
+		return r;
+	n = v->kind == PAGES_BYTES ? (uint32_t)r : n;
 	v->start += (uint64_t)n * MOVE_PAGE;
 	v->n -= n;
-	return r;
+	return 0;
 }
 
 static bool has_room(const struct pages_reader *p, const struct channel *c)
@@ -332,7 +381,8 @@ static bool has_room(const struct pages_reader *p, const struct channel *c)
 	const size_t worst = (size_t)MOVE_PAGES_MAX *
 			     (MOVE_PAGE + MOVE_HEADER + sizeof(struct pages_header));
 
-	return channel_room(c, worst) && !(p->polite && channel_backlog(c) > PAGES_POLITE);
+	return channel_room(c, worst) && channel_queued(c) < PAGES_QUEUED &&
+	       !(p->polite && channel_backlog(c) > PAGES_POLITE);
 }
 
 /*
@@ -346,7 +396,7 @@ static bool was_killed(const struct pages_reader *p)
 	return pread(p->mem, &byte, 1, 0) == 0;
 }
 
-int pages_send(struct pages_reader *p, struct channel *c, struct err *e)
+static int send_room(struct pages_reader *p, struct channel *c, struct err *e)
 {
 	int r;
 
@@ -366,4 +416,14 @@ int pages_send(struct pages_reader *p, struct channel *c, struct err *e)
 			return err_set(e, r, "send its pages: %s", strerror(-r));
 	}
 	return 0;
+}
+
+int pages_send(struct pages_reader *p, struct channel *c, struct err *e)
+{
+	int r;
+
+	channel_hold(c); /* pages that were written here and there are a frame each */
+	r = send_room(p, c, e);
+	channel_let_go(c);
+	return r;
 }

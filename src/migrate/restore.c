@@ -6,6 +6,7 @@
 #include "migrate/capture.h"
 #include "migrate/region.h"
 #include "migrate/remap.h"
+#include "migrate/rest.h"
 #include "migrate/set_state.h"
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
@@ -68,7 +69,7 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 				       s->threads[i]->tid);
 	r = remap_shut_shared(&s->batch, s->pid, m, false, e);
 	if (!r)
-		r = set_state_process(&s->batch, m);
+		r = set_state_process(&s->batch, m, true);
 	if (!r)
 		r = set_state_run(&s->batch, s->pid, "set the state of the process", e);
 	if (!r)
@@ -79,10 +80,14 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 		r = set_state_registers(&m->threads[i]);
 	if (r < 0)
 		return err_set(e, r, "set its registers: %s", strerror(-r));
+	for (size_t i = 0; i < m->n_threads; i++)
+		if (m->threads[i].done)
+			told_later(rest_install(s, m, &m->threads[i]));
 	/* from here on it is the process again, and goes on even if we die */
 	stub_leave_nothing(s);
 	for (size_t i = 0; i < s->n; i++)
 		told_later(tracee_detach(s->threads[i]->tid, 0));
+	rest_watch(s, s->pid);
 	s->pid = 0;
 	stub_done(s);
 	return 0;

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -14,15 +15,19 @@
 #include <sys/syscall.h>
 
 #include "base/parse.h"
+#include "log/log.h"
 #include "migrate/capture.h"
 #include "migrate/region.h"
 #include "migrate/registers.h"
+#include "migrate/rest.h"
 #include "migrate/set_state.h"
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
 #include "os/fd.h"
 
-#define STUB_OPTIONS PTRACE_O_TRACECLONE
+#define STUB_OPTIONS  PTRACE_O_TRACECLONE
+#define BUSY_TRIES    20
+#define BUSY_PAUSE_MS 5
 
 void stub_init(struct stub *s, struct loop *l, const struct stub_ops *ops, void *owner)
 {
@@ -39,13 +44,26 @@ static struct stub_thread *add_thread(struct stub *s, pid_t tid)
 	return t;
 }
 
+/* one of ours may just have it in its hands: rest_watch() */
+static int seize(pid_t pid, pid_t *tids, size_t *ret_n, int *stopped, struct err *e)
+{
+	int r = -EBUSY;
+
+	for (int i = 0; r == -EBUSY && i < BUSY_TRIES; i++) {
+		if (i)
+			(void)poll(NULL, 0, BUSY_PAUSE_MS);
+		r = tracee_seize_all(pid, STUB_OPTIONS, tids, IMAGE_THREADS_MAX, ret_n, stopped, e);
+	}
+	return r;
+}
+
 int stub_seize(struct stub *s, pid_t pid, struct err *e)
 {
 	pid_t tids[IMAGE_THREADS_MAX];
 	int stopped = 0, r;
 	size_t n = 0;
 
-	r = tracee_seize_all(pid, STUB_OPTIONS, tids, ARRAY_LEN(tids), &n, &stopped, e);
+	r = seize(pid, tids, &n, &stopped, e);
 	if (r < 0)
 		return r;
 	s->pid = pid;
@@ -58,9 +76,13 @@ int stub_seize(struct stub *s, pid_t pid, struct err *e)
 			"process %d is stopped by job control; continue it first (kill -CONT %d)",
 			pid, pid);
 	if (!r)
+		r = rest_unwind(s);
+	if (!r)
 		r = capture_threads(tids, n, CAPTURE_HOME, &s->before, e);
 	if (r < 0)
 		stub_release(s);
+	else
+		rest_forget(s);
 	return r;
 }
 
@@ -192,8 +214,15 @@ static int make_sockets(struct stub *s, struct err *e)
 	s->pidfd = r < 0 ? -1 : (int)syscall(SYS_pidfd_open, s->pid, 0);
 	if (!r && s->pidfd < 0)
 		r = err_set(e, -errno, "pidfd of process %d: %s", s->pid, strerror(errno));
-	for (size_t i = 0; !r && i < s->n; i++)
+	for (size_t i = 0; !r && i < s->n; i++) {
+		/* the number that it will have: for who tidies up after us (tidy.h) */
+		s->threads[i]->there = (int)(s->first_fd + i);
+		r = stub_thread_context(s->threads[i]);
+		s->threads[i]->there = -1;
+		if (r < 0)
+			return err_set(e, r, "write to our region: %s", strerror(-r));
 		r = stub_thread_connect(s->threads[i], s->pid, e);
+	}
 	return r;
 }
 
@@ -230,29 +259,48 @@ int stub_close_stale(struct stub *s, pid_t by)
 static void close_sockets(struct stub *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (s->threads[i]->there >= 0 && s->n_stale < ARRAY_LEN(s->stale))
+		if (!s->threads[i]->rest && s->threads[i]->there >= 0 &&
+		    s->n_stale < ARRAY_LEN(s->stale))
 			s->stale[s->n_stale++] = s->threads[i]->there;
 	told_later(stub_close_stale(s, s->pid));
 }
 
 void stub_leave_nothing(struct stub *s)
 {
+	bool rest = false;
+
+	for (size_t i = 0; i < s->n; i++)
+		rest |= s->threads[i]->rest;
 	if (s->region) {
 		close_sockets(s);
-		unmap_region(s);
+		if (!rest)
+			unmap_region(s);
 	}
 	fd_close(&s->pidfd);
+}
+
+/* it was stopped when a call had done a part, and gets what the rest of it needs */
+static int make_room_for_rests(struct stub *s, struct err *e)
+{
+	int r = s->region ? 0 : map_region(s, 0, e);
+
+	return r || s->pidfd >= 0 ? r : make_sockets(s, e);
 }
 
 /* what was read is what it goes on with; restart_syscall is there still, so it loses no sleep */
 static void restore_registers(struct stub *s)
 {
+	struct err e = { 0 };
+
+	if (rest_has_any(&s->before) && make_room_for_rests(s, &e) < 0)
+		log_warn("a call of process %d returns early: %s", s->pid, e.text);
 	for (size_t i = 0; i < s->before.n_threads; i++) {
 		const struct image_thread *t = &s->before.threads[i];
 		struct user_regs_struct regs;
 
 		registers_from_image(&t->regs, &regs);
-		told_later(tracee_set_regs((pid_t)t->tid, &regs));
+		told_later(t->done ? rest_install(s, &s->before, t)
+				   : tracee_set_regs((pid_t)t->tid, &regs));
 	}
 }
 
@@ -264,6 +312,7 @@ void stub_release(struct stub *s)
 	stub_leave_nothing(s);
 	for (size_t i = 0; i < s->n; i++)
 		told_later(tracee_detach(s->threads[i]->tid, 0));
+	rest_watch(s, s->pid);
 	stub_done(s);
 	s->pid = 0;
 }

@@ -33,6 +33,8 @@
 #define STUB_FDS_FIRST                                                                             \
 	900 /* our descriptors in the process have numbers from here on, if they can */
 
+#define STUB_OLD_MAX 4
+
 struct stub;
 
 struct stub_ops {
@@ -50,12 +52,15 @@ struct stub_thread {
 	struct stub *stub;
 	pid_t tid;
 	unsigned int slot;
-	int sock;     /* our end; -1: none */
-	int there;    /* number of the other end in the process */
-	bool calling; /* a request is with the parasite */
-	bool cloning; /* and it is one to make a thread */
-	bool cancel;  /* it is to be interrupted as soon as it can be */
-	bool ending;  /* it was told to */
+	int sock;	 /* our end; -1: none */
+	int there;	 /* number of the other end in the process */
+	bool calling;	 /* a request is with the parasite */
+	bool cloning;	 /* and it is one to make a thread */
+	bool cut;	 /* its call was stopped by us: the answer says so */
+	bool cancel;	 /* it is to be interrupted as soon as it can be */
+	bool ending;	 /* it was told to */
+	bool rest;	 /* the rest of a call is left to it: rest.h */
+	bool want_write; /* out is waiting for room in the socket */
 	bool stopped;
 	struct ev_ref ref;
 	struct buf in;	/* answer so far */
@@ -81,7 +86,10 @@ struct stub {
 	struct batch batch;
 	int stale[2 * IMAGE_THREADS_MAX]; /* descriptors of ours there whose thread has ended */
 	size_t n_stale;
-	struct image before; /* as it was captured: to undo, and to compare with at the return */
+	uint64_t old[STUB_OLD_MAX]; /* regions of earlier moves in it, whose calls had a rest */
+	size_t n_old;
+	uint64_t rest_cookie; /* 0: none yet */
+	struct image before;  /* as it was captured: to undo, and to compare with at the return */
 	struct stub_thread *threads[IMAGE_THREADS_MAX];
 	size_t n;
 };

@@ -32,6 +32,12 @@ static void name_thread(struct stub *s, pid_t tid)
 		}
 }
 
+static void mark_cut(struct stub_thread *t, struct call_answer *a)
+{
+	a->flags |= CALL_CUT;
+	memcpy(t->in.data + t->in.off + sizeof(uint32_t), a, sizeof(*a));
+}
+
 static void take_answers(struct stub_thread *t)
 {
 	struct stub *s = t->stub;
@@ -51,7 +57,9 @@ static void take_answers(struct stub_thread *t)
 		if (t->in.len < sizeof(len) + len)
 			return;
 		memcpy(&answer, buf_bytes(&t->in) + sizeof(len), sizeof(answer));
-		t->calling = t->cancel = false;
+		if (t->cut)
+			mark_cut(t, &answer);
+		t->calling = t->cancel = t->cut = false;
 		if (t->cloning) {
 			t->cloning = false;
 			if (answer.result > 0) /* the stop that tells it may come later */
@@ -94,7 +102,9 @@ static int send_rest(struct stub_thread *t)
 		return errno == EPIPE ? -ESRCH : -errno;
 	if (n > 0)
 		buf_eat(&t->out, (size_t)n);
-	loop_set_fd(t->stub->loop, t->ref, EPOLLIN | (t->out.len ? EPOLLOUT : 0));
+	if (t->out.len || t->want_write)
+		loop_set_fd(t->stub->loop, t->ref, EPOLLIN | (t->out.len ? EPOLLOUT : 0));
+	t->want_write = t->out.len > 0;
 	return 0;
 }
 
@@ -140,11 +150,16 @@ void stub_cancel(struct stub *s, pid_t tid)
 	told_later(tracee_interrupt(tid));
 }
 
+/* a thread that was told to end has its end under way, which stub_halt() waits for */
 bool stub_is_idle(const struct stub *s)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->threads[i]->calling || s->threads[i]->cloning || !s->threads[i]->tid)
+	for (size_t i = 0; i < s->n; i++) {
+		const struct stub_thread *t = s->threads[i];
+
+		/* one that was told to end has that for its call */
+		if (!t->ending && (t->calling || t->cloning || !t->tid))
 			return false;
+	}
 	return true;
 }
 
@@ -250,7 +265,10 @@ static void interrupted(struct stub_thread *t)
 	struct stub *s = t->stub;
 	enum stub_call_state state;
 
-	if (stub_thread_interrupted(t, &state) < 0 || !t->cancel)
+	if (stub_thread_interrupted(t, &state) < 0)
+		return;
+	t->cut |= state == STUB_CALL_ENDED;
+	if (!t->cancel)
 		return;
 	t->cancel = state == STUB_CALL_BEFORE;
 	if (t->cancel && !s->retry_ref.gen)

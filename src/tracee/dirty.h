@@ -36,22 +36,26 @@ struct dirty_run {
 	enum dirty_kind kind;
 };
 
-struct dirty_owed {
+struct dirty_span {
 	uint64_t start, end;
 };
 
+#define DIRTY_SUSPECTS 64
+
 struct dirty {
 	pid_t pid;
-	int uffd, pagemap;	 /* -1: none */
-	struct pageset known;	 /* that the caller was told of */
-	struct maps maps;	 /* of this round */
-	size_t at;		 /* which of them is next */
-	uint64_t from;		 /* where in it */
-	int step;		 /* enum dirty_step */
-	bool enrolled;		 /* in this round we have registered it */
-	struct dirty_owed *owed; /* owned; all of it is to be named anew, in the round after this */
+	int uffd, pagemap;			   /* -1: none */
+	struct pageset known;			   /* that the caller was told of */
+	struct maps maps;			   /* of this round */
+	size_t at;				   /* which of them is next */
+	uint64_t from;				   /* where in it */
+	int step;				   /* enum dirty_step */
+	bool enrolled;				   /* in this round we have registered it */
+	struct dirty_span suspect[DIRTY_SUSPECTS]; /* where there may be news */
+	size_t n_suspects, at_suspect;
+	struct dirty_span *owed; /* owned; all of it is to be named anew, in the round after this */
 	size_t n_owed;
-	struct dirty_owed *due; /* owned; and in this one */
+	struct dirty_span *due; /* owned; and in this one */
 	size_t n_due;
 	bool last;
 };

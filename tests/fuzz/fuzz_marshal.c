@@ -22,7 +22,9 @@
 enum how {
 	HOW_LIE = 1,
 	HOW_AGAIN = 2,
-	HOW_CUT = 4
+	HOW_CUT = 4,
+	HOW_STOPPED =
+		8, /* each answer is of a call that was stopped; what was cut is asked for again */
 };
 
 struct program {
@@ -80,7 +82,7 @@ static void run(struct marshal *m, const uint8_t *head, uint8_t *all)
 	memcpy(args, head + 4, sizeof(args));
 	memcpy(results, head + 52, sizeof(results));
 	buf_init(&request, CALL_BYTES_MAX);
-	step = marshal_begin(m, nr, args, 1000, &request, &result);
+	step = marshal_resume(m, nr, args, how >> 4, 1000, &request, &result);
 	for (i = 0; step == MARSHAL_SEND && i < STEPS_MAX; i++) {
 		n = perform(&request, results[i % RESULTS], all, &answer);
 		if (how & HOW_AGAIN && i % 2) {
@@ -91,10 +93,14 @@ static void run(struct marshal *m, const uint8_t *head, uint8_t *all)
 			n = n > how ? n - how : 0;
 		if (how & HOW_LIE)
 			all[BEFORE + (uint64_t)results[0] % 64] ^= 0x10;
+		if (how & HOW_STOPPED && n >= sizeof(struct call_answer))
+			all[answer - all + offsetof(struct call_answer, flags)] |= CALL_CUT;
 		step = marshal_answer(m, answer, n, 5000000000ULL, &request, &result);
+		if (step == MARSHAL_CUT && how & HOW_STOPPED)
+			step = marshal_again(m, 5000000000ULL, &request, &result);
 	}
 	MUST(step == MARSHAL_SEND || step == MARSHAL_RESULT || step == MARSHAL_RETURN ||
-	     step == -EPROTO);
+	     step == MARSHAL_CUT || step == -EPROTO);
 	buf_done(&request);
 }
 

@@ -87,10 +87,10 @@ static int begin(struct hand *h, uint32_t nr, const uint64_t args[6])
 }
 
 /* an answer as long as it has to be, its output zero */
-static int answer(struct hand *h, int64_t result, uint64_t now_ns)
+static int answer_flags(struct hand *h, int64_t result, uint32_t flags, uint64_t now_ns)
 {
 	struct call_request q = asked(h);
-	struct call_answer a = { .result = result };
+	struct call_answer a = { .result = result, .flags = flags };
 	uint32_t rest = q.out_len - q.out_fixed;
 
 	if (result >= 0)
@@ -99,6 +99,11 @@ static int answer(struct hand *h, int64_t result, uint64_t now_ns)
 	memcpy(h->answer, &a, sizeof(a));
 	return marshal_answer(h->m, h->answer, sizeof(a) + a.out_len, now_ns, &h->request,
 			      &h->result);
+}
+
+static int answer(struct hand *h, int64_t result, uint64_t now_ns)
+{
+	return answer_flags(h, result, 0, now_ns);
 }
 
 static void test_interrupted_read(void **state)
@@ -118,21 +123,22 @@ static void test_interrupted_read(void **state)
 	assert_int_equal(h->result, 7);
 }
 
+static int again(struct hand *h)
+{
+	return marshal_again(h->m, SECOND, &h->request, &h->result);
+}
+
 /* what was written before an interruption is what the call has done; never is it written again */
 static void test_interrupted_progress(void **state)
 {
 	struct hand *h = *state;
 	static uint8_t data[1 << 20];
 
-	for (int again = 0; again < 2; again++) {
-		assert_int_equal(begin(h, SYS_write, ARGS(3, P(data), sizeof(data))), MARSHAL_SEND);
-		assert_int_equal(asked(h).args[2], CALL_CHUNK);
-		assert_int_equal(answer(h, CALL_CHUNK, SECOND), MARSHAL_SEND);
-		assert_int_equal(again ? marshal_again(h->m, SECOND, &h->request, &h->result)
-				       : answer(h, -512, SECOND),
-				 MARSHAL_RESULT);
-		assert_int_equal(h->result, CALL_CHUNK);
-	}
+	assert_int_equal(begin(h, SYS_write, ARGS(3, P(data), sizeof(data))), MARSHAL_SEND);
+	assert_int_equal(asked(h).args[2], CALL_CHUNK);
+	assert_int_equal(answer(h, CALL_CHUNK, SECOND), MARSHAL_SEND);
+	assert_int_equal(answer(h, -512, SECOND), MARSHAL_CUT);
+	assert_int_equal(h->result, CALL_CHUNK);
 	/* an error behind progress likewise, and a short piece is the end */
 	assert_int_equal(begin(h, SYS_write, ARGS(3, P(data), sizeof(data))), MARSHAL_SEND);
 	assert_int_equal(answer(h, CALL_CHUNK, SECOND), MARSHAL_SEND);
@@ -144,6 +150,125 @@ static void test_interrupted_progress(void **state)
 }
 
 /* a full chunk of a read asks what file it is: only of a regular one more is read */
+/* a stop ended it when a part was done: the rest is asked for, and the sum is the result */
+static void test_cut(void **state)
+{
+	struct hand *h = *state;
+	static uint8_t data[300 << 10];
+	static const struct {
+		uint32_t nr;
+		uint64_t flags;
+	} calls[] = { { SYS_write, 0 }, { SYS_sendto, 0 }, { SYS_recvfrom, MSG_WAITALL } };
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		assert_int_equal(
+			begin(h, calls[i].nr, ARGS(3, P(data), sizeof(data), calls[i].flags, 0, 0)),
+			MARSHAL_SEND);
+		assert_int_equal(answer_flags(h, 65536, CALL_CUT, SECOND), MARSHAL_CUT);
+		assert_int_equal(h->result, 65536);
+		assert_int_equal(again(h), MARSHAL_SEND);
+		assert_int_equal(asked(h).args[2], CALL_CHUNK);
+		assert_int_equal(answer(h, CALL_CHUNK, SECOND), MARSHAL_SEND);
+		assert_int_equal(asked(h).args[2], sizeof(data) - 65536 - CALL_CHUNK);
+		assert_int_equal(answer_flags(h, -EINTR, CALL_CUT, SECOND), MARSHAL_CUT);
+		assert_int_equal(h->result, 65536 + CALL_CHUNK);
+		assert_int_equal(again(h), MARSHAL_SEND);
+		assert_int_equal(answer(h, (int64_t)asked(h).args[2], SECOND), MARSHAL_RESULT);
+		assert_int_equal(h->result, sizeof(data));
+	}
+	/* the stop came when it had all */
+	assert_int_equal(begin(h, SYS_write, ARGS(3, P(data), 100)), MARSHAL_SEND);
+	assert_int_equal(answer_flags(h, 100, CALL_CUT, SECOND), MARSHAL_RESULT);
+	/* nothing ended it but that it had no more to do */
+	assert_int_equal(begin(h, SYS_write, ARGS(3, P(data), 100)), MARSHAL_SEND);
+	assert_int_equal(answer(h, 60, SECOND), MARSHAL_RESULT);
+	assert_int_equal(h->result, 60);
+	/* what is left is an error: then the part is all there is */
+	assert_int_equal(begin(h, SYS_write, ARGS(3, P(data), 100)), MARSHAL_SEND);
+	assert_int_equal(answer_flags(h, 60, CALL_CUT, SECOND), MARSHAL_CUT);
+	assert_int_equal(again(h), MARSHAL_SEND);
+	assert_int_equal(answer(h, -EPIPE, SECOND), MARSHAL_RESULT);
+	assert_int_equal(h->result, 60);
+}
+
+/* a read gives what there is: only of a file it is asked whether that was all */
+static void test_cut_read(void **state)
+{
+	struct hand *h = *state;
+	static uint8_t data[100000];
+
+	assert_int_equal(begin(h, SYS_read, ARGS(3, P(data), sizeof(data))), MARSHAL_SEND);
+	assert_int_equal(answer_flags(h, 4096, CALL_CUT, SECOND), MARSHAL_SEND);
+	assert_int_equal(asked(h).nr, SYS_fstat);
+	/* its answer, all zero, is of no file that goes on */
+	assert_int_equal(answer(h, 0, SECOND), MARSHAL_RESULT);
+	assert_int_equal(h->result, 4096);
+	/* the question itself is stopped: it is asked again, and not the read */
+	assert_int_equal(begin(h, SYS_read, ARGS(3, P(data), sizeof(data))), MARSHAL_SEND);
+	assert_int_equal(answer_flags(h, 4096, CALL_CUT, SECOND), MARSHAL_SEND);
+	assert_int_equal(again(h), MARSHAL_SEND);
+	assert_int_equal(asked(h).nr, SYS_fstat);
+	assert_int_equal(answer(h, -512, SECOND), MARSHAL_CUT);
+	assert_int_equal(h->result, 4096);
+	assert_int_equal(begin(h, SYS_recvfrom, ARGS(3, P(data), 100, 0, 0, 0)), MARSHAL_SEND);
+	assert_int_equal(answer_flags(h, 50, CALL_CUT, SECOND), MARSHAL_RESULT);
+	assert_int_equal(h->result, 50);
+}
+
+/* messages and files, and what was done before the call came here */
+static void test_cut_others(void **state)
+{
+	static uint8_t data[4][100];
+	struct iovec part = { data, sizeof(data) };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct mmsghdr many[4] = { 0 };
+	struct hand *h = *state;
+
+	assert_int_equal(begin(h, SYS_sendmsg, ARGS(3, P(&message), 0)), MARSHAL_SEND);
+	assert_int_equal(answer_flags(h, 150, CALL_CUT, SECOND), MARSHAL_CUT);
+	assert_int_equal(again(h), MARSHAL_SEND);
+	assert_int_equal(asked(h).nr, SYS_sendto);
+	assert_int_equal(asked(h).args[2], 250);
+	assert_int_equal(answer(h, 250, SECOND), MARSHAL_RESULT);
+	assert_int_equal(h->result, 400);
+
+	for (size_t i = 0; i < 4; i++)
+		many[i].msg_hdr = (struct msghdr){ .msg_iov = &part, .msg_iovlen = 1 };
+	assert_int_equal(marshal_resume(h->m, SYS_recvmmsg, ARGS(3, P(many), 4, 0, 0), 2, SECOND,
+					&h->request, &h->result),
+			 MARSHAL_SEND);
+	assert_int_equal(answer(h, 7, SECOND), MARSHAL_SEND);
+	assert_int_equal(many[2].msg_len, 7);
+	assert_int_equal(answer(h, -512, SECOND), MARSHAL_CUT);
+	assert_int_equal(h->result, 3);
+	assert_int_equal(again(h), MARSHAL_SEND);
+	assert_int_equal(answer(h, 9, SECOND), MARSHAL_RESULT);
+	assert_int_equal(h->result, 4);
+	assert_int_equal(many[3].msg_len, 9);
+
+	assert_int_equal(marshal_resume(h->m, SYS_sendfile, ARGS(3, 4, 0, 1000), 300, SECOND,
+					&h->request, &h->result),
+			 MARSHAL_SEND);
+	assert_int_equal(asked(h).args[3], 700);
+	assert_int_equal(answer_flags(h, 100, CALL_CUT, SECOND), MARSHAL_CUT);
+	assert_int_equal(again(h), MARSHAL_SEND);
+	assert_int_equal(asked(h).args[3], 600);
+	assert_int_equal(answer(h, 0, SECOND), MARSHAL_RESULT); /* the file ends */
+	assert_int_equal(h->result, 400);
+}
+
+static void test_stopped(void **state)
+{
+	const struct call_answer eintr = { .result = -EINTR }, cut = { -EINTR, 0, CALL_CUT };
+	struct hand *h = *state;
+
+	assert_int_equal(begin(h, SYS_semop, ARGS(3, 0, 0)), MARSHAL_SEND);
+	assert_true(marshal_stopped(h->m, &cut));
+	assert_false(marshal_stopped(h->m, &eintr));
+	assert_int_equal(begin(h, SYS_close, ARGS(3)), MARSHAL_SEND);
+	assert_false(marshal_stopped(h->m, &cut));
+}
+
 static void test_long_read(void **state)
 {
 	struct hand *h = *state;
@@ -156,7 +281,7 @@ static void test_long_read(void **state)
 	assert_int_equal(h->result, CALL_CHUNK);
 	assert_int_equal(begin(h, SYS_read, ARGS(3, P(data), sizeof(data))), MARSHAL_SEND);
 	assert_int_equal(answer(h, CALL_CHUNK, SECOND), MARSHAL_SEND);
-	assert_int_equal(answer(h, -512, SECOND), MARSHAL_RESULT);
+	assert_int_equal(answer(h, -512, SECOND), MARSHAL_CUT);
 	assert_int_equal(h->result, CALL_CHUNK);
 }
 
@@ -259,7 +384,7 @@ static void test_lies(void **state)
 	assert_int_equal(
 		marshal_answer(h->m, h->answer, sizeof(a) + 51, 0, &h->request, &h->result),
 		-EPROTO);
-	a = (struct call_answer){ .result = 50, .out_len = 50, .zero = 1 };
+	a = (struct call_answer){ .result = 50, .out_len = 50, .flags = 2 };
 	memcpy(h->answer, &a, sizeof(a));
 	assert_int_equal(
 		marshal_answer(h->m, h->answer, sizeof(a) + 50, 0, &h->request, &h->result),
@@ -472,6 +597,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HAND(test_interrupted_read),
 		HAND(test_interrupted_progress),
+		HAND(test_cut),
+		HAND(test_cut_read),
+		HAND(test_cut_others),
+		HAND(test_stopped),
 		HAND(test_long_read),
 		HAND(test_sleep),
 		HAND(test_poll_time),

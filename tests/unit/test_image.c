@@ -70,6 +70,8 @@ static void make(struct image *m)
 	add_thread(m, 5000)->rseq_address = 0x500100;
 	m->threads[1].rseq_size = 32;
 	m->threads[1].restart_call = 230;
+	m->threads[1].done = 1 << 20;
+	m->threads[1].wait_until_ns = 77;
 }
 
 static void put(struct buf *b, const struct image *m)
@@ -409,6 +411,11 @@ static void no_such_call(struct image *m)
 	m->threads[1].restart_call = 1U << 30;
 }
 
+static void done_more_than_all(struct image *m)
+{
+	m->threads[1].done = 1ULL << 63;
+}
+
 static void alien_xstate(struct image *m)
 {
 	m->threads[0].xstate[513] = 1;
@@ -459,6 +466,7 @@ static const struct {
 	{ odd_robust_list, "robust" },
 	{ altstack_too_high, "signal stack" },
 	{ no_such_call, "call to restart" },
+	{ done_more_than_all, "rest of a call" },
 	{ alien_xstate, "extended state" },
 	{ compact_xstate, "extended state" },
 	{ short_xstate, "extended state" },

@@ -24,6 +24,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "system"))
 import labs  # noqa: E402 (needs COMOSIX_BIN)
 
 PROGRAMS = os.path.join(BUILD, "tests", "victims")
+# of the mover local: "--checkpoint 20ms" takes an image of the victim every now and then
+DEPUTY_OPTIONS = os.environ.get("VICTIM_DEPUTY_OPTIONS", "").split()
 LIMIT_S = float(os.environ.get("VICTIM_LIMIT_S", 120))  # of one wait: a hang, not a measurement
 REFUSED = 5  # exit status of our commands
 
@@ -61,6 +63,18 @@ class Lines:
 def first_line(text):
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0] if lines else "it did not say why"
+
+
+def end_family(directory):
+    """A victim that failed may have left children: all whose environment names its directory."""
+    marker = f"VICTIM_STOP={directory}/stop".encode()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as environment:
+                if marker in environment.read().split(b"\0"):
+                    os.kill(int(pid), signal.SIGKILL)
+        except OSError:
+            pass  # it has ended, or is the kernel's
 
 
 class Stay:
@@ -160,7 +174,7 @@ class Local(Stay):
 
     def away(self, pid):
         self.over(pid)
-        deputy = subprocess.Popen([os.path.join(BIN, "comosix-deputy"), "--local", str(pid)],
+        deputy = subprocess.Popen([os.path.join(BIN, "comosix-deputy"), "--local", str(pid), *DEPUTY_OPTIONS],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         deputy.lines = Lines(deputy.stdout)
         self.deputies[pid] = deputy

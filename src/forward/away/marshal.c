@@ -58,30 +58,37 @@ static int start(struct marshal *m, struct buf *request, int64_t *result)
 
 	m->has_mask = false;
 	m->wait = (struct wait){ 0 };
+	m->progress = m->before;
 	if (!v.spec || (v.class != TABLE_HOME && v.class != TABLE_VIRTUAL))
 		return MARSHAL_RETURN;
 	return finish_step(m, spec_start(m, v.spec, result), request);
 }
 
-int marshal_begin(struct marshal *m, uint32_t nr, const uint64_t args[6], uint64_t now_ns,
-		  struct buf *request, int64_t *result)
+int marshal_resume(struct marshal *m, uint32_t nr, const uint64_t args[6], uint64_t done,
+		   uint64_t now_ns, struct buf *request, int64_t *result)
 {
 	m->nr = nr;
 	memcpy(m->args, args, sizeof(m->args));
 	m->began_ns = now_ns;
 	m->now_ns = now_ns;
-	m->transfer.done = 0;
-	m->message.done = 0;
+	m->before = done;
+	m->transfer.asking = false;
 	return start(m, request, result);
+}
+
+int marshal_begin(struct marshal *m, uint32_t nr, const uint64_t args[6], uint64_t now_ns,
+		  struct buf *request, int64_t *result)
+{
+	return marshal_resume(m, nr, args, 0, now_ns, request, result);
 }
 
 int marshal_again(struct marshal *m, uint64_t now_ns, struct buf *request, int64_t *result)
 {
 	if (now_ns > m->now_ns)
 		m->now_ns = now_ns;
-	*result = m->transfer.done ? (int64_t)m->transfer.done : m->message.done;
-	if (*result) /* pieces of it are done: repeated are those never */
-		return MARSHAL_RESULT;
+	m->before = m->progress;
+	if (m->transfer.asking)
+		return finish_step(m, transfer_ask_kind(m), request);
 	return start(m, request, result);
 }
 
@@ -104,6 +111,29 @@ static int64_t interrupted(struct marshal *m, int64_t code, bool written)
 	return sleeps(m->nr) ? -EINTR : -ERESTARTNOHAND;
 }
 
+int count_arg(uint32_t nr)
+{
+	return nr == __NR_sendfile ? 3 : nr == __NR_copy_file_range ? 4 : -1;
+}
+
+/* a call that moves data without our seeing it, perhaps not for the first time */
+static int counted(struct marshal *m, int64_t value, int64_t *ret)
+{
+	int arg = count_arg(m->nr);
+	uint64_t all;
+
+	*ret = value;
+	if (arg < 0)
+		return MARSHAL_RESULT;
+	all = m->args[arg] < MOVE_MOST ? m->args[arg] : MOVE_MOST;
+	if (value > 0)
+		m->progress += (uint64_t)value;
+	if (m->progress)
+		*ret = (int64_t)m->progress;
+	/* a count that is less than all is a part, unless it was an error that ended it */
+	return m->progress && m->cut && m->progress < all ? MARSHAL_CUT : MARSHAL_RESULT;
+}
+
 int marshal_answer(struct marshal *m, const void *answer, size_t n, uint64_t now_ns,
 		   struct buf *request, int64_t *result)
 {
@@ -114,19 +144,20 @@ int marshal_answer(struct marshal *m, const void *answer, size_t n, uint64_t now
 	if (n < sizeof(a) || n > CALL_BYTES_MAX)
 		return -EPROTO;
 	memcpy(&a, answer, sizeof(a));
-	if (a.zero || a.out_len != n - sizeof(a))
+	if ((a.flags & ~CALL_ANSWER_FLAGS_ALL) || a.out_len != n - sizeof(a))
 		return -EPROTO;
 	/* a call that was stopped before it was made has no output */
 	if (a.out_len != request_expect(m, a.result) && !(a.result < 0 && a.out_len == 0))
 		return -EPROTO;
 	if (now_ns > m->now_ns)
 		m->now_ns = now_ns;
+	m->cut = (a.flags & CALL_CUT) || marshal_interrupted(a.result);
 	if (m->answered)
 		r = finish_step(m, m->answered(m, out, a.out_len, a.result, result), request);
 	else if (piece_write_back(m, out, a.out_len, a.result) < 0 && a.result >= 0)
 		*result = -EFAULT;
 	else
-		*result = a.result;
+		r = counted(m, a.result, result);
 	if (r == MARSHAL_RESULT && marshal_interrupted(*result))
 		*result = interrupted(m, *result, a.out_len != 0);
 	return r;
@@ -145,6 +176,14 @@ bool marshal_interrupted(int64_t result)
 {
 	return result == -EINTR || result == -ERESTARTSYS || result == -ERESTARTNOINTR ||
 	       result == -ERESTARTNOHAND || result == -ERESTART_RESTARTBLOCK;
+}
+
+bool marshal_stopped(const struct marshal *m, const struct call_answer *a)
+{
+	if (a->result != -EINTR)
+		return marshal_interrupted(a->result);
+	/* the kernel never says it but for a stop; some file systems do, and the file is closed */
+	return (a->flags & CALL_CUT) && m->nr != __NR_close;
 }
 
 bool marshal_wait_mask(const struct marshal *m, uint64_t *ret)

@@ -28,6 +28,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "forward/call.h"
 
 struct marshal_memory {
 	void *owner;
@@ -41,6 +42,7 @@ enum marshal_step {
 	MARSHAL_SEND,	/* the request is to be executed at home, then marshal_answer() */
 	MARSHAL_RESULT, /* *result is what the call returns (also -512 and the like) */
 	MARSHAL_RETURN, /* cannot be made here: the process must come home with the call not made */
+	MARSHAL_CUT,	/* *result of it was done when a stop ended it; marshal_again() goes on */
 };
 
 struct marshal;
@@ -74,10 +76,23 @@ int marshal_begin(struct marshal *m, uint32_t nr, const uint64_t args[6], uint64
 		  struct buf *request, int64_t *result) MUST_CHECK;
 
 /**
+ * marshal_resume() - Likewise, of a call that has done something before it came here
+ * @done:	Bytes (or messages) that are done; 0 is marshal_begin()
+ *
+ * Only what marshal_resumes() says; else as if nothing was done. The result counts @done as well.
+ */
+int marshal_resume(struct marshal *m, uint32_t nr, const uint64_t args[6], uint64_t done,
+		   uint64_t now_ns, struct buf *request, int64_t *result) MUST_CHECK;
+
+/**
  * marshal_answer() - The answer to the request is there
  *
- * Return: MARSHAL_SEND (one more request), MARSHAL_RESULT, MARSHAL_RETURN (only before anything was
- * changed), -EPROTO for an answer that cannot be one, -ENOMEM
+ * MARSHAL_CUT: the call was stopped when it had done a part, and would have gone on. Whether a
+ * program's own signal was the reason knows the owner: then *result, the part, is the call's result;
+ * else marshal_again() does the rest.
+ *
+ * Return: MARSHAL_SEND (one more request), MARSHAL_RESULT, MARSHAL_CUT, MARSHAL_RETURN (only before
+ * anything was changed), -EPROTO for an answer that cannot be one, -ENOMEM
  */
 int marshal_answer(struct marshal *m, const void *answer, size_t n, uint64_t now_ns,
 		   struct buf *request, int64_t *result) MUST_CHECK;
@@ -90,19 +105,22 @@ int marshal_answer(struct marshal *m, const void *answer, size_t n, uint64_t now
  *
  * - a signal is there for the thread, or the process goes home: marshal_answer(), which writes the
  *   rest of a sleep or select and gives what the guest's kernel is to see: -512, -513, -514 as
- *   they are; -516 becomes -EINTR for a sleep, else -514; or the count of what was done before;
+ *   they are; -516 becomes -EINTR for a sleep, else -514; or MARSHAL_CUT with the count of what was
+ *   done before;
  * - there is none: marshal_again(), without marshal_answer().
  *
  * The owner may make such an answer itself, without output, for a call that was not made.
  */
 bool marshal_interrupted(int64_t result);
 
+/** marshal_stopped() - Likewise, of the answer to the call last begun; a close is never repeated */
+bool marshal_stopped(const struct marshal *m, const struct call_answer *a);
+
 /**
  * marshal_again() - Make the request of the same call again
  *
- * When chunks of it are done already, their count is the RESULT. A time to wait is shortened by
- * what has passed since marshal_begin(). Arguments are read again from memory, as the kernel does
- * it.
+ * Of what is done already only the rest is asked for. A time to wait is shortened by what has passed
+ * since marshal_begin(). Arguments are read again from memory, as the kernel does it.
  *
  * Return: MARSHAL_SEND; also MARSHAL_RESULT and RETURN as marshal_begin(); -ENOMEM
  */

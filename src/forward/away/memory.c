@@ -5,8 +5,7 @@
 #include "forward/away/state.h"
 
 #define PAGE	  4096ULL
-#define PARTS_MAX 1024		/* UIO_MAXIOV */
-#define MOVE_MOST 0x7ffff000ULL /* MAX_RW_COUNT: the kernel moves no more in one call */
+#define PARTS_MAX 1024 /* UIO_MAXIOV */
 
 size_t memory_read_up_to(const struct marshal *m, uint64_t at, void *p, size_t n)
 {

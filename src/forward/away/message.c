@@ -139,6 +139,15 @@ static bool fatal(int r)
 	return r == -ENOMEM || r == -ENOBUFS;
 }
 
+/* the rest of a message whose first part was stopped: its name and control went with that */
+static int go_on(struct marshal *m, int64_t *ret)
+{
+	m->transfer.done = m->before;
+	if (m->transfer.done < m->transfer.total)
+		return transfer_next(m, ret);
+	return result(ret, (int64_t)m->before);
+}
+
 /* ------------------------------------------------------------------ sending */
 
 static int send_one(struct marshal *m, uint64_t at, int64_t *ret)
@@ -156,6 +165,8 @@ static int send_one(struct marshal *m, uint64_t at, int64_t *ret)
 				.write = true,
 				.flags = m->message.flags,
 				.total = parts_total(m) };
+	if (m->before && !m->message.many)
+		return go_on(m, ret);
 	t->piece = t->total < CALL_CHUNK ? (uint32_t)t->total : CALL_CHUNK;
 	if (h.controllen > CONTROL_MOST || (m->message.many && t->total > t->piece))
 		return -ENOBUFS;
@@ -237,6 +248,8 @@ static int receive_one(struct marshal *m, uint64_t at, int64_t *ret)
 	*t = (struct transfer){ .form = TRANSFER_FIRST_MSG,
 				.flags = m->message.flags,
 				.total = parts_total(m) };
+	if (m->before && !m->message.many)
+		return go_on(m, ret);
 	t->piece = t->total < CALL_CHUNK ? (uint32_t)t->total : CALL_CHUNK;
 	if (t->flags & MSG_WAITALL && t->total > t->piece)
 		return -ENOBUFS;
@@ -305,9 +318,16 @@ static int receive_back(struct marshal *m, const uint8_t *out, uint32_t n)
 static int receive_answered(struct marshal *m, const uint8_t *out, uint32_t n, int64_t value,
 			    int64_t *ret)
 {
+	const struct transfer *t = &m->transfer;
+
 	if (value >= 0 && receive_back(m, out, n) < 0)
 		value = -EFAULT;
-	return result(ret, value);
+	(void)result(ret, value);
+	if (value <= 0 || !m->cut || (uint64_t)value >= t->total || !(t->flags & MSG_WAITALL) ||
+	    (t->flags & MSG_PEEK))
+		return MARSHAL_RESULT;
+	m->progress = (uint64_t)value;
+	return MARSHAL_CUT;
 }
 
 int start_recvmsg(struct marshal *m, int64_t *ret)
@@ -328,7 +348,8 @@ static int many_answered(struct marshal *m, const uint8_t *out, uint32_t n, int6
 
 static int many_end(const struct marshal *m, int64_t error, int64_t *ret)
 {
-	return result(ret, m->message.done ? m->message.done : error);
+	(void)result(ret, m->message.done ? m->message.done : error);
+	return m->message.done && marshal_interrupted(error) ? MARSHAL_CUT : MARSHAL_RESULT;
 }
 
 static int many_next(struct marshal *m, int64_t *ret)
@@ -361,6 +382,12 @@ static bool time_is_up(struct marshal *m)
 	return left == 0;
 }
 
+/* flags for what comes behind the first one */
+static uint32_t for_others(uint32_t flags)
+{
+	return flags & MSG_WAITFORONE ? (flags & ~(uint32_t)MSG_WAITFORONE) | MSG_DONTWAIT : flags;
+}
+
 static int many_answered(struct marshal *m, const uint8_t *out, uint32_t n, int64_t value,
 			 int64_t *ret)
 {
@@ -375,8 +402,9 @@ static int many_answered(struct marshal *m, const uint8_t *out, uint32_t n, int6
 			  sizeof(len)))
 		return many_end(m, -EFAULT, ret);
 	s->done++;
-	if (!s->write && s->flags & MSG_WAITFORONE)
-		s->flags = (s->flags & ~(uint32_t)MSG_WAITFORONE) | MSG_DONTWAIT;
+	m->progress = s->done;
+	if (!s->write)
+		s->flags = for_others(s->flags);
 	if (s->done == s->n || time_is_up(m))
 		return many_end(m, 0, ret);
 	return many_next(m, ret);
@@ -395,6 +423,11 @@ static int start_many(struct marshal *m, bool write, int64_t *ret)
 	if (write && s->n > MMSG_MOST)
 		s->n = MMSG_MOST;
 	s->flags = (uint32_t)m->args[3];
+	s->done = (uint32_t)m->before;
+	if (!write && s->done)
+		s->flags = for_others(s->flags);
+	if (s->done && s->done >= s->n)
+		return result(ret, s->done);
 	return 0;
 }
 

@@ -208,6 +208,8 @@ int spec_start(struct marshal *m, const char *spec, int64_t *ret)
 		return start ? start(m, ret) : -EINVAL;
 	}
 	request_start(m, m->nr, m->args);
+	if (m->before && count_arg(m->nr) >= 0)
+		m->call.args[count_arg(m->nr)] -= m->before;
 	for (unsigned int arg = 0; *spec && arg < 6; arg++) {
 		r = word(m, &spec, arg, ret);
 		if (r != 0)

@@ -14,6 +14,7 @@
 #include "forward/call.h"
 
 #define PIECES_MAX 12
+#define MOVE_MOST  0x7ffff000ULL /* MAX_RW_COUNT: the kernel moves no more in one call */
 
 /* not NULL, and no address in any process: home's kernel says EFAULT when it gets to it */
 #define BAD_ADDRESS (1ULL << 63)
@@ -55,6 +56,7 @@ enum transfer_form {
 struct transfer {
 	enum transfer_form form;
 	bool write, asked_kind, last;
+	bool asking;	/* the request is the one that asks for the kind of file */
 	uint32_t flags; /* RWF_, MSG_ */
 	int64_t offset;
 	uint64_t total, done;
@@ -93,6 +95,9 @@ struct marshal {
 	bool has_mask;
 	uint64_t mask;
 	struct wait wait;
+	uint64_t before;   /* bytes or messages that were done before this go: marshal_again() */
+	uint64_t progress; /* and now, those included */
+	bool cut;	   /* the answer is one of a call that was stopped */
 
 	/* the request: what it will be */
 	struct call_request call;
@@ -161,6 +166,8 @@ int arg_room(struct marshal *m, unsigned int arg, unsigned int length_arg, bool 
 int arg_time(struct marshal *m, unsigned int arg, uint32_t unit_ns, bool back);
 /** arg_milliseconds() - Likewise, a value; negative: for ever */
 void arg_milliseconds(struct marshal *m, unsigned int arg);
+/** count_arg() - The argument that says how much to move, of calls that words describe; -1: none */
+int count_arg(uint32_t nr);
 /** wait_rest() - What is left of m->wait in ns */
 int64_t wait_rest(const struct marshal *m, uint64_t now_ns);
 /** arg_mask() - Signal mask to wait under; 0, or -EINVAL, -EFAULT as the call's result */
@@ -183,6 +190,8 @@ start_fn start_close_range, start_nanosleep, start_clock_nanosleep;
 
 /** transfer_next() - The request for the next chunk */
 int transfer_next(struct marshal *m, int64_t *ret);
+/** transfer_ask_kind() - Is this a file that gives all that is wanted? Then the next chunk */
+int transfer_ask_kind(struct marshal *m);
 /** transfer_answered() - Of m->answered, for all forms */
 int transfer_answered(struct marshal *m, const uint8_t *out, uint32_t n, int64_t result,
 		      int64_t *ret);

@@ -10,6 +10,9 @@
  *	  ^                          full chunk, more wanted
  *	  +-----------------------------+
  *
+ * What was done before this go (marshal_again()) is left out. A stop of the thread at home cuts a call
+ * short that would have gone on: CUT instead of RESULT, and who asked decides.
+ *
  * A write goes on until it is short. A read goes on only on a regular file or a disk, which is
  *asked for once (fstat): on a pipe or socket the next chunk could wait for ever where the native
  *call had come back with what there was; there a full chunk is the result. recv goes on with
@@ -18,6 +21,7 @@
 #include <asm/unistd_64.h>
 #include <errno.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "forward/away/state.h"
 
@@ -37,6 +41,25 @@ static int transfer_end(struct marshal *m, int64_t error, int64_t *ret)
 {
 	*ret = m->transfer.done ? (int64_t)m->transfer.done : error;
 	return MARSHAL_RESULT;
+}
+
+/* the kernel would have gone on with it by itself */
+static bool goes_on(const struct transfer *t)
+{
+	return t->write || ((t->flags & WAITALL) && !(t->flags & PEEK) &&
+			    (t->form == TRANSFER_SOCKET || t->form == TRANSFER_FIRST_MSG));
+}
+
+/* a stop may have ended it too early */
+static int transfer_stop(struct marshal *m, int64_t error, int64_t *ret)
+{
+	const struct transfer *t = &m->transfer;
+	bool part = t->done && t->done < t->total && !t->last;
+
+	m->progress = t->done;
+	(void)transfer_end(m, error, ret);
+	return m->cut && part && (goes_on(t) || marshal_interrupted(error)) ? MARSHAL_CUT
+									    : MARSHAL_RESULT;
 }
 
 /* the data of the next chunk as a piece; -EFAULT: nothing of it is there */
@@ -127,21 +150,31 @@ int transfer_next(struct marshal *m, int64_t *ret)
 	return r < 0 ? r : MARSHAL_SEND;
 }
 
+/* /dev/zero, /dev/urandom: they give all that is wanted, but look for signals in between */
+static bool is_memory(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1;
+}
+
 static int kind_answered(struct marshal *m, const uint8_t *out, uint32_t n, int64_t result,
 			 int64_t *ret)
 {
 	struct stat st;
 
+	m->transfer.asking = false;
+	if (marshal_interrupted(result) && m->transfer.done) {
+		(void)transfer_end(m, result, ret);
+		return MARSHAL_CUT; /* home, or whoever goes on, asks for the kind itself */
+	}
 	if (result < 0 || n < sizeof(st))
 		return transfer_end(m, result, ret);
 	memcpy(&st, out, sizeof(st));
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode) && !is_memory(&st))
 		return transfer_end(m, 0, ret);
 	return transfer_next(m, ret);
 }
 
-/* is this a file that gives all that is wanted? */
-static int ask_kind(struct marshal *m)
+int transfer_ask_kind(struct marshal *m)
 {
 	int i;
 
@@ -152,6 +185,7 @@ static int ask_kind(struct marshal *m)
 	piece_to_arg(m, i, 1);
 	m->answered = kind_answered;
 	m->transfer.asked_kind = true;
+	m->transfer.asking = true;
 	return MARSHAL_SEND;
 }
 
@@ -178,10 +212,11 @@ int transfer_answered(struct marshal *m, const uint8_t *out, uint32_t n, int64_t
 	struct transfer *t = &m->transfer;
 	bool socket = t->form == TRANSFER_SOCKET || t->form == TRANSFER_FIRST_MSG;
 	const uint8_t *data;
+	bool short_one;
 	uint32_t len;
 
 	if (result < 0)
-		return transfer_end(m, result, ret);
+		return transfer_stop(m, result, ret);
 	if (result > t->piece && (t->write || !socket)) /* MSG_TRUNC may say more */
 		return -EPROTO;
 	if (!t->write) {
@@ -192,12 +227,18 @@ int transfer_answered(struct marshal *m, const uint8_t *out, uint32_t n, int64_t
 			return transfer_end(m, -EFAULT, ret);
 	}
 	t->done += (uint64_t)result;
+	m->progress = t->done;
+	short_one = result < t->piece && !t->last && t->done < t->total;
+	if (short_one && m->cut && result && !t->write && !socket && !t->asked_kind)
+		return transfer_ask_kind(m);
+	if (short_one && m->cut && t->asked_kind && result)
+		return transfer_next(m, ret);
 	if (result < t->piece || t->last || t->done >= t->total)
-		return transfer_end(m, 0, ret);
+		return transfer_stop(m, 0, ret);
 	if (!t->write && socket && (!(t->flags & WAITALL) || t->flags & PEEK))
 		return transfer_end(m, 0, ret);
 	if (!t->write && !socket && !t->asked_kind)
-		return ask_kind(m);
+		return transfer_ask_kind(m);
 	return transfer_next(m, ret);
 }
 
@@ -223,6 +264,9 @@ static int start(struct marshal *m, const struct transfer *t, bool vector, int64
 	}
 	m->transfer = *t;
 	m->transfer.total = parts_total(m);
+	m->transfer.done = m->before;
+	if (m->before >= m->transfer.total && m->before)
+		return transfer_end(m, 0, ret);
 	return transfer_next(m, ret);
 }
 

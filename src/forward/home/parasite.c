@@ -57,7 +57,49 @@ __asm__(".pushsection parasite,\"ax\",@progbits\n"
 	"	ret\n"
 	"1:	movq	%r8, %rdi\n"
 	"	jmp	parasite_start\n"
+	/* the rest of a call: rcx and r11 are anybody's after a system call, the others are not */
+	"parasite_rest_begin:\n"
+	"	syscall\n"
+	"parasite_rest_made:\n"
+	"	testq	%rax, %rax\n"
+	"	jns	2f\n"
+	"	xorl	%eax, %eax\n" /* nothing more: the part that was done is the result */
+	"2:	addq	%rax, 8(%r12)\n"
+	"	movl	$44, %eax\n" /* sendto */
+	"	movl	16(%r12), %edi\n"
+	"	movq	%r12, %rsi\n"
+	"	movl	$1, %edx\n"
+	"	movl	$0x4040, %r10d\n" /* MSG_DONTWAIT | MSG_NOSIGNAL */
+	"	xorl	%r8d, %r8d\n"
+	"	xorl	%r9d, %r9d\n"
+	"	syscall\n"
+	"	movq	8(%r12), %rax\n"
+	"	movq	24(%r12), %rdi\n"
+	"	movq	32(%r12), %rsi\n"
+	"	movq	40(%r12), %rdx\n"
+	"	movq	48(%r12), %r10\n"
+	"	movq	56(%r12), %r8\n"
+	"	movq	64(%r12), %r9\n"
+	"	movq	80(%r12), %rcx\n"
+	"	movl	$1, 20(%r12)\n"
+	"	movq	72(%r12), %r12\n"
+	"	jmp	*%rcx\n" /* rcx is rip there, as after any system call */
+	"parasite_rest_over:\n"
 	".popsection\n");
+
+#define AT(member, offset)                                                                         \
+	_Static_assert(offsetof(struct parasite_rest, member) == (offset), "as the code has it")
+AT(done, 8);
+AT(fd, 16);
+AT(gone, 20);
+AT(rdi, 24);
+AT(rsi, 32);
+AT(rdx, 40);
+AT(r10, 48);
+AT(r8, 56);
+AT(r9, 64);
+AT(r12, 72);
+AT(rip, 80);
 
 extern int64_t parasite_call(const uint64_t args[6], uint64_t nr);
 extern int64_t parasite_clone(uint64_t flags, uint64_t stack, struct parasite_context *child);
@@ -171,6 +213,7 @@ IN_PARASITE static void parasite_loop(struct parasite_context *c)
 extern const uint8_t __start_parasite[], __stop_parasite[]; /* made by the linker */
 
 extern const uint8_t parasite_start[], parasite_syscall[], parasite_syscall_end[];
+extern const uint8_t parasite_rest_begin[], parasite_rest_made[], parasite_rest_over[];
 
 const void *parasite_code(size_t *ret_len)
 {
@@ -191,4 +234,19 @@ uint32_t parasite_call_begin(void)
 uint32_t parasite_call_end(void)
 {
 	return (uint32_t)(parasite_syscall_end - __start_parasite);
+}
+
+uint32_t parasite_rest(void)
+{
+	return (uint32_t)(parasite_rest_begin - __start_parasite);
+}
+
+uint32_t parasite_rest_end(void)
+{
+	return (uint32_t)(parasite_rest_made - __start_parasite);
+}
+
+uint32_t parasite_rest_out(void)
+{
+	return (uint32_t)(parasite_rest_over - __start_parasite);
 }

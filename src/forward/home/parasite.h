@@ -42,6 +42,29 @@
 #define PARASITE_CLONE 0x10000u /* args[0]: context, prepared; result: the new thread's id */
 #define PARASITE_EXIT  0x10001u /* the thread ends; no answer */
 
+/*
+ * The rest of a call. A thread goes home in the middle of a call that has done a part of its work
+ * (src/migrate/rest.h): it makes a call for the rest at code + parasite_rest(), with r12 = address of
+ * a struct parasite_rest and every other register but rip and the arguments as the program has it.
+ * Then the code adds the two parts, says so with a byte to the socket, restores the registers and
+ * jumps into the program.
+ *
+ * Where a stopped thread is: rip == code + parasite_rest(): the call is not made, or rewound; ==
+ * parasite_rest_end(): just made, rax has its result; up to parasite_rest_out(): on the way out.
+ */
+struct parasite_rest {
+	uint64_t magic;		/* PARASITE_REST */
+	int64_t done;		/* before; and in the end the result of both */
+	int32_t fd;		/* gets the byte, and belongs to nobody afterwards */
+	volatile uint32_t gone; /* 1: the thread has nothing to do here any more */
+	uint64_t rdi, rsi, rdx, r10, r8, r9, r12, rip; /* the program's */
+	uint64_t nr;				       /* of its call; rip is behind that */
+	uint32_t slot, n_slots; /* where this is, and how many threads had a rest */
+	uint64_t cookie;	/* of this move: another one may be at the same place soon */
+};
+
+#define PARASITE_REST 0x7473657266736f63ULL /* "cosfrest" */
+
 enum parasite_phase {
 	PARASITE_IDLE = 0,
 	PARASITE_CALL = 1,     /* before or in the call */
@@ -68,5 +91,8 @@ const void *parasite_code(size_t *ret_len);
 uint32_t parasite_entry(void);
 uint32_t parasite_call_begin(void); /* the syscall instruction of the forwarded call */
 uint32_t parasite_call_end(void);   /* behind it */
+uint32_t parasite_rest(void);
+uint32_t parasite_rest_end(void);
+uint32_t parasite_rest_out(void);
 
 #endif

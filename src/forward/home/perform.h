@@ -148,7 +148,7 @@ PERFORM_INLINE uint8_t *perform_answer(const struct perform_job *q, int64_t resu
 	reply->length = (uint32_t)sizeof(reply->answer) + len;
 	reply->answer.result = result;
 	reply->answer.out_len = len;
-	reply->answer.zero = 0;
+	reply->answer.flags = 0;
 	*ret_n = (uint32_t)sizeof(*reply) + len;
 	return (uint8_t *)reply;
 }
