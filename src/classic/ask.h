@@ -50,8 +50,8 @@ struct ask_progress {
  *
  * Return: 0, or -errno with *ret_status
  */
-int ask_migrate(pid_t pid, const char *to, const struct ask_progress *p, char *ret_text, size_t len,
-		int *ret_status, struct err *e) MUST_CHECK;
+int ask_migrate(pid_t pid, const char *to, bool post_copy, const struct ask_progress *p,
+		char *ret_text, size_t len, int *ret_status, struct err *e) MUST_CHECK;
 
 /** ask_job() - Make ourselves a job, as wire/control.proto has it */
 int ask_job(const Cmx__JobRequest *rq, int *ret_status, struct err *e) MUST_CHECK;

@@ -260,7 +260,7 @@ static void NORETURN helper(pid_t pid, const char *to, int from)
 	while (n < 0 && errno == EINTR);
 	if (n) /* it says that there was no exec */
 		_exit(0);
-	if (ask_migrate(pid, to, NULL, text, sizeof(text), &status, &e) < 0 &&
+	if (ask_migrate(pid, to, false, NULL, text, sizeof(text), &status, &e) < 0 &&
 	    status != EXIT_NOT_FOUND)
 		(void)line_complain(&self, 0, "it runs at home: %s", e.text);
 	_exit(0);

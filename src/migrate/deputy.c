@@ -126,6 +126,13 @@ static void go_on_sending(struct deputy *d)
 	struct err e = { 0 };
 	int r = d->all_is_sent ? 0 : send_all(d, &e);
 
+	if (r > 0 && d->late == DEPUTY_LATE_WANTED) {
+		static const uint32_t question;
+
+		r = channel_send(d->channel, MOVE_LATE, &question, sizeof(question), NULL, 0);
+		d->late = DEPUTY_LATE_ASKED;
+		r = r < 0 ? r : 1;
+	}
 	if (r > 0) {
 		d->all_is_sent = true;
 		r = d->state == DEPUTY_COPYING
@@ -150,7 +157,10 @@ static int read_it(struct deputy *d, struct err *e)
 		r = dirty_round(&d->dirty, true, e);
 	deputy_lap(d, "track");
 	if (!r)
-		r = stub_prepare(&d->stub, d->early.parasite, d->tracking ? &d->flags : NULL, e);
+		r = stub_prepare(&d->stub, d->early.parasite,
+				 d->tracking || d->late ? &d->flags : NULL, e);
+	if (!r && d->late && d->stub.before.vdso_start != d->early.vdso_start)
+		r = err_set(e, -EAGAIN, "it has become another program meanwhile; try again");
 	deputy_lap(d, "read");
 	if (!r)
 		r = check_filter(d, e);
@@ -190,6 +200,16 @@ static void capture(struct deputy *d)
 	go_on_sending(d);
 }
 
+static void begin_sending(struct deputy *d)
+{
+	if (!d->tracking && !d->late) {
+		capture(d);
+		return;
+	}
+	deputy_enter(d, DEPUTY_COPYING, 0);
+	go_on_sending(d);
+}
+
 /* after the last one the clocks are known, and the first bytes may go */
 static int take_clock(struct deputy *d, const struct move_frame *f, struct err *e)
 {
@@ -205,14 +225,10 @@ static int take_clock(struct deputy *d, const struct move_frame *f, struct err *
 	if (++d->clocks_told < CLOCKS_SAMPLES)
 		return 0;
 	r = deputy_copy_start(d, &why);
-	if (r < 0) {
+	if (r < 0)
 		undo(d, status_of(r), why.text);
-	} else if (!d->tracking) {
-		capture(d);
-	} else {
-		deputy_enter(d, DEPUTY_COPYING, 0);
-		go_on_sending(d);
-	}
+	else
+		begin_sending(d);
 	return 0;
 }
 
@@ -232,7 +248,7 @@ static int take_round(struct deputy *d, const struct move_frame *f, struct err *
 	else if (enough)
 		capture(d);
 	else
-		go_on_sending(d);
+		begin_sending(d);
 	return 0;
 }
 
@@ -264,7 +280,10 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	deputy_lap(d, "go");
 	deputy_enter(d, DEPUTY_AWAY, clock_boot_us() - d->froze_us);
 	mapped_look(&d->mapped, d->pid); /* before its first call is taken */
-	pages_reader_done(&d->reader);
+	if (d->late)
+		r = r < 0 ? r : deputy_late_run(d, e);
+	else
+		pages_reader_done(&d->reader);
 	dirty_end(&d->dirty); /* takes some time for each GiB: not before */
 	if (d->checkpoint)
 		checkpoint_start(d->checkpoint);
@@ -316,6 +335,8 @@ static const struct {
 	int (*take)(struct deputy *d, const struct move_frame *f, struct err *e);
 } frames[] = {
 	{ MOVE_CLOCK, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_clock },
+	{ MOVE_LATE, DEPUTY_COPYING, DEPUTY_COPYING, deputy_take_late },
+	{ MOVE_FETCH, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_fetch },
 	{ MOVE_ROUND, DEPUTY_COPYING, DEPUTY_COPYING, take_round },
 	{ MOVE_ROUND, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_round },
 	{ MOVE_FAIL, DEPUTY_CONNECTING, DEPUTY_BUILDING, take_fail },
@@ -359,7 +380,8 @@ static int take_watched(struct deputy *d, const struct move_frame *f,
 	int r;
 
 	/* the path of a call is hot, and nothing is injected on it */
-	if (d->state < DEPUTY_AWAY || f->type == MOVE_CALL || f->type == MOVE_CANCEL)
+	if (d->state < DEPUTY_AWAY || f->type == MOVE_CALL || f->type == MOVE_CANCEL ||
+	    f->type == MOVE_FETCH)
 		return take(d, f, e);
 	watch(WATCH_S);
 	r = take(d, f, e);
@@ -389,6 +411,8 @@ static void on_room(void *owner)
 
 	if (d->state == DEPUTY_COPYING || d->state == DEPUTY_SENDING)
 		go_on_sending(d);
+	else if (d->state < DEPUTY_RETURNING && d->late == DEPUTY_LATE_YES)
+		deputy_late_serve(d);
 }
 
 void deputy_drop(struct deputy *d, const char *why)
@@ -461,6 +485,7 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	};
 	d->lease_ms = lease_ms;
 	pages_reader_init(&d->reader);
+	pages_reader_init(&d->urgent);
 	dirty_init(&d->dirty);
 	image_init(&d->flags);
 	image_init(&d->early);
@@ -487,6 +512,11 @@ int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e
 	return channel_replace(d->channel, fd, key, e);
 }
 
+void deputy_late(struct deputy *d)
+{
+	d->late = DEPUTY_LATE_WANTED;
+}
+
 int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err *e)
 {
 	return confine_prepare(&d->confine, d->pid, spec, e);
@@ -499,6 +529,7 @@ void deputy_done(struct deputy *d)
 	loop_remove(d->loop, &d->child_ref);
 	stub_done(&d->stub);
 	pages_reader_done(&d->reader);
+	pages_reader_done(&d->urgent);
 	dirty_end(&d->dirty);
 	image_done(&d->flags);
 	image_done(&d->early);

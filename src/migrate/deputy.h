@@ -45,6 +45,15 @@ enum deputy_state {
 	DEPUTY_OVER,
 };
 
+/* may pages follow after the move? */
+enum deputy_late {
+	DEPUTY_LATE_NO, /* all of them go before it */
+	DEPUTY_LATE_WANTED,
+	DEPUTY_LATE_ASKED, /* the host was asked whether it can */
+	DEPUTY_LATE_YES,   /* it can; after RUN: they follow */
+	DEPUTY_LATE_DONE,  /* it has all of them */
+};
+
 struct deputy;
 struct checkpoint;
 
@@ -60,6 +69,8 @@ struct deputy_ops {
 	void (*state)(void *owner, enum deputy_state s, uint64_t freeze_us);
 	/* the end: status as of our commands; the process runs here again, or has ended */
 	void (*over)(void *owner, int status, const char *why);
+	/* all pages that were to follow have; so long after RUN. May be NULL */
+	void (*filled)(void *owner, uint64_t us);
 	/* the stream was cut; true: deputy_transport() may follow. NULL: it never does */
 	bool (*cut)(void *owner, const struct err *why);
 	/* something its user should know; may be NULL */
@@ -82,6 +93,9 @@ struct deputy {
 	bool image_is_sent, all_is_sent, recall;
 	unsigned int clocks_told;
 	struct pages_reader reader;
+	enum deputy_late late;
+	struct pages_reader urgent; /* late pages that somebody waits for */
+	uint64_t filling_since_us;
 	bool tracking; /* written pages are known */
 	struct dirty dirty;
 	struct image flags;	 /* what smaps said of its mappings, once */
@@ -128,6 +142,13 @@ int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e
 int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err *e) MUST_CHECK;
 
 /**
+ * deputy_late() - Its pages may follow after it (post-copy), if the host can have that
+ *
+ * Right after deputy_start(), before the loop runs.
+ */
+void deputy_late(struct deputy *d);
+
+/**
  * deputy_checkpoint() - Keep images of it while it is away
  *
  * Right after deputy_start(); with the rights of the process's user, for the file. Return: 0 or -errno
@@ -149,6 +170,19 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e) MUST_CHE
 
 /** deputy_copy_last() - It is stopped and read: what is left to send, or everything */
 int deputy_copy_last(struct deputy *d, struct err *e) MUST_CHECK;
+
+/* deputy_late.c: pages that follow after RUN */
+
+/** deputy_late_last() - It is stopped: what goes before RUN all the same; -ENOMEM */
+int deputy_late_last(struct deputy *d) MUST_CHECK;
+
+/** deputy_late_run() - After RUN: the rest is served from now on */
+int deputy_late_run(struct deputy *d, struct err *e) MUST_CHECK;
+
+/** deputy_late_serve() - There is room again */
+void deputy_late_serve(struct deputy *d);
+int deputy_take_late(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+int deputy_take_fetch(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 
 /** deputy_take_frame() - What the host says, judged by the state; -errno: it lies */
 int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;

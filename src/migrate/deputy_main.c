@@ -48,6 +48,7 @@ static const char usage[] =
 	"  --job        confine it as a job that goes to a desktop, for good: it may use its open\n"
 	"               files, its working directory and system files, and no dot file of its "
 	"home\n"
+	"  --post-copy  it moves at once, and its memory follows\n"
 	"  --path DIR   of a job: one more file or directory that it may use\n"
 	"  --tidy PID   take away what a deputy that was killed has left in a process\n"
 	"  --checkpoint TIME  keep an image of it each TIME (30s), to go on from if the guest is "
@@ -63,7 +64,7 @@ static const char usage[] =
 struct program {
 	struct loop *loop;
 	struct deputy deputy;
-	bool job, tidy;
+	bool job, late, tidy;
 	const char *paths[CONFINE_PATHS_MAX];
 	size_t n_paths;
 	struct checkpoint_spec checkpoint; /* interval_ms 0: none */
@@ -187,11 +188,19 @@ static void on_note(void *owner, const char *text)
 	control_note(p->control, text);
 }
 
+static void on_filled(void *owner, uint64_t us)
+{
+	(void)owner;
+	log_info("all of its memory is at the host, %llu ms after it",
+		 (unsigned long long)us / 1000);
+}
+
 static const struct deputy_ops daemon_ops = {
 	.state = on_state,
 	.over = on_over,
 	.cut = on_cut,
 	.note = on_note,
+	.filled = on_filled,
 };
 
 static void on_home(void *owner)
@@ -306,6 +315,8 @@ static int begin(struct program *p, const uint8_t *key)
 		return 1;
 	}
 	p->running = true;
+	if (p->start->post_copy)
+		deputy_late(&p->deputy);
 	if (p->start->job && !strcmp(p->start->peer_role, "desktop") &&
 	    confine(p, p->start->uid, (const char *const *)p->start->paths, p->start->n_paths, &e) <
 		    0) {
@@ -360,6 +371,13 @@ static void on_local_over(void *owner, int status, const char *why)
 	loop_stop(p->loop, status);
 }
 
+static void on_local_filled(void *owner, uint64_t us)
+{
+	(void)owner;
+	(void)printf("filled %llu us\n", (unsigned long long)us);
+	(void)fflush(stdout);
+}
+
 static void on_local_note(void *owner, const char *text)
 {
 	(void)owner;
@@ -376,6 +394,7 @@ static void on_local_checkpoint(void *owner, unsigned int n)
 static const struct deputy_ops local_ops = {
 	.state = on_local_state,
 	.over = on_local_over,
+	.filled = on_local_filled,
 	.note = on_local_note,
 	.checkpoint = on_local_checkpoint,
 };
@@ -460,6 +479,8 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	else
 		(void)close(pair[0]);
 	p->running = !r;
+	if (!r && p->late)
+		deputy_late(&p->deputy);
 	explicit_bzero(key, sizeof(key));
 	if (!r && p->job)
 		r = confine(p, st.uid[0], p->paths, p->n_paths, e);
@@ -557,6 +578,7 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 		{ "local", required_argument, NULL, 'l' },
 		{ "job", no_argument, NULL, 'j' },
 		{ "path", required_argument, NULL, 'p' },
+		{ "post-copy", no_argument, NULL, 'a' },
 		{ "tidy", required_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
@@ -575,6 +597,9 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 					      optarg);
 				return 2;
 			}
+			break;
+		case 'a':
+			p->late = true;
 			break;
 		case 'j':
 			p->job = true;

@@ -12,16 +12,36 @@
 
 static ssize_t read_some(void *owner, uint64_t at, void *p, size_t n)
 {
-	const struct guest_thread *t = owner;
+	struct guest_thread *t = owner;
 
+	if (!guest_reach(t->guest, at, n)) {
+		t->late_at = at; /* guest_calls.c takes this step again when it is there */
+		t->late_end = at + n;
+		return -EFAULT;
+	}
 	return tracee_read_some(t->guest->build.pid, at, p, n);
 }
 
 static int write_all(void *owner, uint64_t at, const void *p, size_t n)
 {
-	const struct guest_thread *t = owner;
+	struct guest_thread *t = owner;
 
+	if (!guest_reach(t->guest, at, n)) {
+		t->late_at = at;
+		t->late_end = at + n;
+		return -EFAULT;
+	}
 	return tracee_write(t->guest->build.pid, at, p, n);
+}
+
+int guest_read(const struct guest_thread *t, uint64_t at, void *p, size_t n)
+{
+	return guest_reach(t->guest, at, n) ? tracee_read(t->guest->build.pid, at, p, n) : -EFAULT;
+}
+
+int guest_write(const struct guest_thread *t, uint64_t at, const void *p, size_t n)
+{
+	return guest_reach(t->guest, at, n) ? tracee_write(t->guest->build.pid, at, p, n) : -EFAULT;
 }
 
 struct guest_thread *guest_add_thread(struct guest *g, pid_t tid)
@@ -35,6 +55,7 @@ struct guest_thread *guest_add_thread(struct guest *g, pid_t tid)
 		return NULL;
 	*t = (struct guest_thread){ .guest = g, .tid = tid };
 	buf_init(&t->request, CALL_BYTES_MAX);
+	buf_init(&t->late_answer, MOVE_PAYLOAD_MAX);
 	t->marshal = marshal_new(&memory, g->image.first_fd, g->image.last_fd);
 	if (!t->marshal) {
 		free(t);
@@ -56,6 +77,7 @@ void guest_remove_thread(struct guest_thread *t)
 	guest_views_forget(t);
 	marshal_free(t->marshal);
 	buf_done(&t->request);
+	buf_done(&t->late_answer);
 	free(t);
 }
 
@@ -156,6 +178,8 @@ static const struct {
 	{ MOVE_CLOCK, GUEST_ARRIVING, GUEST_ARRIVING, take_clock },
 	{ MOVE_IMAGE, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_image },
 	{ MOVE_PAGES, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_pages },
+	{ MOVE_PAGES, GUEST_RUNNING, GUEST_LEFT, guest_late_take },
+	{ MOVE_LATE, GUEST_ARRIVING, GUEST_ARRIVING, guest_late_prepare },
 	{ MOVE_ROUND, GUEST_ARRIVING, GUEST_ARRIVING, take_round },
 	{ MOVE_ROUND, GUEST_RUNNING, GUEST_RUNNING, take_round },
 	{ MOVE_FAIL, GUEST_ARRIVING, GUEST_WAITING, take_fail },

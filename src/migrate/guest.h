@@ -35,6 +35,7 @@
 #include "migrate/build.h"
 #include "migrate/channel.h"
 #include "migrate/clock.h"
+#include "migrate/guest_late.h"
 #include "migrate/pages.h"
 #include "tracee/tracee.h"
 
@@ -103,6 +104,9 @@ struct guest_thread {
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
 	enum guest_hold hold;
+	uint64_t late_at, late_end; /* waits for these pages, while they are late */
+	void (*late_go_on)(struct guest_thread *t);
+	struct buf late_answer; /* that is taken again when they have come */
 };
 
 struct guest {
@@ -134,8 +138,9 @@ struct guest {
 	unsigned int rounds, stalls;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	bool image_is_sent;
-	int result;	/* of the loop */
-	struct err why; /* of a failure */
+	struct guest_late lacks; /* pages that are still at home */
+	int result;		 /* of the loop */
+	struct err why;		 /* of a failure */
 };
 
 /* guest.c */
@@ -180,6 +185,39 @@ void guest_copy_on(struct guest *g);
 
 /** guest_copy_last() - It is frozen and read: what is left to send, or everything */
 int guest_copy_last(struct guest *g, struct err *e) MUST_CHECK;
+
+/* guest_late.c */
+
+/** guest_late_prepare() - Home wants to send pages late: can it be? */
+int guest_late_prepare(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_late_add() - A PAGES frame says that pages are late */
+int guest_late_add(struct guest *g, const struct pages_frame *p, struct err *e) MUST_CHECK;
+
+/** guest_late_start() - It is built, and all that came is in place: the rest is missed from now on */
+int guest_late_start(struct guest *g, struct err *e) MUST_CHECK;
+
+/** guest_late_run() - It runs: fetch the rest */
+void guest_late_run(struct guest *g);
+int guest_late_take(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_late_hold() - It is frozen: true when there are pages that have to come before it leaves */
+bool guest_late_hold(struct guest *g);
+
+/**
+ * guest_reach() - May the agent touch this memory now? Else it would wait for itself
+ *
+ * Return: false: some of it is late
+ */
+bool guest_reach(struct guest *g, uint64_t at, size_t n);
+
+/** guest_wait_late() - Some of this is late: @fn is called when it has come */
+void guest_wait_late(struct guest_thread *t, uint64_t at, size_t n,
+		     void (*fn)(struct guest_thread *t));
+
+/* guest.c: the program's memory; -EFAULT also when it is late, guest_reach() */
+int guest_read(const struct guest_thread *t, uint64_t at, void *p, size_t n) MUST_CHECK;
+int guest_write(const struct guest_thread *t, uint64_t at, const void *p, size_t n) MUST_CHECK;
 
 /* guest_checkpoint.c */
 

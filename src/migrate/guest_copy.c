@@ -54,7 +54,7 @@ static void begin(struct guest *g)
 int guest_track_early(struct guest *g, struct err *e)
 {
 	begin(g);
-	return g->untracked ? 0 : dirty_enroll(&g->dirty, e);
+	return g->untracked ? 0 : dirty_enroll(&g->dirty, false, e);
 }
 
 int guest_track(struct guest *g, struct err *e)
@@ -68,7 +68,7 @@ int guest_take_arrived(struct guest *g, struct err *e)
 
 	if (!g->build.pid)
 		return err_set(e, -EPROTO, "a round before the image");
-	r = guest_track(g, e);
+	r = g->lacks.prepared ? 0 : guest_track(g, e);
 	if (!r)
 		guest_send(g, MOVE_ROUND, NULL, 0, NULL, 0);
 	return r;

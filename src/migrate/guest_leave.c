@@ -31,6 +31,8 @@ void guest_freeze(struct guest *g)
 			continue; /* killed: told by its end */
 		if (t->state == THREAD_HOMEWARD)
 			guest_reply(t, RESTART);
+		else if (t->late_go_on)
+			continue; /* it is not at home: goes on when its pages have come */
 		else if (t->state == THREAD_CALLING && !t->cancelled && !t->request.len)
 			guest_send(g, MOVE_CANCEL, &payload, sizeof(payload), NULL, 0);
 	}
@@ -199,7 +201,7 @@ void guest_frozen(struct guest *g)
 {
 	struct err e = { 0 };
 
-	if (g->state != GUEST_FREEZING || !all_frozen(g))
+	if (g->state != GUEST_FREEZING || !all_frozen(g) || guest_late_hold(g))
 		return;
 	g->state = GUEST_LEAVING;
 	if (start_leaving(g, &e) < 0) {

@@ -27,6 +27,7 @@
 #include "wire/message.h"
 
 #define LAST_WORDS_MS 1000
+#define FILL_DEV      "/dev/userfaultfd" /* Linux 6.1 */
 #define LIFE_MS	      1000 /* outside of the box bears two thirds of the lease */
 
 static const char usage[] =
@@ -159,7 +160,7 @@ static int begin(Cmx__HalfStart *start)
 	return r;
 }
 
-static int serve(Cmx__HalfStart *start, const struct guest_box *box)
+static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_dev)
 {
 	struct guest *g = &guest;
 	int r;
@@ -168,6 +169,8 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box)
 	pages_reader_init(&g->reader);
 	dirty_init(&g->dirty);
 	build_init(&g->build);
+	g->build.fill_dev = fill_dev;
+	late_init(&g->lacks.table);
 	image_init(&g->image);
 	buf_init(&g->image_bytes, IMAGE_BYTES_MAX);
 	r = begin(start);
@@ -225,7 +228,7 @@ int main(int argc, char **argv)
 	AUTO_MESSAGE Cmx__HalfStart *start = NULL;
 	struct err e = { 0 };
 	pid_t init = 0;
-	int r = read_options(argc, argv);
+	int fill_dev, r = read_options(argc, argv);
 
 	if (r >= 0)
 		return r;
@@ -241,6 +244,10 @@ int main(int argc, char **argv)
 		die("box %u is beyond the private uids", start->slot);
 	if (fcntl(HALF_FD_LISTEN, F_GETFD) >= 0)
 		box.fds[box.n_fds++] = HALF_FD_LISTEN;
+	/* without it a process can come by pre-copy only */
+	fill_dev = open(FILL_DEV, O_RDWR | O_CLOEXEC);
+	if (fill_dev >= 0)
+		box.fds[box.n_fds++] = fill_dev;
 	box.agent_uid = guest_box_agent_uid(start->slot);
 	box.home_uid = start->uid;
 	box.home_gid = start->gid;
@@ -248,5 +255,5 @@ int main(int argc, char **argv)
 		die("%s", e.text);
 	if (init)
 		return guest_box_wait(init, life, lease_guest_ms(start->lease_ms));
-	return serve(start, &box);
+	return serve(start, &box, fill_dev);
 }

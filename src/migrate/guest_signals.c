@@ -92,7 +92,7 @@ static void cancel_calls(struct guest *g, pid_t tid, int signo)
 		struct proc_stat st;
 
 		if ((tid && t->tid != tid) || t->state != THREAD_CALLING || t->cancelled ||
-		    t->request.len || proc_stat_read(t->tid, &st, NULL) < 0)
+		    t->late_go_on || t->request.len || proc_stat_read(t->tid, &st, NULL) < 0)
 			continue;
 		if ((wait_mask(t, &st) & bit(signo)) || !is_effective(&st, signo))
 			continue;

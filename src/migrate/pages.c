@@ -13,6 +13,8 @@
 #include "migrate/pages_frame.h"
 #include "os/fd.h"
 
+#define GAP_LEAST 16ULL /* pages; a smaller hole is told when it is asked for */
+
 static int open_of(pid_t pid, const char *name, struct err *e)
 {
 	char path[48];
@@ -132,17 +134,51 @@ void pages_add_round(struct pages_reader *p, struct dirty *d, const struct image
 
 /* --------------------------------------------------- the next piece: ranges */
 
+/* the next hole of some size; Return: 1 a piece, 0 the range is over, -errno */
+static int next_gap(struct pages_reader *p, const struct pages_range *v)
+{
+	while (p->told < v->end) {
+		uint64_t from = p->told, to = v->end;
+
+		if (p->run == p->n_runs && p->at < v->end) {
+			ssize_t n = pages_scan(p->pagemap, &p->at, v->end, true, p->runs,
+					       PAGES_RUNS);
+
+			if (n < 0)
+				return (int)n;
+			p->n_runs = (size_t)n;
+			p->run = 0;
+			continue;
+		}
+		p->told = v->end;
+		if (p->run < p->n_runs) {
+			const struct page_run *run = &p->runs[p->run++];
+
+			to = run->start;
+			p->told = run->start + run->n * MOVE_PAGE;
+		}
+		if (to - from < GAP_LEAST * MOVE_PAGE)
+			continue;
+		p->piece = (struct pages_piece){ from, (to - from) / MOVE_PAGE, PAGES_ABSENT };
+		return 1;
+	}
+	return 0;
+}
+
 /* Return: 1 a piece, 0 the range is over, -errno */
 static int next_of_range(struct pages_reader *p, const struct pages_range *v)
 {
 	uint64_t from = p->told;
 	ssize_t n;
 
-	if (v->which == PAGES_ALL) {
-		p->piece = (struct pages_piece){ from, (v->end - from) / MOVE_PAGE, PAGES_BYTES };
+	if (v->which == PAGES_ALL || v->which == PAGES_STAY) {
+		p->piece = (struct pages_piece){ from, (v->end - from) / MOVE_PAGE,
+						 v->which == PAGES_ALL ? PAGES_BYTES : PAGES_LATE };
 		p->told = v->end;
 		return from < v->end;
 	}
+	if (v->which == PAGES_GAPS)
+		return next_gap(p, v);
 	while (p->run == p->n_runs && p->at < v->end) {
 		n = pages_scan(p->pagemap, &p->at, v->end, true, p->runs, PAGES_RUNS);
 		if (n < 0)
@@ -344,8 +380,11 @@ static int read_and_send(struct pages_reader *p, struct channel *c, uint64_t at,
 	if (r < 0)
 		return r;
 	got = read_memory(p, at, payload + head, (size_t)n * MOVE_PAGE);
-	if (got < MOVE_PAGE)
-		return 1; /* nothing there: behind the end of its file, or unmapped meanwhile */
+	if (got <
+	    MOVE_PAGE) { /* nothing there: behind the end of its file, or unmapped meanwhile */
+		r = p->all_told ? send_run(c, at, NULL, 1, PAGES_ABSENT) : 0;
+		return r < 0 ? r : 1;
+	}
 	n = (uint32_t)((size_t)got / MOVE_PAGE);
 	r = send_in_place(p, c, at, payload, n);
 	if (r == 1) {
@@ -359,7 +398,8 @@ static int read_and_send(struct pages_reader *p, struct channel *c, uint64_t at,
 static int send_part(struct pages_reader *p, struct channel *c)
 {
 	struct pages_piece *v = &p->piece;
-	uint64_t most = v->kind == PAGES_ABSENT ? UINT32_MAX : MOVE_PAGES_MAX;
+	bool any = v->kind == PAGES_ABSENT || v->kind == PAGES_LATE;
+	uint64_t most = any ? UINT32_MAX : MOVE_PAGES_MAX;
 	uint32_t n = (uint32_t)(v->n < most ? v->n : most);
 	int r;
 
@@ -373,6 +413,11 @@ static int send_part(struct pages_reader *p, struct channel *c)
 	v->start += (uint64_t)n * MOVE_PAGE;
 	v->n -= n;
 	return 0;
+}
+
+bool pages_is_idle(const struct pages_reader *p)
+{
+	return !p->n_ranges && !p->dirty && !p->piece.n;
 }
 
 static bool has_room(const struct pages_reader *p, const struct channel *c)

@@ -34,12 +34,15 @@ enum pages_kind {
 	PAGES_BYTES = 0,
 	PAGES_ZERO = 1,
 	PAGES_ABSENT = 2, /* not there: fresh, or given back by the program; any number */
+	PAGES_LATE = 3,	  /* still at home: to be fetched (guest_late.h); any number */
 };
 
 enum pages_which {
 	PAGES_ALL,	/* there or not: of a file */
 	PAGES_THERE,	/* in memory or swapped */
 	PAGES_AND_GAPS, /* and say what is not there */
+	PAGES_GAPS,	/* say that only, of what is worth it */
+	PAGES_STAY,	/* say that they are late */
 };
 
 struct pages_range {
@@ -56,6 +59,7 @@ struct pages_reader {
 	pid_t pid;
 	int mem, pagemap;
 	bool polite;			  /* leave room for other frames */
+	bool all_told;			  /* also what cannot be read: it is not there */
 	uint64_t hide_start, hide_end;	  /* our own region */
 	struct pages_range *ranges;	  /* owned */
 	size_t n_ranges, range;		  /* the one being read */
@@ -113,6 +117,19 @@ int pages_send(struct pages_reader *p, struct channel *c, struct err *e) MUST_CH
 
 /** pages_send_end() - That was all, of the whole move; 0 or -errno */
 int pages_send_end(struct channel *c) MUST_CHECK;
+
+/** pages_is_idle() - Is all sent that was to be? */
+bool pages_is_idle(const struct pages_reader *p);
+
+struct pages_frame {
+	uint64_t at;
+	uint32_t n;
+	enum pages_kind kind;
+	const uint8_t *bytes; /* in the frame */
+};
+
+/** pages_parse() - What a PAGES frame says, checked; 0 or -EPROTO */
+int pages_parse(const struct move_frame *f, struct pages_frame *ret, struct err *e) MUST_CHECK;
 
 struct pages_writer {
 	pid_t pid;		 /* of a process that we trace */

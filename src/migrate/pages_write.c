@@ -130,22 +130,38 @@ static int drop_absent(const struct pages_writer *w, const struct pages_header *
 	return r;
 }
 
+int pages_parse(const struct move_frame *f, struct pages_frame *ret, struct err *e)
+{
+	struct pages_header h;
+	uint64_t end;
+	size_t want;
+
+	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
+	want = h.kind == PAGES_BYTES ? (size_t)h.n * MOVE_PAGE : 0;
+	end = h.at + (uint64_t)h.n * MOVE_PAGE;
+	if (h.kind > PAGES_LATE || h.at % MOVE_PAGE || h.at >= IMAGE_TOP || end > IMAGE_TOP ||
+	    (h.kind < PAGES_ABSENT && h.n > MOVE_PAGES_MAX) || f->len != sizeof(h) + want)
+		return err_set(e, -EPROTO, "a PAGES frame is malformed");
+	*ret = (struct pages_frame){ .at = h.at,
+				     .n = h.n,
+				     .kind = (enum pages_kind)h.kind,
+				     .bytes = f->payload + sizeof(h) };
+	return 0;
+}
+
 int pages_check(const struct move_frame *f, uint64_t hide_start, uint64_t hide_end,
 		struct pages_header *ret, struct err *e)
 {
-	struct pages_header *h = ret;
-	size_t want;
-	uint64_t end;
+	struct pages_frame p;
+	int r = pages_parse(f, &p, e);
 
-	memcpy(h, f->payload, sizeof(*h)); /* wire/move.h: the fixed part is there */
-	want = h->kind == PAGES_BYTES ? (size_t)h->n * MOVE_PAGE : 0;
-	end = h->at + (uint64_t)h->n * MOVE_PAGE;
-	if (h->kind <= PAGES_ABSENT && h->at % MOVE_PAGE == 0 &&
-	    (h->kind == PAGES_ABSENT || h->n <= MOVE_PAGES_MAX) && h->at < IMAGE_TOP &&
-	    end <= IMAGE_TOP && f->len == sizeof(*h) + want &&
-	    (end <= hide_start || h->at >= hide_end))
-		return 0;
-	return err_set(e, -EPROTO, "a PAGES frame is malformed");
+	if (r < 0)
+		return r;
+	if (p.kind == PAGES_LATE ||
+	    (p.at < hide_end && p.at + (uint64_t)p.n * MOVE_PAGE > hide_start))
+		return err_set(e, -EPROTO, "a PAGES frame for a place where none may be");
+	*ret = (struct pages_header){ p.at, p.n, p.kind };
+	return 0;
 }
 
 int pages_write(const struct pages_writer *w, const struct move_frame *f, bool *ret_end,

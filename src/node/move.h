@@ -48,6 +48,7 @@ struct move {
 	struct half *half;		  /* NULL until it runs */
 	struct approach *approach;	  /* on the way to the host */
 	struct ev_ref retry;		  /* the next approach, after one that failed */
+	bool post_copy;			  /* its memory follows after it */
 	bool recalled;			  /* somebody said "home" */
 	char then[IDENTITY_NAME_MAX + 1]; /* where to when it is home again; "": nowhere */
 };

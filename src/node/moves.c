@@ -252,6 +252,7 @@ int move_begin(struct move *m, const uint8_t *key, struct err *e)
 	s.lease_ms = MOVE_LEASE_MS;
 	s.job = m->process.job != PROCESS_NO_JOB;
 	s.slot = m->slot;
+	s.post_copy = m->post_copy;
 	r = half_begin(m->half, &s, e);
 	buf_done(&text);
 	return r;
@@ -267,6 +268,7 @@ static bool went_on(struct move *m, int *ret_status, struct err *e)
 	if (process_look(m->process.pid, &p, e) < 0 ||
 	    depart(m->all, &p, m->user, m->then, &next, ret_status, e) < 0)
 		return false;
+	next->post_copy = m->post_copy;
 	watch_passed_on(m->all, m, next);
 	return true;
 }

@@ -344,8 +344,9 @@ static void order_again(struct watcher *w, struct move *m, const char *to)
 }
 
 static void order_first(struct watcher *w, const struct process *p, const Cmx__Open *m,
-			const char *to)
+			const Cmx__MigrateRequest *rq)
 {
+	const char *to = rq->to;
 	struct move *move;
 	struct err e;
 	int status = 1;
@@ -368,6 +369,7 @@ static void order_first(struct watcher *w, const struct process *p, const Cmx__O
 		refuse(w, status, e.text);
 		return;
 	}
+	move->post_copy = rq->post_copy;
 	w->wish = WISH_AWAY;
 	w->move = move;
 	if (accept_order(w) < 0 || send_state(w, move) < 0)
@@ -397,10 +399,12 @@ static void order(struct watcher *w, const Cmx__Open *m)
 		return;
 	}
 	move = move_by_pid(w->all, rq->pid);
-	if (move)
-		order_again(w, move, rq->to);
-	else
-		order_first(w, &p, m, rq->to);
+	if (!move) {
+		order_first(w, &p, m, rq);
+		return;
+	}
+	move->post_copy = rq->post_copy; /* when it goes on from home */
+	order_again(w, move, rq->to);
 }
 
 /* ---- MOVES ---- */

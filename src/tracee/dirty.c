@@ -45,6 +45,8 @@
 #define FEATURE_WP_ASYNC (1 << 15)
 #define USER_MODE_ONLY	 1 /* all that a process without rights may make, and enough here */
 
+#define EVENTS (UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP)
+
 enum dirty_step {
 	STEP_NEWS,
 	STEP_FRESH,
@@ -213,14 +215,25 @@ static int compare(struct dirty *d, uint64_t end, struct out *o)
 	return 0;
 }
 
-static int enroll(const struct dirty *d, const struct maps_entry *m)
+static int enroll(const struct dirty *d, const struct maps_entry *m, uint64_t mode)
 {
 	struct uffdio_register r = {
 		.range = { .start = m->start, .len = m->end - m->start },
-		.mode = UFFDIO_REGISTER_MODE_WP,
+		.mode = UFFDIO_REGISTER_MODE_WP | mode,
 	};
 
 	return ioctl(d->uffd, UFFDIO_REGISTER, &r) < 0 ? -errno : 0;
+}
+
+int dirty_name_again(struct dirty *d, uint64_t start, uint64_t end)
+{
+	struct dirty_span *more = reallocarray(d->owed, d->n_owed + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	d->owed = more;
+	d->owed[d->n_owed++] = (struct dirty_span){ start, end };
+	return 0;
 }
 
 static void go_to(struct dirty *d, enum dirty_step step)
@@ -237,14 +250,11 @@ static void go_to(struct dirty *d, enum dirty_step step)
 static int owe(struct dirty *d)
 {
 	const struct maps_entry *m = &d->maps.entries[d->at];
-	struct dirty_span *more = reallocarray(d->owed, d->n_owed + 1, sizeof(*more));
+	int r = dirty_name_again(d, m->start, m->end);
 
-	if (!more)
-		return -ENOMEM;
-	d->owed = more;
-	d->owed[d->n_owed++] = (struct dirty_span){ m->start, m->end };
-	go_to(d, STEP_NEXT);
-	return 0;
+	if (!r)
+		go_to(d, STEP_NEXT);
+	return r;
 }
 
 static bool is_due(const struct dirty *d, const struct maps_entry *m)
@@ -264,7 +274,7 @@ static void begin_mapping(struct dirty *d)
 /* The mapping is not ours yet, or not as a whole; Return: 0, -ESRCH, -ENOMEM */
 static int take_in(struct dirty *d)
 {
-	int r = enroll(d, &d->maps.entries[d->at]);
+	int r = d->closed && !d->last ? -EBUSY : enroll(d, &d->maps.entries[d->at], 0);
 
 	if (r == 0) {
 		d->enrolled = true;
@@ -362,13 +372,19 @@ void dirty_init(struct dirty *d)
 	pageset_init(&d->known);
 }
 
+/* what is asked of the tracee to make one */
+struct making {
+	long nr;
+	uint64_t args[6];
+};
+
 /* Have the tracee make a userfaultfd, take it, have it close its own; Return: fd, -errno */
-static int fetch_uffd(pid_t pid, pid_t tid, uint64_t insn)
+static int fetch_uffd(pid_t pid, pid_t tid, uint64_t insn, const struct making *m)
 {
-	uint64_t args[6] = { O_CLOEXEC | O_NONBLOCK | USER_MODE_ONLY };
+	uint64_t args[6] = { 0 };
 	int64_t theirs, closed;
 	AUTO_CLOSE int ours = -1, pidfd = -1;
-	int r = tracee_inject(tid, insn, SYS_userfaultfd, args, &theirs);
+	int r = tracee_inject(tid, insn, m->nr, m->args, &theirs);
 
 	if (r < 0 || theirs < 0)
 		return r < 0 ? r : (int)theirs;
@@ -383,10 +399,12 @@ static int fetch_uffd(pid_t pid, pid_t tid, uint64_t insn)
 	return r < 0 ? r : fd_take(&ours);
 }
 
-int dirty_begin(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, struct err *e)
+static int begin(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, const struct making *m,
+		 uint64_t features, struct err *e)
 {
 	struct uffdio_api api = { .api = UFFD_API,
-				  .features = FEATURE_WP_ASYNC | UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+				  .features = FEATURE_WP_ASYNC | UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+					      features };
 	struct proc_stat st;
 	AUTO_CLOSE int uffd = -1;
 	int r = proc_stat_read(pid, &st, e);
@@ -398,7 +416,7 @@ int dirty_begin(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, struct err
 			e, -EOPNOTSUPP,
 			"process %d has a seccomp filter, which might kill it for userfaultfd",
 			pid);
-	uffd = fetch_uffd(pid, tid, insn);
+	uffd = fetch_uffd(pid, tid, insn, m);
 	if (uffd == -ENOSYS || uffd == -EPERM)
 		return err_set(e, -EOPNOTSUPP, "process %d cannot make a userfaultfd: %s", pid,
 			       strerror(-uffd));
@@ -415,8 +433,28 @@ int dirty_begin(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, struct err
 	return 0;
 }
 
-int dirty_enroll(struct dirty *d, struct err *e)
+int dirty_begin(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, struct err *e)
 {
+	const struct making m = { .nr = SYS_userfaultfd,
+				  .args = { O_CLOEXEC | O_NONBLOCK | USER_MODE_ONLY } };
+
+	return begin(d, pid, tid, insn, &m, 0, e);
+}
+
+int dirty_begin_fill(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, int dev, struct err *e)
+{
+	struct making m = { .nr = SYS_userfaultfd, .args = { O_CLOEXEC | O_NONBLOCK } };
+
+	if (dev >= 0)
+		m = (struct making){ .nr = SYS_ioctl,
+				     .args = { (uint64_t)dev, USERFAULTFD_IOC_NEW,
+					       O_CLOEXEC | O_NONBLOCK } };
+	return begin(d, pid, tid, insn, &m, EVENTS, e);
+}
+
+int dirty_enroll(struct dirty *d, bool missing, struct err *e)
+{
+	const uint64_t mode = missing ? UFFDIO_REGISTER_MODE_MISSING : 0;
 	struct maps maps;
 	int r = maps_read(d->pid, false, &maps, e);
 
@@ -424,7 +462,7 @@ int dirty_enroll(struct dirty *d, struct err *e)
 		return r;
 	for (size_t i = 0; i < maps.n; i++)
 		if (is_tracked(&maps.entries[i]))
-			(void)enroll(d, &maps.entries[i]); /* what cannot be is found by a round */
+			(void)enroll(d, &maps.entries[i], mode); /* if not: found by a round */
 	maps_done(&maps);
 	return 0;
 }

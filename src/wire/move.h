@@ -74,7 +74,9 @@
 	X(CLOCK, 23, 32, 32)                                                                       \
 	X(ROUND, 24, 0, 0)                                                                         \
 	X(CHECKPOINT, 25, 4, 4)                                                                    \
-	X(KEPT, 26, 16, 16)
+	X(KEPT, 26, 16, 16)                                                                        \
+	X(LATE, 27, 4, 4)                                                                          \
+	X(FETCH, 28, 16, 16)
 
 enum move_type {
 #define MOVE_ENUM(name, number, fixed, max) MOVE_##name = number,

@@ -135,7 +135,8 @@ class Stay:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
-    def away(self, pid):
+    def away(self, pid, late=False):
+        """late: its memory follows after it (post-copy)."""
         raise Refused("there is nowhere to go: no mover was chosen")
 
     def home(self, pid):
@@ -172,9 +173,10 @@ class Local(Stay):
         os.chown(path, USER, USER)
         return path
 
-    def away(self, pid):
+    def away(self, pid, late=False):
         self.over(pid)
-        deputy = subprocess.Popen([os.path.join(BIN, "comosix-deputy"), "--local", str(pid), *DEPUTY_OPTIONS],
+        option = ["--post-copy"] if late else []
+        deputy = subprocess.Popen([os.path.join(BIN, "comosix-deputy"), "--local", str(pid), *DEPUTY_OPTIONS, *option],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         deputy.lines = Lines(deputy.stdout)
         self.deputies[pid] = deputy
@@ -260,15 +262,15 @@ class InLab(Stay):
     def kill(self, pid):
         self.at_home("kill", "-KILL", str(pid))
 
-    def migrate(self, pid, to):
-        done = self.at_home(os.path.join(BIN, "migrate"), str(pid), to)
+    def migrate(self, pid, to, *options):
+        done = self.at_home(os.path.join(BIN, "migrate"), *options, str(pid), to)
         if done.returncode == REFUSED:
             raise Refused(first_line(done.stderr))
         if done.returncode:
             raise Failed(f"migrate {to} ended with {done.returncode}: {first_line(done.stderr)}")
 
-    def away(self, pid):
-        self.migrate(pid, self.HOST)
+    def away(self, pid, late=False):
+        self.migrate(pid, self.HOST, *(["--post-copy"] if late else []))
 
     def home(self, pid):
         self.migrate(pid, "home")

@@ -10,6 +10,8 @@ Usage: run.py [--mover none|local|lab] [--columns A,B] [--only PATTERN]... [--sa
 	pingpong  away and home again ten times, with rounds at each place
 	midcall   moved while it is in a system call that waits, which ends after the move
 	load      moved while it computes without a rest
+	postcopy  moved away before its memory is (--post-copy), brought home at once, again after rounds
+	          there, and moved away once more to end there
 	home      moved away, brought home, and then nothing of it is left: no tracer, no filter, no
 	          mapping and no descriptor that was not there before
 
@@ -188,6 +190,20 @@ def midcall(run):
     run.end()
 
 
+def postcopy(run):
+    run.await_ready()
+    run.nudge()
+    for rounds_there in (False, True):
+        run.mover.away(run.pid, late=True)
+        if rounds_there:
+            run.await_rounds()
+        run.mover.home(run.pid)
+        run.await_rounds()
+    run.mover.away(run.pid, late=True)
+    run.await_rounds()
+    run.end()
+
+
 def held_against(before, after):
     """What is there now and was not there before, in words."""
     news = []
@@ -229,6 +245,7 @@ COLUMNS = {
     "move": (move, {}),
     "pingpong": (pingpong, {}),
     "midcall": (midcall, {}),
+    "postcopy": (postcopy, {}),
     "load": (move, {"VICTIM_PAUSE_US": "0"}),
     "home": (home, {}),
 }
