@@ -248,6 +248,18 @@ void guest_homeward(struct guest_thread *t);
 /** guest_answer() - The marshaller takes an answer, of home or made here */
 void guest_answer(struct guest_thread *t, const uint8_t *p, size_t n);
 
+/* guest_times.c */
+#define GUEST_TIMES_MAX 128 /* bytes of an answer with times in it */
+
+/**
+ * guest_times_add() - CPU time used here is added to an answer of home that tells CPU time
+ * @amended:	Room for the new answer
+ *
+ * Return: the answer to be taken: @p or @amended
+ */
+const uint8_t *guest_times_add(const struct guest_thread *t, const uint8_t *p, size_t n,
+			       uint8_t amended[GUEST_TIMES_MAX]);
+
 /* guest_views.c */
 
 /** guest_views_open() - Its call is about to go home: does it open a view? true: it was dealt with */

@@ -329,6 +329,7 @@ static void take_again(struct guest_thread *t)
 
 int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e)
 {
+	uint8_t amended[GUEST_TIMES_MAX];
 	struct call_header h;
 	struct guest_thread *t;
 	const uint8_t *p = f->payload + sizeof(h);
@@ -351,6 +352,6 @@ int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e
 		return 0;
 	}
 	if (!guest_views_hide(t, p, n))
-		guest_answer(t, p, n);
+		guest_answer(t, guest_times_add(t, p, n, amended), n);
 	return 0;
 }
