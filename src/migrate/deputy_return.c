@@ -159,7 +159,7 @@ int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err 
 		return err_set(e, -ENOMEM, "no memory for a signal");
 	d->pending = more;
 	more += d->n_pending;
-	more->tid = (pid_t)p.tid;
+	*more = (struct pending){ .tid = (pid_t)p.tid };
 	memcpy(&more->info, p.info, sizeof(p.info));
 	if (d->n_pending >= PENDING_MAX || !p.signo || p.signo > IMAGE_SIGNALS ||
 	    more->info.si_signo != (int)p.signo)

@@ -150,9 +150,13 @@ void stub_cancel(struct stub *s, pid_t tid)
 
 bool stub_is_idle(const struct stub *s)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->threads[i]->calling || s->threads[i]->cloning || !s->threads[i]->tid)
+	for (size_t i = 0; i < s->n; i++) {
+		const struct stub_thread *t = s->threads[i];
+
+		/* one that was told to end has no answer to give: stub_halt() sees it gone */
+		if ((t->calling && !t->ending) || t->cloning || !t->tid)
 			return false;
+	}
 	return true;
 }
 
