@@ -94,6 +94,7 @@ struct guest_thread {
 	int64_t rest_result;	      /* and what it gives when that is there */
 	uint64_t
 		done; /* of the call that it is about to make: by it before it came, or before it goes */
+	bool begun; /* its last trapped call was: the marshaller knows of it */
 	bool cancelled;
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */

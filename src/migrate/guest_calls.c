@@ -142,6 +142,7 @@ static void begin(struct guest_thread *t)
 		guest_homeward(t);
 		return;
 	}
+	t->begun = true;
 	step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(), &t->request,
 			      &result);
 	follow(t, step, result);
@@ -154,6 +155,7 @@ static void on_call(struct guest *g, const struct seccomp_notif *n)
 	if (!t)
 		return; /* it was killed before we were told of its birth */
 	t->in_notify = true;
+	t->begun = false;
 	t->id = n->id;
 	t->nr = (uint32_t)n->data.nr;
 	for (size_t i = 0; i < ARRAY_LEN(t->args); i++)

@@ -172,6 +172,14 @@ bool marshal_rest(const struct marshal *m, uint64_t now_ns, int *ret_arg, uint64
 	return true;
 }
 
+bool marshal_sleep_rest(const struct marshal *m, uint64_t now_ns, uint64_t *ret_ns)
+{
+	if (!m->wait.is || !(sleeps(m->nr) || m->nr == __NR_poll))
+		return false;
+	*ret_ns = (uint64_t)wait_rest(m, now_ns);
+	return true;
+}
+
 bool marshal_interrupted(int64_t result)
 {
 	return result == -EINTR || result == -ERESTARTSYS || result == -ERESTARTNOINTR ||

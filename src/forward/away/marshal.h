@@ -138,6 +138,13 @@ int marshal_again(struct marshal *m, uint64_t now_ns, struct buf *request, int64
 bool marshal_rest(const struct marshal *m, uint64_t now_ns, int *ret_arg, uint64_t *ret_value);
 
 /**
+ * marshal_sleep_rest() - What is left of a relative sleep or a poll
+ *
+ * Return: false: it is none, or it waits for ever
+ */
+bool marshal_sleep_rest(const struct marshal *m, uint64_t now_ns, uint64_t *ret_ns);
+
+/**
  * marshal_wait_mask() - The signal mask that the call waits under (ppoll, pselect6, epoll_pwait)
  *
  * It is not sent home: which signals reach a thread is the owner's business.
