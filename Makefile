@@ -36,7 +36,7 @@ dirs			= build build-asan build-tsan build-clang build-fuzz
 asan_suites	= --suite unit --suite sim --suite fuzz
 tsan_suites	= --suite unit --suite threads
 benches		= $(sort $(basename $(notdir $(shell find bench -maxdepth 1 -type f -perm -u+x 2>/dev/null))))
-sources		= $(shell find src tests -name '*.[ch]')
+sources		= $(shell find src tests bench -name '*.[ch]')
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:

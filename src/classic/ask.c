@@ -140,8 +140,8 @@ int ask_moves(struct ask_move **ret, size_t *ret_n, int *ret_status, struct err 
 	return 0;
 }
 
-int ask_migrate(pid_t pid, const char *to, const struct ask_progress *p, char *ret_text, size_t len,
-		int *ret_status, struct err *e)
+int ask_migrate(pid_t pid, const char *to, bool post_copy, const struct ask_progress *p,
+		char *ret_text, size_t len, int *ret_status, struct err *e)
 {
 	Cmx__MigrateRequest rq = CMX__MIGRATE_REQUEST__INIT;
 	struct local l;
@@ -150,6 +150,7 @@ int ask_migrate(pid_t pid, const char *to, const struct ask_progress *p, char *r
 
 	rq.pid = (uint32_t)pid;
 	rq.to = (char *)to;
+	rq.post_copy = post_copy;
 	r = open_with(&l, CMX__OPEN_KIND__OPEN_MIGRATE, &rq, ret_status, e);
 	if (r < 0)
 		return r;
@@ -174,16 +175,11 @@ int ask_migrate(pid_t pid, const char *to, const struct ask_progress *p, char *r
 	return r;
 }
 
-int ask_job(bool stay, char **paths, size_t n_paths, int *ret_status, struct err *e)
+int ask_job(const Cmx__JobRequest *rq, int *ret_status, struct err *e)
 {
-	Cmx__JobRequest rq = CMX__JOB_REQUEST__INIT;
 	struct local l;
-	int r;
+	int r = open_with(&l, CMX__OPEN_KIND__OPEN_JOB, rq, ret_status, e);
 
-	rq.local = stay;
-	rq.paths = paths;
-	rq.n_paths = n_paths;
-	r = open_with(&l, CMX__OPEN_KIND__OPEN_JOB, &rq, ret_status, e);
 	if (!r)
 		local_close(&l);
 	return r;

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "wire/control.pb-c.h"
 #include "wire/half.pb-c.h"
 
 #define ASK_NODE_MAX 64
@@ -49,11 +50,11 @@ struct ask_progress {
  *
  * Return: 0, or -errno with *ret_status
  */
-int ask_migrate(pid_t pid, const char *to, const struct ask_progress *p, char *ret_text, size_t len,
-		int *ret_status, struct err *e) MUST_CHECK;
+int ask_migrate(pid_t pid, const char *to, bool post_copy, const struct ask_progress *p,
+		char *ret_text, size_t len, int *ret_status, struct err *e) MUST_CHECK;
 
-/** ask_job() - Make ourselves a job; stay: one that may not move; paths: absolute */
-int ask_job(bool stay, char **paths, size_t n_paths, int *ret_status, struct err *e) MUST_CHECK;
+/** ask_job() - Make ourselves a job, as wire/control.proto has it */
+int ask_job(const Cmx__JobRequest *rq, int *ret_status, struct err *e) MUST_CHECK;
 
 /** ask_node_up() - Is there a node of this name that is up? -ENOENT, -EHOSTDOWN, other -errno */
 int ask_node_up(const char *name, int *ret_status, struct err *e) MUST_CHECK;

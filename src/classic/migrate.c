@@ -11,10 +11,12 @@
 #include "ctl/term.h"
 
 struct options {
-	bool quiet;
+	bool quiet, post_copy;
 };
 
 static const struct opt_spec specs[] = {
+	{ "post-copy", 'p', OPT_FLAG, offsetof(struct options, post_copy), NULL,
+	  "move it at once, and let its memory follow while it runs there" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct options, quiet), NULL,
 	  "say nothing when all went well" },
 };
@@ -26,6 +28,9 @@ static const struct opt_command self = {
 	.examples =
 		"  migrate 4711 n3       to the node n3\n"
 		"  migrate 4711 best     to the node with the most room\n"
+		"  migrate -p 4711 n3    at once, however large it is; if this node is lost "
+		"before\n"
+		"                        its memory has followed, so is the process\n"
 		"  migrate 4711 home     back to where it was started\n"
 		"\n"
 		"It is moved while it runs, and this command waits until it runs there. Exit "
@@ -97,8 +102,8 @@ int main(int argc, char **argv)
 		return line_complain(&self, EXIT_USAGE,
 				     "'%s' is no process number; see 'migrate --help'",
 				     argv[first]);
-	r = ask_migrate((pid_t)pid, argv[first + 1], o.quiet ? NULL : &p, text, sizeof(text),
-			&status, &e);
+	r = ask_migrate((pid_t)pid, argv[first + 1], o.post_copy, o.quiet ? NULL : &p, text,
+			sizeof(text), &status, &e);
 	clear(&progress);
 	if (r < 0)
 		return line_complain(&self, status ? status : EXIT_ERROR, "process %u: %s", pid,

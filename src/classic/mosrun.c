@@ -10,12 +10,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/parse.h"
 #include "classic/ask.h"
 #include "classic/line.h"
 #include "os/rand.h"
@@ -32,7 +35,7 @@ enum {
 
 struct options {
 	bool here, lock, best, anyway, cpu_bound, io_bound, no_decay;
-	const char *node, *nodes, *cpu, *paths, *checkpoint;
+	const char *node, *nodes, *cpu, *paths, *checkpoint, *checkpoint_dir, *checkpoint_max;
 };
 
 #define AT(field) offsetof(struct options, field)
@@ -55,7 +58,14 @@ static const struct opt_spec specs[] = {
 	  "it reads and writes much (means nothing yet)" },
 	{ "no-decay", 'n', OPT_FLAG, AT(no_decay), NULL,
 	  "do not forget its past (means nothing yet)" },
-	{ "checkpoint", 0, OPT_STRING, AT(checkpoint), "TIME", "not built yet: refused" },
+	{ "checkpoint", 0, OPT_STRING, AT(checkpoint), "TIME",
+	  "while it is away keep an image of it this often (30s, 10m), to go on from if its node "
+	  "is "
+	  "lost" },
+	{ "checkpoint-dir", 0, OPT_STRING, AT(checkpoint_dir), "DIR",
+	  "where; default: .comosix in your home directory" },
+	{ "checkpoint-max", 0, OPT_STRING, AT(checkpoint_max), "SIZE",
+	  "how large an image may become; default: 8G" },
 };
 
 static const struct opt_command self = {
@@ -67,6 +77,7 @@ static const struct opt_command self = {
 		    "  mosrun -j n1,n2,n3 -F ./simulate one of these, else at home\n"
 		    "  mosrun --cpu x86-64-v2 ./simulate\n"
 		    "  mosrun -h ./talks-to-a-device    stays here\n"
+		    "  mosrun --checkpoint 10m ./simulate >log\n"
 		    "\n"
 		    "Exit status: the command's own; 125 mosrun failed, 126 the command cannot be "
 		    "run, 127 not found.\n",
@@ -186,6 +197,51 @@ static int split_paths(const char *text, char **to, size_t *ret_n, struct err *e
 	return 0;
 }
 
+/* ---- --checkpoint ---- */
+
+#define CHECKPOINT_DIR ".comosix" /* no confined job can reach into it: its name has a dot */
+#define CHECKPOINT_MAX (8ULL << 30)
+
+/* as an absolute path, that we can make files in; owned by the caller */
+static char *checkpoint_dir(const struct options *o, struct err *e)
+{
+	const char *home = getenv("HOME");
+	char own[PATH_MAX];
+	char *dir;
+
+	if (!o->checkpoint_dir && (!home || home[0] != '/')) {
+		(void)err_set(e, -EINVAL, "HOME is not set: say --checkpoint-dir");
+		return NULL;
+	}
+	(void)snprintf(own, sizeof(own), "%s/" CHECKPOINT_DIR, home ? home : "");
+	if (!o->checkpoint_dir)
+		(void)mkdir(own, 0700); /* there already, or the next call says why */
+	dir = realpath(o->checkpoint_dir ? o->checkpoint_dir : own, NULL);
+	if (dir && access(dir, W_OK | X_OK) == 0)
+		return dir;
+	(void)err_set(e, -errno, "'%s': %s; say --checkpoint-dir",
+		      o->checkpoint_dir ? o->checkpoint_dir : own, strerror(errno));
+	free(dir);
+	return NULL;
+}
+
+/* rq->checkpoint_dir is the caller's */
+static int read_checkpoint(const struct options *o, Cmx__JobRequest *rq, struct err *e)
+{
+	uint64_t ms = 0, max = CHECKPOINT_MAX;
+
+	if (!o->checkpoint)
+		return 0;
+	if (parse_duration(o->checkpoint, &ms) < 0 || !ms || ms > INT32_MAX)
+		return err_set(e, -EINVAL, "--checkpoint wants a time: 30s, 10m");
+	if (o->checkpoint_max && (parse_size(o->checkpoint_max, &max) < 0 || !max))
+		return err_set(e, -EINVAL, "--checkpoint-max wants a size: 512M, 8G");
+	rq->checkpoint_dir = checkpoint_dir(o, e);
+	rq->checkpoint_ms = (uint32_t)ms;
+	rq->checkpoint_max = max;
+	return rq->checkpoint_dir ? 0 : e->code;
+}
+
 /* ---- the helper ---- */
 
 /* waits for exec of pid, then asks for the move */
@@ -204,7 +260,7 @@ static void NORETURN helper(pid_t pid, const char *to, int from)
 	while (n < 0 && errno == EINTR);
 	if (n) /* it says that there was no exec */
 		_exit(0);
-	if (ask_migrate(pid, to, NULL, text, sizeof(text), &status, &e) < 0 &&
+	if (ask_migrate(pid, to, false, NULL, text, sizeof(text), &status, &e) < 0 &&
 	    status != EXIT_NOT_FOUND)
 		(void)line_complain(&self, 0, "it runs at home: %s", e.text);
 	_exit(0);
@@ -244,9 +300,9 @@ static const char *contradiction(const struct options *o)
 		bool wrong;
 		const char *text;
 	} rows[] = {
-		{ o->checkpoint != NULL, "--checkpoint is not built yet: no image of a job is "
-					 "kept, and a job ends with its "
-					 "host; run it without" },
+		{ !o->checkpoint && (o->checkpoint_dir || o->checkpoint_max),
+		  "--checkpoint-dir and --checkpoint-max go with --checkpoint" },
+		{ stays && o->checkpoint, "--checkpoint is for what may move, not with -h or -l" },
 		{ (stays && (o->best || o->node || o->nodes)) ||
 			  (o->best + !!o->node + !!o->nodes) > 1,
 		  "only one of -h or -l, -b, -r and -j" },
@@ -264,18 +320,22 @@ static int run(const struct options *o, char **command)
 	struct err e = { 0 };
 	char to[ASK_NODE_MAX];
 	int status, end = -1, r = 0;
-	char *paths[PATHS_MAX]; /* until exec or the end */
-	size_t n_paths = 0;
+	Cmx__JobRequest rq = CMX__JOB_REQUEST__INIT; /* its strings: until exec or the end */
+	char *paths[PATHS_MAX];
 
-	if (o->paths && split_paths(o->paths, paths, &n_paths, &e) < 0)
+	rq.local = o->here || o->lock;
+	rq.paths = paths;
+	if (o->paths && split_paths(o->paths, paths, &rq.n_paths, &e) < 0)
 		return line_complain(&self, SELF_FAILED, "%s", e.text);
+	if (read_checkpoint(o, &rq, &e) < 0)
+		return line_complain(&self, EXIT_USAGE, "%s", e.text);
 	if (o->cpu && set_baseline(o->cpu, &e) < 0)
 		return line_complain(&self, EXIT_USAGE, "%s", e.text);
 	r = target(o, to, sizeof(to), &e);
 	if (!r && to[0])
 		r = end = make_helper(to, &e);
 	if (r >= 0)
-		r = ask_job(o->here || o->lock, paths, n_paths, &status, &e);
+		r = ask_job(&rq, &status, &e);
 	if (r < 0) {
 		if (end >= 0)
 			(void)!write(end, "", 1); /* the helper is not wanted any more */

@@ -13,7 +13,7 @@
  *	fork                      ------------------------->   its own root, /proc, limits, rights
  *	                          <-------------------------   "built", or why not
  *	                          ------------------------->   go
- *	wait, as nobody                                        the caller's code
+ *	wait, as nobody           <------------------------    the caller's code, and a byte of life
  *
  * The user namespace is made before, and owns, the pid namespace: only so the agent may choose
  * process ids, mount /proc and set clock offsets. The maps are written from the parent namespace by
@@ -22,6 +22,10 @@
  * namespace was made, else the kernel would hold all of root's processes on this machine against it
  * (ucounts, user_namespaces(7)). PR_SET_PDEATHSIG is cleared by each change of ids, so it is set
  * last, and "go" comes after it: an outside that died in between is seen as the end of the stream.
+ *
+ * An agent that stands still (SIGSTOP) holds nothing, and its guest computes on. So the stream stays open:
+ * the agent says a byte now and then, and an outside that hears none for too long ends, which kills
+ * the agent, as pid 1 with all of the box.
  *
  * The agent is dumpable: its /proc files have to be its own, timens_offsets among them. That opens
  * nothing, for nobody else inside is uid 0 or has CAP_SYS_PTRACE.
@@ -34,6 +38,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -358,8 +363,8 @@ static int build_inside(const struct guest_box *s, int report, struct err *e)
 	return r ? r : limit_rights(e);
 }
 
-/* the agent: returns only when the box stands and outside knows it */
-static void enter_inside(const struct guest_box *s, int report)
+/* the agent: returns, with its end of the stream, only when the box stands and outside knows it */
+static int enter_inside(const struct guest_box *s, int report)
 {
 	struct report answer = { 0 };
 	struct err e = { 0 };
@@ -373,11 +378,13 @@ static void enter_inside(const struct guest_box *s, int report)
 	if (send(report, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer) || answer.r < 0 ||
 	    read(report, &byte, 1) != 1)
 		_exit(125); /* nobody waits for it */
+	return report;
 }
 
 /* ---- both ---- */
 
-static int fork_inside(const struct guest_box *s, const int report[2], pid_t *ret_init, struct err *e)
+static int fork_inside(const struct guest_box *s, const int report[2], pid_t *ret_init,
+		       int *ret_life, struct err *e)
 {
 	AUTO_CLOSE int ours = report[0];
 	AUTO_CLOSE int theirs = report[1];
@@ -388,7 +395,7 @@ static int fork_inside(const struct guest_box *s, const int report[2], pid_t *re
 		return err_set(e, -errno, "start pid 1 of the box: %s", strerror(errno));
 	if (!pid) {
 		fd_close(&ours);
-		enter_inside(s, theirs);
+		*ret_life = enter_inside(s, theirs);
 		*ret_init = 0;
 		return 0;
 	}
@@ -404,10 +411,11 @@ static int fork_inside(const struct guest_box *s, const int report[2], pid_t *re
 		return err_set(e, answer.r, "%s", answer.text);
 	}
 	*ret_init = pid;
+	*ret_life = fd_take(&ours);
 	return 0;
 }
 
-int guest_box_enter(const struct guest_box *spec, pid_t *ret_init, struct err *e)
+int guest_box_enter(const struct guest_box *spec, pid_t *ret_init, int *ret_life, struct err *e)
 {
 	int report[2];
 	int r = check_spec(spec, e);
@@ -422,14 +430,42 @@ int guest_box_enter(const struct guest_box *spec, pid_t *ret_init, struct err *e
 		return r;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report) < 0)
 		return err_set(e, -errno, "socketpair: %s", strerror(errno));
-	return fork_inside(spec, report, ret_init, e);
+	return fork_inside(spec, report, ret_init, ret_life, e);
 }
 
-int guest_box_wait(pid_t init)
+void guest_box_live(int life)
+{
+	/* full: nobody has looked for long, and there is enough to be seen; closed: it ends anyhow */
+	(void)!send(life, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* until the agent has ended, or stands still */
+static void watch_life(int life, int silence_ms)
+{
+	struct pollfd p = { .fd = life, .events = POLLIN };
+	char bytes[64];
+	ssize_t n = 1;
+
+	while (n > 0) {
+		int r = poll(&p, 1, silence_ms);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			_exit(GUEST_BOX_SILENT); /* this kills it: PR_SET_PDEATHSIG */
+		n = read(life, bytes, sizeof(bytes));
+	}
+}
+
+int guest_box_wait(pid_t init, int life, uint32_t silence_ms)
 {
 	int r;
 
-	(void)close_range(3, ~0U, 0); /* what stays open is only held longer */
+	/* what stays open is only held longer */
+	if (dup2(life, 3) == 3)
+		(void)close_range(4, ~0U, 0);
+	if (silence_ms)
+		watch_life(3, (int)silence_ms);
 	r = reap(init);
 	return r < 0 ? 125 : r;
 }

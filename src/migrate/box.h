@@ -50,6 +50,7 @@ struct guest_box {
  * guest_box_enter() - Build the box; go on inside and outside, as fork(2) does
  * @spec:	What it is to be
  * @ret_init:	Inside: 0. Outside: pid of the agent, for guest_box_wait()
+ * @ret_life:	Inside: for guest_box_live(). Outside: for guest_box_wait()
  * @e:		Reason; of a failure inside, too
  *
  * For a root process with one thread. Inside dies when outside does. After a failure the process
@@ -57,16 +58,23 @@ struct guest_box {
  *
  * Return: 0, -EPERM (not root), -EINVAL (spec), other -errno; failure is said outside only
  */
-int guest_box_enter(const struct guest_box *spec, pid_t *ret_init, struct err *e) MUST_CHECK;
+int guest_box_enter(const struct guest_box *spec, pid_t *ret_init, int *ret_life, struct err *e)
+	MUST_CHECK;
+
+/** guest_box_live() - The agent is not stopped; to be said more often than outside wants to hear it */
+void guest_box_live(int life);
+
+#define GUEST_BOX_SILENT 124 /* exit status of an outside that has heard nothing */
 
 /**
  * guest_box_wait() - Outside: wait for the end of the agent
+ * @silence_ms:	It is ended when it has said nothing for so long (does not return then); 0: never
  *
  * Closes all descriptors but 0 to 2, so that what the agent holds ends with it.
  *
  * Return: its exit status; 128 + signal when it was killed
  */
-int guest_box_wait(pid_t init);
+int guest_box_wait(pid_t init, int life, uint32_t silence_ms);
 
 /**
  * guest_box_become_guest() - In a new process of the agent: be the guest, for good

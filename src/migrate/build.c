@@ -45,7 +45,7 @@ __asm__(".pushsection .text\n"
 
 void build_init(struct build *b)
 {
-	*b = (struct build){ .mem = -1 };
+	*b = (struct build){ .mem = -1, .fill_dev = -1 };
 }
 
 void build_abort(struct build *b)
@@ -60,7 +60,7 @@ void build_abort(struct build *b)
 	}
 	batch_done(&b->batch);
 	fd_close(&b->mem);
-	build_init(b);
+	b->pid = 0;
 }
 
 /* ------------------------------------------------------------------- child */
@@ -194,8 +194,11 @@ static int forget_agent(struct build *b, const struct image *m, struct err *e)
 	uint64_t end = m->parasite + m->parasite_size;
 	int r = batch_add(&b->batch, SYS_set_robust_list, 0, ROBUST_HEAD_BYTES, 0, 0, 0, 0);
 
+	if (r >= 0 && b->fill_dev > 0)
+		r = batch_add(&b->batch, SYS_close_range, 0, (uint64_t)b->fill_dev - 1, 0, 0, 0, 0);
 	if (r >= 0)
-		r = batch_add(&b->batch, SYS_close_range, 0, ~0U, 0, 0, 0, 0);
+		r = batch_add(&b->batch, SYS_close_range, (uint64_t)(b->fill_dev + 1), ~0U, 0, 0, 0,
+			      0);
 	if (r >= 0)
 		r = batch_add(&b->batch, SYS_munmap, 0, m->parasite, 0, 0, 0, 0);
 	if (r >= 0)
@@ -320,14 +323,19 @@ static int set_filter(struct build *b, const struct build_filter *f, int *ret_no
 
 static int give_state(struct build *b, const struct image *m, struct err *e)
 {
-	int r = set_state_process(&b->batch, m);
+	int r = set_state_process(&b->batch, m, false);
+
+	if (r >= 0 && b->fill_dev >= 0)
+		r = batch_add(&b->batch, SYS_close, (uint64_t)b->fill_dev, 0, 0, 0, 0, 0);
 
 	r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
 		  : set_state_run(&b->batch, b->pid, "set the state of the process", e);
 	for (size_t i = 1; !r && i < m->n_threads; i++)
 		r = make_thread(b, &m->threads[i], e);
 	for (size_t i = 0; !r && i < m->n_threads; i++) {
-		r = set_state_thread(&b->batch, &m->threads[i], true);
+		r = set_state_name(&b->batch, &m->threads[i]);
+		if (!r)
+			r = set_state_thread(&b->batch, &m->threads[i], true);
 		r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
 			  : set_state_run(&b->batch, (pid_t)m->threads[i].tid,
 					  "set the state of a thread", e);

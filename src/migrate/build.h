@@ -27,6 +27,7 @@ struct build {
 	pid_t pid;     /* 0: none */
 	int mem;       /* /proc/PID/mem */
 	uint64_t insn; /* a syscall instruction in the region */
+	int fill_dev;  /* /dev/userfaultfd, ours and its own until it is finished; -1: none */
 	struct batch batch;
 };
 

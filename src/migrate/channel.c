@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* channel.c - TLS around a move_link, and what becomes of both when the transport breaks */
+/*
+ * channel.c - TLS around a move_link, and what becomes of both when the transport breaks
+ *
+ * Theory of operation. The TLS library is given two buffers instead of the socket, so that one
+ * system call moves whatever there is: it would ask for each record's header, its body, and once
+ * more to hear that there is nothing, and write each record by itself.
+ *
+ *	channel_send() -> link.out -> TLS -> raw_out -> one send()
+ *	one recv() -> raw_in -> TLS -> link.in -> ops->frame()
+ *
+ * A recv() that gave less than there was room for has emptied the socket: nobody asks again before
+ * epoll says so. raw_out takes records as long as RAW_OUT bytes are not in it; what is more waits in
+ * link.out, whose bound is the one that counts (wire/move.h).
+ */
 #include "migrate/channel.h"
 
 #include <errno.h>
@@ -22,7 +35,11 @@
 #define USERNAME       "move"
 #define HANDSHAKE_MS   10000
 #define READ_BYTES     65536
-#define RECORDS_A_TURN 64 /* taken before others get their turn */
+#define RAW_IN	       65536
+#define RAW_OUT	       (64U << 10)
+#define RECORD_MAX     (16384 + 512) /* of TLS, with all that is around it */
+#define HELD_MAX       (64U << 10)   /* then it goes, channel_hold() or not */
+#define RECORDS_A_TURN 64	     /* then nothing more is read before others had their turn */
 
 struct channel {
 	struct loop *loop;
@@ -34,6 +51,10 @@ struct channel {
 	bool cutting; /* this transport has failed: on_cut() is about to come */
 	bool dead;    /* for good */
 	bool want_write;
+	bool drained; /* the socket had nothing more since epoll said that it has */
+	bool ended;   /* the peer has closed it */
+	bool held;    /* channel_hold() */
+	struct buf raw_in, raw_out;
 	uint64_t shake_until_ms;
 	uint8_t key[CHANNEL_KEY];
 	uint64_t heard_ms;
@@ -60,7 +81,9 @@ static void close_transport(struct channel *c)
 	c->server_creds = NULL;
 	explicit_bzero(c->key, sizeof(c->key));
 	fd_close(&c->fd);
-	c->up = c->cutting = false;
+	buf_reset(&c->raw_in);
+	buf_reset(&c->raw_out);
+	c->up = c->cutting = c->drained = c->ended = false;
 }
 
 static void on_dead(void *owner)
@@ -128,30 +151,120 @@ static void watch(struct channel *c)
 
 	if (c->dead || c->cutting || c->fd < 0)
 		return;
-	want = c->up ? c->link.out.len > 0 : gnutls_record_get_direction(c->tls) == 1;
+	want = c->raw_out.len > 0;
 	if (want == c->want_write)
 		return;
 	c->want_write = want;
 	loop_set_fd(c->loop, c->fd_ref, EPOLLIN | (want ? EPOLLOUT : 0));
 }
 
-static void flush(struct channel *c)
-{
-	bool was_full = c->link.out.len > 0;
+/* ------------------------------------------- between the TLS library and the socket */
 
-	while (c->up && !c->dead && c->link.out.len > 0) {
+/* Return: bytes, 0 the end, -1 and errno of the session: gnutls_transport_set_pull_function(3) */
+static ssize_t pull(gnutls_transport_ptr_t owner, void *p, size_t n)
+{
+	struct channel *c = owner;
+	uint8_t *room;
+	ssize_t got;
+
+	if (!c->raw_in.len && !c->drained) {
+		if (buf_room(&c->raw_in, RAW_IN, &room) < 0) {
+			gnutls_transport_set_errno(c->tls, EAGAIN); /* no memory now */
+			return -1;
+		}
+		got = recv(c->fd, room, RAW_IN, 0);
+		c->drained = got < RAW_IN;
+		c->ended = got == 0;
+		if (got < 0 && errno != EAGAIN) {
+			gnutls_transport_set_errno(c->tls, errno);
+			return -1;
+		}
+		buf_grow(&c->raw_in, got > 0 ? (size_t)got : 0);
+	}
+	if (!c->raw_in.len && c->ended)
+		return 0;
+	if (!c->raw_in.len) {
+		gnutls_transport_set_errno(c->tls, EAGAIN);
+		return -1;
+	}
+	n = n < c->raw_in.len ? n : c->raw_in.len;
+	memcpy(p, buf_bytes(&c->raw_in), n);
+	buf_eat(&c->raw_in, n);
+	return (ssize_t)n;
+}
+
+static ssize_t push(gnutls_transport_ptr_t owner, const void *p, size_t n)
+{
+	struct channel *c = owner;
+
+	if (buf_put(&c->raw_out, p, n) == 0)
+		return (ssize_t)n;
+	gnutls_transport_set_errno(c->tls, ENOMEM);
+	return -1;
+}
+
+/* Return: 1 nothing is left, 0 the socket is full, -errno */
+static int write_raw(struct channel *c)
+{
+	while (c->raw_out.len) {
+		ssize_t n = send(c->fd, buf_bytes(&c->raw_out), c->raw_out.len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		buf_eat(&c->raw_out, (size_t)n);
+	}
+	return 1;
+}
+
+/* as many records as raw_out takes; Return: 0, or an error of the TLS library */
+static ssize_t seal(struct channel *c)
+{
+	while (c->link.out.len && c->raw_out.len + RECORD_MAX <= RAW_OUT) {
 		ssize_t n = gnutls_record_send(c->tls, buf_bytes(&c->link.out), c->link.out.len);
 
-		if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
-			break;
-		if (n < 0) {
-			cut(c, -EPIPE, gnutls_strerror((int)n));
-			return;
-		}
+		if (n == GNUTLS_E_INTERRUPTED)
+			continue;
+		if (n < 0)
+			return n;
 		buf_eat(&c->link.out, (size_t)n);
 	}
+	return 0;
+}
+
+/* Return: 1 all has left, 0 the socket is full, -errno with the reason in *ret_text */
+static int pump(struct channel *c, const char **ret_text)
+{
+	int r;
+
+	do {
+		ssize_t n = seal(c);
+
+		if (n < 0) {
+			*ret_text = gnutls_strerror((int)n);
+			return -EPIPE;
+		}
+		r = write_raw(c);
+	} while (r > 0 && c->link.out.len);
+	if (r < 0)
+		*ret_text = strerror(-r);
+	return r;
+}
+
+static void flush(struct channel *c)
+{
+	bool was_full = c->want_write;
+	const char *text;
+
+	if (!c->up || c->dead)
+		return;
+	if (pump(c, &text) < 0) {
+		cut(c, -EPIPE, text);
+		return;
+	}
 	watch(c);
-	if (was_full && !c->dead && c->link.out.len == 0 && c->want_write && c->ops->room)
+	if (was_full && !c->want_write && c->ops->room)
 		c->ops->room(c->owner);
 }
 
@@ -203,12 +316,14 @@ static void hear(struct channel *c)
 
 static void take(struct channel *c)
 {
-	for (int i = 0; i < RECORDS_A_TURN && c->up && !c->dead; i++) {
+	for (int i = 0; c->up && !c->dead; i++) {
+		size_t space = move_space(&c->link);
 		uint8_t *room;
 		ssize_t n;
 
-		size_t space = move_space(&c->link);
-
+		/* what was read already is taken: of that epoll does not tell again */
+		if (i >= RECORDS_A_TURN)
+			c->drained = true;
 		space = space < READ_BYTES ? space : READ_BYTES;
 		if (!space || buf_room(&c->link.in, space, &room) < 0)
 			break; /* no memory now: the bytes stay where they are */
@@ -231,8 +346,12 @@ static void take(struct channel *c)
 
 static void shake(struct channel *c)
 {
-	int r = gnutls_handshake(c->tls);
+	int r = gnutls_handshake(c->tls), w = write_raw(c);
 
+	if (w < 0) {
+		cut(c, -EPIPE, strerror(-w));
+		return;
+	}
 	if (r == GNUTLS_E_SUCCESS) {
 		c->up = c->begun = true;
 		hear(c);
@@ -249,6 +368,7 @@ static void on_fd(void *owner, uint32_t events)
 {
 	struct channel *c = owner;
 
+	c->drained = false;
 	if (!c->up)
 		shake(c);
 	if (c->up && !c->dead && (events & EPOLLOUT))
@@ -298,7 +418,9 @@ static int start_tls(struct channel *c, struct err *e)
 	if (r != 0)
 		return err_set(e, -EPROTO, "start a TLS session: %s", gnutls_strerror(r));
 	gnutls_session_set_ptr(c->tls, c);
-	gnutls_transport_set_int(c->tls, c->fd);
+	gnutls_transport_set_ptr(c->tls, c);
+	gnutls_transport_set_pull_function(c->tls, pull);
+	gnutls_transport_set_push_function(c->tls, push);
 	gnutls_handshake_set_timeout(c->tls, GNUTLS_INDEFINITE_TIMEOUT);
 	return 0;
 }
@@ -335,6 +457,8 @@ int channel_new(struct loop *l, int fd, bool client, const uint8_t *key,
 		return err_set(e, -ENOMEM, "no memory for a channel");
 	*c = (struct channel){ .loop = l, .fd = -1, .client = client, .ops = ops, .owner = owner };
 	move_init(&c->link);
+	buf_init(&c->raw_in, RAW_IN);
+	buf_init(&c->raw_out, RAW_OUT + RECORD_MAX); /* and a last word */
 	c->heard_ms = loop_now(l);
 	r = open_transport(c, fd, key, e);
 	if (!r)
@@ -373,11 +497,22 @@ void channel_free(struct channel *c)
 		return;
 	if (c->up)
 		(void)gnutls_bye(c->tls, GNUTLS_SHUT_WR); /* full: the peer's lease ends it */
+	if (c->up)
+		(void)write_raw(c); /* the same */
 	loop_remove(c->loop, &c->beat_ref);
 	loop_remove(c->loop, &c->gone_ref);
 	close_transport(c);
 	move_done(&c->link);
+	buf_done(&c->raw_in);
+	buf_done(&c->raw_out);
 	free(c);
+}
+
+/* a frame was made: it leaves at once, or with others */
+static void go(struct channel *c)
+{
+	if (c->up && !c->want_write && (!c->held || c->link.out.len >= HELD_MAX))
+		flush(c);
 }
 
 int channel_send(struct channel *c, enum move_type type, const void *p, size_t n, const void *q,
@@ -388,16 +523,50 @@ int channel_send(struct channel *c, enum move_type type, const void *p, size_t n
 	if (c->dead)
 		return -EPIPE;
 	r = move_send(&c->link, type, p, n, q, m);
-	if (r < 0)
-		return r;
+	if (!r)
+		go(c);
+	return r;
+}
+
+int channel_reserve(struct channel *c, size_t n, uint8_t **ret)
+{
+	return c->dead ? -EPIPE : move_reserve(&c->link, n, ret);
+}
+
+int channel_commit(struct channel *c, enum move_type type, size_t n)
+{
+	int r = move_commit(&c->link, type, n);
+
+	if (!r)
+		go(c);
+	return r;
+}
+
+void channel_keep(struct channel *c, bool on)
+{
+	move_keep(&c->link, on);
+}
+
+void channel_hold(struct channel *c)
+{
+	c->held = true;
+}
+
+void channel_let_go(struct channel *c)
+{
+	c->held = false;
 	if (c->up && !c->want_write)
 		flush(c);
-	return 0;
 }
 
 bool channel_room(const struct channel *c, size_t payload)
 {
 	return !c->dead && move_room(&c->link, payload);
+}
+
+size_t channel_queued(const struct channel *c)
+{
+	return c->link.out.len + c->raw_out.len;
 }
 
 size_t channel_backlog(const struct channel *c)
@@ -413,18 +582,13 @@ uint64_t channel_heard_ms(const struct channel *c)
 void channel_flush(struct channel *c, unsigned int ms)
 {
 	uint64_t end = clock_boot_ms() + ms;
+	const char *text;
 
-	while (c->up && !c->dead && c->link.out.len > 0) {
+	while (c->up && !c->dead && pump(c, &text) == 0) {
 		struct pollfd p = { .fd = c->fd, .events = POLLOUT };
 		uint64_t now = clock_boot_ms();
-		ssize_t n;
 
 		if (now >= end || poll(&p, 1, (int)(end - now)) <= 0)
 			return;
-		n = gnutls_record_send(c->tls, buf_bytes(&c->link.out), c->link.out.len);
-		if (n < 0 && n != GNUTLS_E_AGAIN && n != GNUTLS_E_INTERRUPTED)
-			return;
-		if (n > 0)
-			buf_eat(&c->link.out, (size_t)n);
 	}
 }

@@ -76,7 +76,38 @@ int channel_replace(struct channel *c, int fd, const uint8_t *key, struct err *e
 /** channel_send() - A frame of up to two parts; -ENOBUFS: wait for room(), -EPIPE: broken */
 int channel_send(struct channel *c, enum move_type type, const void *p, size_t n, const void *q,
 		 size_t m) MUST_CHECK;
+
+/**
+ * channel_hold() - Frames that follow each other may wait, some 100 KiB of them, and go together
+ *
+ * Until channel_let_go(), which must come before the loop does.
+ */
+void channel_hold(struct channel *c);
+void channel_let_go(struct channel *c);
 bool channel_room(const struct channel *c, size_t payload);
+
+/**
+ * channel_keep() - Keep what is sent, so that the transport may be replaced: as in the beginning
+ *
+ * To be called before anything is sent, or when all that was is acknowledged or was not kept. As
+ * long as nothing is kept, cut() must give up.
+ */
+void channel_keep(struct channel *c, bool on);
+
+/**
+ * channel_reserve() - Where the payload of the next frame is to be written
+ * @n:		Bytes, at most
+ * @ret:	Room; nothing else may be sent before channel_commit()
+ *
+ * Return: 0, -ENOBUFS: wait for room(), -EPIPE, -ENOMEM
+ */
+int channel_reserve(struct channel *c, size_t n, uint8_t **ret) MUST_CHECK;
+
+/** channel_commit() - Send it; @n at most as many bytes as were reserved, 0 or -errno */
+int channel_commit(struct channel *c, enum move_type type, size_t n) MUST_CHECK;
+
+/** channel_queued() - Bytes that have not left yet: more in it than a cache holds is slow */
+size_t channel_queued(const struct channel *c);
 
 /** channel_backlog() - Bytes that were sent and are not acknowledged */
 size_t channel_backlog(const struct channel *c);

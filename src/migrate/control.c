@@ -19,7 +19,8 @@ struct control {
 	const struct control_ops *ops;
 	void *owner;
 	Cmx__HalfState state;
-	bool want_transport; /* was said, and none has come */
+	char note[ERR_TEXT_MAX]; /* state.text, once there is one */
+	bool want_transport;	 /* was said, and none has come */
 };
 
 /* what came with Start is kept for control_new(): one half per program */
@@ -57,7 +58,7 @@ int control_start(Cmx__HalfStart **ret, struct err *e)
 	}
 	if (r < 0)
 		return r;
-	r = take_start(m, ret, e);
+	r = m ? take_start(m, ret, e) : err_set(e, -EPROTO, "comosixd said nothing");
 	message_free(&m);
 	return r;
 }
@@ -98,6 +99,13 @@ void control_state(struct control *c, Cmx__HalfStage stage, uint64_t bytes_done,
 	c->state.bytes_all = bytes_all;
 	if (freeze_us)
 		c->state.freeze_us = freeze_us;
+	say_state(c);
+}
+
+void control_note(struct control *c, const char *text)
+{
+	(void)snprintf(c->note, sizeof(c->note), "%s", text);
+	c->state.text = c->note;
 	say_state(c);
 }
 

@@ -44,6 +44,9 @@ void control_free(struct control *c);
 /** control_state() - A stage was reached, or bytes have moved; freeze_us 0: as before */
 void control_state(struct control *c, Cmx__HalfStage stage, uint64_t bytes_done, uint64_t bytes_all,
 		   uint32_t freeze_us);
+
+/** control_note() - Something its user should know; said with each state from now on */
+void control_note(struct control *c, const char *text);
 Cmx__HalfStage control_stage(const struct control *c);
 
 /** control_want_transport() - Said until there is one, to each daemon that comes */

@@ -9,6 +9,7 @@
 
 #include "log/log.h"
 #include "migrate/clock.h"
+#include "migrate/deputy_checkpoint.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "tracee/maps.h"
@@ -20,6 +21,11 @@ void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us)
 {
 	d->state = s;
 	d->ops->state(d->owner, s, freeze_us);
+}
+
+void deputy_lap(struct deputy *d, const char *name)
+{
+	laps_mark(&d->laps, name, clock_boot_us());
 }
 
 void deputy_over(struct deputy *d, int status, const char *why)
@@ -42,13 +48,13 @@ static void undo(struct deputy *d, int status, const char *why)
 
 void deputy_lost(struct deputy *d, const char *why)
 {
-	char text[ERR_TEXT_MAX];
+	char text[ERR_TEXT_MAX], image[128] = "";
 
-	if (d->state == DEPUTY_OVER)
+	if (d->state == DEPUTY_OVER || deputy_resume(d, why, image, sizeof(image)))
 		return;
 	/* it may have run on there until it ended by its lease: it must not run on here as well */
-	(void)snprintf(text, sizeof(text), "the process was lost with its host and is ended: %s",
-		       why);
+	(void)snprintf(text, sizeof(text), "the process was lost with its host and is ended: %s%s",
+		       why, image);
 	if (d->stub.pid)
 		(void)kill(d->stub.pid, SIGKILL); /* gone already: all the better */
 	deputy_over(d, 1, text);
@@ -57,7 +63,7 @@ void deputy_lost(struct deputy *d, const char *why)
 void deputy_send(struct deputy *d, enum move_type type, const void *p, size_t n, const void *q,
 		 size_t m)
 {
-	int r = channel_send(d->channel, type, p, n, q, m);
+	int r = d->state == DEPUTY_RESUMING ? 0 : channel_send(d->channel, type, p, n, q, m);
 
 	if (r < 0 && r != -EPIPE)
 		deputy_lost(d, "the host takes nothing any more");
@@ -120,6 +126,13 @@ static void go_on_sending(struct deputy *d)
 	struct err e = { 0 };
 	int r = d->all_is_sent ? 0 : send_all(d, &e);
 
+	if (r > 0 && d->late == DEPUTY_LATE_WANTED) {
+		static const uint32_t question;
+
+		r = channel_send(d->channel, MOVE_LATE, &question, sizeof(question), NULL, 0);
+		d->late = DEPUTY_LATE_ASKED;
+		r = r < 0 ? r : 1;
+	}
 	if (r > 0) {
 		d->all_is_sent = true;
 		r = d->state == DEPUTY_COPYING
@@ -127,6 +140,8 @@ static void go_on_sending(struct deputy *d)
 			    : pages_send_end(d->channel);
 		if (!r && d->state == DEPUTY_SENDING)
 			deputy_enter(d, DEPUTY_BUILDING, 0);
+		if (!r && d->state == DEPUTY_BUILDING)
+			deputy_lap(d, "send");
 	}
 	if (r < 0)
 		undo(d, 1, e.code ? e.text : "the host takes nothing any more");
@@ -136,13 +151,17 @@ static int read_it(struct deputy *d, struct err *e)
 {
 	int r = stub_seize(&d->stub, d->pid, e);
 
+	deputy_lap(d, "stop");
 	/* before our region is there, which is no part of it */
 	if (!r && d->tracking)
 		r = dirty_round(&d->dirty, true, e);
+	deputy_lap(d, "track");
 	if (!r)
-		r = stub_prepare(&d->stub, d->early.parasite, d->tracking ? &d->flags : NULL, e);
-	if (!r)
-		r = check_filter(d, e);
+		r = stub_prepare(&d->stub, d->early.parasite,
+				 d->tracking || d->late ? &d->flags : NULL, e);
+	if (!r && d->late && d->stub.before.vdso_start != d->early.vdso_start)
+		r = err_set(e, -EAGAIN, "it has become another program meanwhile; try again");
+	deputy_lap(d, "read");
 	if (!r)
 		r = check_filter(d, e);
 	if (!r)
@@ -167,13 +186,25 @@ static void capture(struct deputy *d)
 	int r;
 
 	d->froze_us = clock_boot_us();
+	laps_start(&d->laps, d->froze_us);
 	r = read_it(d, &e);
+	deputy_lap(d, "write");
 	d->all_is_sent = false;
 	if (r < 0) {
 		undo(d, status_of(r), e.text);
 		return;
 	}
 	deputy_enter(d, DEPUTY_SENDING, 0);
+	go_on_sending(d);
+}
+
+static void begin_sending(struct deputy *d)
+{
+	if (!d->tracking && !d->late) {
+		capture(d);
+		return;
+	}
+	deputy_enter(d, DEPUTY_COPYING, 0);
 	go_on_sending(d);
 }
 
@@ -192,14 +223,10 @@ static int take_clock(struct deputy *d, const struct move_frame *f, struct err *
 	if (++d->clocks_told < CLOCKS_SAMPLES)
 		return 0;
 	r = deputy_copy_start(d, &why);
-	if (r < 0) {
+	if (r < 0)
 		undo(d, status_of(r), why.text);
-	} else if (!d->tracking) {
-		capture(d);
-	} else {
-		deputy_enter(d, DEPUTY_COPYING, 0);
-		go_on_sending(d);
-	}
+	else
+		begin_sending(d);
 	return 0;
 }
 
@@ -219,7 +246,7 @@ static int take_round(struct deputy *d, const struct move_frame *f, struct err *
 	else if (enough)
 		capture(d);
 	else
-		go_on_sending(d);
+		begin_sending(d);
 	return 0;
 }
 
@@ -229,6 +256,9 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	int r;
 
 	(void)f;
+	deputy_lap(d, "build");
+	/* it has all that was sent; what it is told from now on may have to be told again */
+	channel_keep(d->channel, true);
 	/* the last thing before RUN, for it cannot be undone */
 	if (confine_is_wanted(&d->confine) && confine_enter(&d->confine, &d->stub, &why) < 0) {
 		undo(d, 5, why.text);
@@ -245,9 +275,15 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	if (r < 0)
 		return err_set(e, r, "tell the host to go on: %s", strerror(-r));
 	r = stub_start(&d->stub, e);
+	deputy_lap(d, "go");
 	deputy_enter(d, DEPUTY_AWAY, clock_boot_us() - d->froze_us);
-	pages_reader_done(&d->reader);
+	if (d->late)
+		r = r < 0 ? r : deputy_late_run(d, e);
+	else
+		pages_reader_done(&d->reader);
 	dirty_end(&d->dirty); /* takes some time for each GiB: not before */
+	if (d->checkpoint)
+		checkpoint_start(d->checkpoint);
 	if (r < 0)
 		deputy_lost(d, e->text);
 	else if (d->recall)
@@ -269,11 +305,12 @@ void deputy_recall(struct deputy *d)
 	struct err e = { 0 };
 
 	d->recall = true;
-	if (d->state != DEPUTY_AWAY)
+	if (d->state != DEPUTY_AWAY || (d->checkpoint && checkpoint_holds_recall(d->checkpoint)))
 		return;
 	d->froze_us = clock_boot_us();
+	laps_start(&d->laps, d->froze_us);
 	deputy_enter(d, DEPUTY_RECALLING, 0);
-	if (deputy_open_memory(d, &e) < 0)
+	if (d->mem < 0 && deputy_open_memory(d, &e) < 0)
 		deputy_lost(d, e.text);
 	else
 		deputy_send(d, MOVE_RECALL, NULL, 0, NULL, 0);
@@ -295,8 +332,10 @@ static const struct {
 	int (*take)(struct deputy *d, const struct move_frame *f, struct err *e);
 } frames[] = {
 	{ MOVE_CLOCK, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_clock },
+	{ MOVE_LATE, DEPUTY_COPYING, DEPUTY_COPYING, deputy_take_late },
+	{ MOVE_FETCH, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_fetch },
 	{ MOVE_ROUND, DEPUTY_COPYING, DEPUTY_COPYING, take_round },
-	{ MOVE_ROUND, DEPUTY_RECALLING, DEPUTY_RECALLING, deputy_take_round },
+	{ MOVE_ROUND, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_round },
 	{ MOVE_FAIL, DEPUTY_CONNECTING, DEPUTY_BUILDING, take_fail },
 	{ MOVE_BUILT, DEPUTY_BUILDING, DEPUTY_BUILDING, take_built },
 	{ MOVE_CALL, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_call },
@@ -306,10 +345,11 @@ static const struct {
 	{ MOVE_STOPPED, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_stopped },
 	{ MOVE_EXIT, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_exit },
 	{ MOVE_HOMEWARD, DEPUTY_AWAY, DEPUTY_RECALLING, take_homeward },
-	{ MOVE_IMAGE, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_image },
-	{ MOVE_SIGNAL, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_signal },
-	{ MOVE_PAGES, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_pages },
-	{ MOVE_DONE, DEPUTY_RETURNING, DEPUTY_RETURNING, deputy_take_done },
+	{ MOVE_IMAGE, DEPUTY_AWAY, DEPUTY_RETURNING, deputy_take_image },
+	{ MOVE_SIGNAL, DEPUTY_AWAY, DEPUTY_RETURNING, deputy_take_signal },
+	{ MOVE_PAGES, DEPUTY_AWAY, DEPUTY_RETURNING, deputy_take_pages },
+	{ MOVE_KEPT, DEPUTY_AWAY, DEPUTY_AWAY, deputy_take_kept },
+	{ MOVE_DONE, DEPUTY_RECALLING, DEPUTY_RETURNING, deputy_take_done },
 };
 
 static void on_watch(int signo)
@@ -337,7 +377,8 @@ static int take_watched(struct deputy *d, const struct move_frame *f,
 	int r;
 
 	/* the path of a call is hot, and nothing is injected on it */
-	if (d->state < DEPUTY_AWAY || f->type == MOVE_CALL || f->type == MOVE_CANCEL)
+	if (d->state < DEPUTY_AWAY || f->type == MOVE_CALL || f->type == MOVE_CANCEL ||
+	    f->type == MOVE_FETCH)
 		return take(d, f, e);
 	watch(WATCH_S);
 	r = take(d, f, e);
@@ -347,8 +388,8 @@ static int take_watched(struct deputy *d, const struct move_frame *f,
 
 int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	if (d->state == DEPUTY_OVER)
-		return 0;
+	if (d->state >= DEPUTY_RESUMING)
+		return 0; /* whoever speaks there, it is not the process any more */
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
 		if (frames[i].type == f->type && d->state >= frames[i].from &&
 		    d->state <= frames[i].to)
@@ -367,11 +408,13 @@ static void on_room(void *owner)
 
 	if (d->state == DEPUTY_COPYING || d->state == DEPUTY_SENDING)
 		go_on_sending(d);
+	else if (d->state < DEPUTY_RETURNING && d->late == DEPUTY_LATE_YES)
+		deputy_late_serve(d);
 }
 
 void deputy_drop(struct deputy *d, const char *why)
 {
-	if (d->state == DEPUTY_OVER)
+	if (d->state >= DEPUTY_RESUMING)
 		return;
 	if (d->state < DEPUTY_AWAY)
 		undo(d, 1, why);
@@ -384,7 +427,7 @@ static bool on_cut(void *owner, const struct err *why)
 {
 	struct deputy *d = owner;
 
-	return d->state >= DEPUTY_AWAY && d->state < DEPUTY_OVER && d->ops->cut &&
+	return d->state >= DEPUTY_AWAY && d->state < DEPUTY_RESUMING && d->ops->cut &&
 	       d->ops->cut(d->owner, why);
 }
 
@@ -439,6 +482,7 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	};
 	d->lease_ms = lease_ms;
 	pages_reader_init(&d->reader);
+	pages_reader_init(&d->urgent);
 	dirty_init(&d->dirty);
 	image_init(&d->flags);
 	image_init(&d->early);
@@ -448,6 +492,8 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	confine_init(&d->confine);
 	stub_init(&d->stub, l, &deputy_stub_ops, d);
 	r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
+	if (!r)
+		channel_keep(d->channel, false); /* up to RUN on_cut() undoes it all */
 	if (!r)
 		r = loop_add_signal(l, SIGCHLD, on_child, d, &d->child_ref);
 	if (!r)
@@ -462,6 +508,11 @@ int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e
 	return channel_replace(d->channel, fd, key, e);
 }
 
+void deputy_late(struct deputy *d)
+{
+	d->late = DEPUTY_LATE_WANTED;
+}
+
 int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err *e)
 {
 	return confine_prepare(&d->confine, d->pid, spec, e);
@@ -474,6 +525,7 @@ void deputy_done(struct deputy *d)
 	loop_remove(d->loop, &d->child_ref);
 	stub_done(&d->stub);
 	pages_reader_done(&d->reader);
+	pages_reader_done(&d->urgent);
 	dirty_end(&d->dirty);
 	image_done(&d->flags);
 	image_done(&d->early);
@@ -481,6 +533,8 @@ void deputy_done(struct deputy *d)
 	buf_done(&d->image_bytes);
 	image_done(&d->back);
 	confine_done(&d->confine);
+	checkpoint_free(d->checkpoint);
+	d->checkpoint = NULL;
 	fd_close(&d->mem);
 	fd_close(&d->pagemap);
 	free(d->pending);

@@ -11,10 +11,12 @@
  *	AWAY		RUN was said: the stub works for the guest
  *	RECALLING	RECALL was said; the stub works on until the image comes back
  *	RETURNING	the stub is stopped and becomes the process again
+ *	RESUMING	its host was lost, and it goes on from an image (deputy_resume.c)
  *	OVER
  *
  * Up to BUILDING deputy_undo() puts everything back and the process goes on here. From RUN on the
- * process is the guest's: if that is lost, it is ended here (deputy_lost()), never continued.
+ * process is the guest's: if that is lost, it is ended here (deputy_lost()), never continued; but for
+ * a process of which images are kept (deputy_checkpoint.h), and only if nobody can tell.
  */
 #ifndef MIGRATE_DEPUTY_H
 #define MIGRATE_DEPUTY_H
@@ -25,6 +27,7 @@
 #include "loop/loop.h"
 #include "migrate/channel.h"
 #include "migrate/confine.h"
+#include "migrate/laps.h"
 #include "migrate/pages.h"
 #include "migrate/pending.h"
 #include "migrate/stub.h"
@@ -37,18 +40,42 @@ enum deputy_state {
 	DEPUTY_AWAY,
 	DEPUTY_RECALLING,
 	DEPUTY_RETURNING,
+	DEPUTY_RESUMING,
 	DEPUTY_OVER,
 };
 
+/* may pages follow after the move? */
+enum deputy_late {
+	DEPUTY_LATE_NO, /* all of them go before it */
+	DEPUTY_LATE_WANTED,
+	DEPUTY_LATE_ASKED, /* the host was asked whether it can */
+	DEPUTY_LATE_YES,   /* it can; after RUN: they follow */
+	DEPUTY_LATE_DONE,  /* it has all of them */
+};
+
 struct deputy;
+struct checkpoint;
+
+/* images of it are kept at home */
+struct checkpoint_spec {
+	uint32_t interval_ms;
+	uint64_t max_bytes;
+	const char *dir; /* where */
+};
 
 struct deputy_ops {
 	/* a state was reached; freeze_us: how long the process stood still, in AWAY and OVER */
 	void (*state)(void *owner, enum deputy_state s, uint64_t freeze_us);
 	/* the end: status as of our commands; the process runs here again, or has ended */
 	void (*over)(void *owner, int status, const char *why);
+	/* all pages that were to follow have; so long after RUN. May be NULL */
+	void (*filled)(void *owner, uint64_t us);
 	/* the stream was cut; true: deputy_transport() may follow. NULL: it never does */
 	bool (*cut)(void *owner, const struct err *why);
+	/* something its user should know; may be NULL */
+	void (*note)(void *owner, const char *text);
+	/* one more image is kept, or an attempt has failed; n: how many there were. May be NULL */
+	void (*checkpoint)(void *owner, unsigned int n);
 };
 
 struct deputy {
@@ -59,16 +86,20 @@ struct deputy {
 	enum deputy_state state;
 	pid_t pid;
 	struct stub stub;
-	struct confine confine; /* of a job that goes to a desktop */
+	struct confine confine;	       /* of a job that goes to a desktop */
+	struct checkpoint *checkpoint; /* owned; NULL: no images are kept */
 	struct buf image_bytes;
 	bool image_is_sent, all_is_sent, recall;
 	unsigned int clocks_told;
 	struct pages_reader reader;
+	enum deputy_late late;
+	struct pages_reader urgent; /* late pages that somebody waits for */
+	uint64_t filling_since_us;
 	bool tracking; /* written pages are known */
 	struct dirty dirty;
 	struct image flags;	 /* what smaps said of its mappings, once */
 	struct image early, was; /* sent last, and before that */
-	unsigned int rounds;
+	unsigned int rounds, stalls;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	struct image back;		   /* as it came home */
 	int mem, pagemap;		   /* /proc/PID/..., for its pages */
@@ -76,6 +107,7 @@ struct deputy {
 	size_t n_pending;
 	uint64_t signals_sent;
 	uint64_t froze_us;
+	struct laps laps; /* since then */
 	uint32_t lease_ms;
 	struct ev_ref lease_ref, child_ref;
 	uint64_t bytes_out, bytes_back;
@@ -107,6 +139,21 @@ int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e
  */
 int deputy_confine(struct deputy *d, const struct confine_spec *spec, struct err *e) MUST_CHECK;
 
+/**
+ * deputy_late() - Its pages may follow after it (post-copy), if the host can have that
+ *
+ * Right after deputy_start(), before the loop runs.
+ */
+void deputy_late(struct deputy *d);
+
+/**
+ * deputy_checkpoint() - Keep images of it while it is away
+ *
+ * Right after deputy_start(); with the rights of the process's user, for the file. Return: 0 or -errno
+ */
+int deputy_checkpoint(struct deputy *d, const struct checkpoint_spec *spec, struct err *e)
+	MUST_CHECK;
+
 /** deputy_recall() - Bring it home; now, or as soon as it is away */
 void deputy_recall(struct deputy *d);
 void deputy_done(struct deputy *d);
@@ -121,6 +168,19 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e) MUST_CHE
 
 /** deputy_copy_last() - It is stopped and read: what is left to send, or everything */
 int deputy_copy_last(struct deputy *d, struct err *e) MUST_CHECK;
+
+/* deputy_late.c: pages that follow after RUN */
+
+/** deputy_late_last() - It is stopped: what goes before RUN all the same; -ENOMEM */
+int deputy_late_last(struct deputy *d) MUST_CHECK;
+
+/** deputy_late_run() - After RUN: the rest is served from now on */
+int deputy_late_run(struct deputy *d, struct err *e) MUST_CHECK;
+
+/** deputy_late_serve() - There is room again */
+void deputy_late_serve(struct deputy *d);
+int deputy_take_late(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+int deputy_take_fetch(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 
 /** deputy_take_frame() - What the host says, judged by the state; -errno: it lies */
 int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
@@ -146,12 +206,31 @@ int deputy_take_round(struct deputy *d, const struct move_frame *f, struct err *
 int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+int deputy_take_kept(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** deputy_check_image() - Can the stub become what the host sends? -EPROTO */
+int deputy_check_image(const struct deputy *d, const struct image *m, struct err *e) MUST_CHECK;
+
+/** deputy_is_mapped() - Is all of [at, end) in mappings of an image? Our region is in none of them */
+bool deputy_is_mapped(const struct image *m, uint64_t at, uint64_t end);
+
+/** deputy_stop_stub() - For good: no signal comes to it any more, nothing but us makes it do anything */
+int deputy_stop_stub(struct deputy *d, struct err *e) MUST_CHECK;
+
+/** deputy_drop_pages() - Of struct pages_writer; the batch is to be run after the last one */
+int deputy_drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e);
+
+/** deputy_hold() - Until no clock steps back for it */
+void deputy_hold(const struct image *m);
 
 /** deputy_over() - The end; the owner hears of it from here, once */
 void deputy_over(struct deputy *d, int status, const char *why);
 
-/** deputy_lost() - After RUN: the guest is gone, so the process ends */
+/** deputy_lost() - After RUN: the guest is gone, so the process ends, or goes on from an image */
 void deputy_lost(struct deputy *d, const char *why);
+
+/** deputy_lap() - A part of the stop has ended; its name is a constant */
+void deputy_lap(struct deputy *d, const char *name);
 
 /** deputy_enter() - Another state; tells the owner */
 void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us);

@@ -8,6 +8,7 @@
 #include "forward/call.h"
 #include "forward/table/table.h"
 #include "migrate/deputy.h"
+#include "migrate/deputy_checkpoint.h"
 
 struct call_header {
 	uint32_t tid, zero;
@@ -66,6 +67,9 @@ int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e
 	if (!can_be_asked(nr))
 		return err_set(e, -EPROTO, "a call of thread %u that no guest asks for: %u", h.tid,
 			       nr);
+	if (d->checkpoint)
+		checkpoint_call(d->checkpoint, (pid_t)h.tid, f->payload + sizeof(h),
+				f->len - sizeof(h));
 	r = stub_call(&d->stub, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	if (r == -ESRCH) {
 		answer_gone(d, (pid_t)h.tid);
@@ -91,7 +95,8 @@ int deputy_take_clone(struct deputy *d, const struct move_frame *f, struct err *
 int deputy_take_gone(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	(void)e;
-	stub_gone(&d->stub, (pid_t)number(f));
+	if (!d->checkpoint || !checkpoint_gone(d->checkpoint, (pid_t)number(f)))
+		stub_gone(&d->stub, (pid_t)number(f));
 	return 0;
 }
 
@@ -139,8 +144,14 @@ int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e
 static void on_answer(void *owner, pid_t tid, const uint8_t *p, size_t n)
 {
 	const struct call_header h = { .tid = (uint32_t)tid };
+	struct deputy *d = owner;
 
-	deputy_send(owner, MOVE_ANSWER, &h, sizeof(h), p, n);
+	if (d->checkpoint)
+		checkpoint_answer(d->checkpoint, tid, p, n);
+	if (d->state == DEPUTY_RESUMING)
+		deputy_resume_answer(d);
+	else
+		deputy_send(d, MOVE_ANSWER, &h, sizeof(h), p, n);
 }
 
 static int keep(struct deputy *d, pid_t tid, uint64_t number, const siginfo_t *info)
@@ -160,10 +171,15 @@ static void on_signal(void *owner, pid_t tid, const siginfo_t *info)
 	struct deputy *d = owner;
 	const uint32_t to[2] = { (uint32_t)tid, (uint32_t)info->si_signo };
 
-	uint64_t told = d->state == DEPUTY_RETURNING ? 0 : ++d->signals_sent;
+	uint64_t told = d->state >= DEPUTY_RETURNING ? 0 : ++d->signals_sent;
+	int r = 0;
 
 	/* the guest may have been read already: DONE says how many it has taken */
-	if (d->state != DEPUTY_AWAY && keep(d, tid, told, info) < 0)
+	if (d->checkpoint)
+		r = checkpoint_signal(d->checkpoint, tid, told, info);
+	else if (d->state != DEPUTY_AWAY)
+		r = keep(d, tid, told, info);
+	if (r < 0)
 		deputy_lost(d, "no memory for a signal");
 	if (!told)
 		return;
@@ -178,7 +194,12 @@ static void on_cloned(void *owner, pid_t caller, int64_t tid)
 		tid < 0 ? (uint32_t)tid : 0,
 	};
 
-	deputy_send(owner, MOVE_CLONED, payload, sizeof(payload), NULL, 0);
+	struct deputy *d = owner;
+
+	if (d->state == DEPUTY_RESUMING)
+		deputy_resume_answer(d);
+	else
+		deputy_send(d, MOVE_CLONED, payload, sizeof(payload), NULL, 0);
 }
 
 static void on_died(void *owner, int wait_status)

@@ -8,8 +8,9 @@
  * the round before; ROUND. The host says ROUND when it has them all, so that nothing waits in a
  * queue when the next one begins, or when the process is stopped for good.
  *
- * It is stopped when a round was small, or not smaller than the one before (it writes faster than the
- * network is), or ROUNDS_MAX were made. Then the same once more: image, pages, end.
+ * It is stopped when a round was small, or two were not smaller than the one before (it writes faster
+ * than the network is; one may have met a busy moment of a machine), or ROUNDS_MAX were made. Then
+ * the same once more: image, pages, end.
  *
  * Mappings of image and round are from one reading of /proc/PID/maps. Both ends compare it with
  * the image before it, and what is new is empty at the host: so everything in it is sent with that
@@ -29,7 +30,8 @@
 #include "migrate/region.h"
 #include "tracee/maps.h"
 
-#define ROUNDS_MAX   8
+#define ROUNDS_MAX   12
+#define STALLS_MAX   2
 #define SMALL_PAGES  256 /* 1 MiB */
 #define REGION_ALIGN (2ULL << 20)
 #define LOWEST	     (1ULL << 20) /* never below, whatever is free there */
@@ -62,7 +64,6 @@ static int outline(struct deputy *d, struct err *e)
 	struct image *m = &d->early;
 	pid_t tids[IMAGE_THREADS_MAX];
 	struct proc_stat st;
-	struct cpu cpu;
 	int r;
 
 	for (size_t i = 0; i < d->stub.n; i++)
@@ -72,17 +73,17 @@ static int outline(struct deputy *d, struct err *e)
 		r = proc_stat_read(d->pid, &st, e);
 	if (r < 0)
 		return r;
-	cpu_read(&cpu);
-	m->xcr0 = cpu.xcr0;
+	m->xcr0 = cpu_xcr0();
 	m->pid = (uint32_t)d->pid;
 	m->uid = st.uid[0];
 	m->gid = st.gid[0];
 	return 0;
 }
 
-/* the only stop before the last one */
+/* the only stop before the last one; late pages need no tracking */
 static int begin_tracking(struct deputy *d, struct err *e)
 {
+	bool track = !d->late;
 	struct err why = { 0 };
 	uint64_t insn;
 	int r = stub_seize(&d->stub, d->pid, e), k;
@@ -91,14 +92,14 @@ static int begin_tracking(struct deputy *d, struct err *e)
 		return r;
 	r = outline(d, e);
 	k = r < 0 ? r : tracee_find_syscall(d->pid, 0, 0, &insn);
-	if (k == 0)
+	if (k == 0 && track)
 		k = dirty_begin(&d->dirty, d->pid, d->pid, insn, &why);
 	stub_release(&d->stub);
 	stub_init(&d->stub, d->loop, &deputy_stub_ops, d);
 	if (r < 0)
 		return r;
-	d->tracking = k == 0;
-	if (!d->tracking)
+	d->tracking = track && k == 0;
+	if (track && !d->tracking)
 		log_info("its memory is sent after it is stopped: %s",
 			 why.code ? why.text : strerror(-k));
 	return 0;
@@ -159,9 +160,42 @@ static int start_round(struct deputy *d, struct err *e)
 	return r;
 }
 
+/* no pages, but all that takes the host some time */
+static int start_late(struct deputy *d, struct err *e)
+{
+	int r = capture_maps(d->pid, 0, 0, NULL, &d->flags, e);
+
+	if (!r)
+		r = capture_maps(d->pid, 0, 0, &d->flags, &d->early, e);
+	if (!r)
+		r = choose_region(&d->early, &d->early.parasite, e);
+	d->early.parasite_size = REGION_BYTES;
+	return r < 0 ? r : put_image(d, e);
+}
+
+/* the host cannot have pages late: from the beginning */
+static int start_again(struct deputy *d, struct err *e)
+{
+	uint64_t region = d->early.parasite; /* is there already */
+
+	image_done(&d->early);
+	image_init(&d->early);
+	image_done(&d->flags);
+	image_init(&d->flags);
+	d->early.parasite = region;
+	d->early.parasite_size = REGION_BYTES;
+	d->late = DEPUTY_LATE_NO;
+	return deputy_copy_start(d, e);
+}
+
 int deputy_copy_start(struct deputy *d, struct err *e)
 {
 	int r = begin_tracking(d, e);
+
+	if (!r && d->late) {
+		r = pages_reader_open(&d->reader, d->pid, 0, 0, e);
+		return r < 0 ? r : start_late(d, e);
+	}
 
 	if (!r && d->tracking)
 		r = capture_maps(d->pid, 0, 0, NULL, &d->flags, e);
@@ -174,9 +208,15 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e)
 {
 	uint64_t pages = d->reader.pages - d->round_began;
 
-	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX ||
-		      (d->rounds > 1 && pages >= d->round_pages);
+	*ret_enough = d->late == DEPUTY_LATE_YES;
+	if (*ret_enough)
+		return 0;
+	if (!d->tracking)
+		return start_again(d, e);
+	d->stalls += d->rounds > 1 && pages >= d->round_pages;
+	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX || d->stalls == STALLS_MAX;
 	d->round_pages = pages;
+	log_debug("round %u: %llu pages", d->rounds, (unsigned long long)pages);
 	return *ret_enough ? 0 : start_round(d, e);
 }
 
@@ -185,6 +225,11 @@ int deputy_copy_last(struct deputy *d, struct err *e)
 	int r = pages_reader_open(&d->reader, d->pid, d->stub.region, d->stub.region + REGION_BYTES,
 				  e);
 
+	d->round_began = d->reader.pages;
+	if (!r && d->late)
+		return deputy_late_last(d) < 0
+			       ? err_set(e, -ENOMEM, "no memory for a list of its pages")
+			       : 0;
 	if (!r && pages_add_new(&d->reader, &d->early, &d->stub.before, IMAGE_BY_FILE, false) < 0)
 		r = -ENOMEM;
 	if (!r && d->tracking && pages_add_shared(&d->reader, &d->stub.before) < 0)

@@ -27,6 +27,7 @@
 #include "migrate/preflight.h"
 #include "migrate/rights.h"
 #include "migrate/sharing.h"
+#include "migrate/tidy.h"
 #include "os/fd.h"
 #include "os/rand.h"
 #include "os/spawn.h"
@@ -47,7 +48,12 @@ static const char usage[] =
 	"  --job        confine it as a job that goes to a desktop, for good: it may use its open\n"
 	"               files, its working directory and system files, and no dot file of its "
 	"home\n"
+	"  --post-copy  it moves at once, and its memory follows\n"
 	"  --path DIR   of a job: one more file or directory that it may use\n"
+	"  --tidy PID   take away what a deputy that was killed has left in a process\n"
+	"  --checkpoint TIME  keep an image of it each TIME (30s), to go on from if the guest is "
+	"lost\n"
+	"  --checkpoint-dir DIR, --checkpoint-max SIZE  where (/var/tmp), and how large (8G)\n"
 	"  --help       this text\n"
 	"  --version    the version\n"
 	"\n"
@@ -58,11 +64,12 @@ static const char usage[] =
 struct program {
 	struct loop *loop;
 	struct deputy deputy;
-	bool job;
+	bool job, late, tidy;
 	const char *paths[CONFINE_PATHS_MAX];
 	size_t n_paths;
-	bool running;		 /* the deputy was started */
-	struct control *control; /* NULL: --local */
+	struct checkpoint_spec checkpoint; /* interval_ms 0: none */
+	bool running;			   /* the deputy was started */
+	struct control *control;	   /* NULL: --local */
 	Cmx__HalfStart *start;
 	struct ev_ref progress;
 	uint64_t bytes_all; /* resident when it was looked at */
@@ -91,6 +98,7 @@ static const Cmx__HalfStage stages[] = {
 	[DEPUTY_AWAY] = CMX__HALF_STAGE__STAGE_AWAY,
 	[DEPUTY_RECALLING] = CMX__HALF_STAGE__STAGE_RECALL,
 	[DEPUTY_RETURNING] = CMX__HALF_STAGE__STAGE_REBUILD,
+	[DEPUTY_RESUMING] = CMX__HALF_STAGE__STAGE_REBUILD,
 	[DEPUTY_OVER] = CMX__HALF_STAGE__STAGE_REBUILD,
 };
 
@@ -112,10 +120,30 @@ static void on_progress(void *owner)
 			      &p->progress);
 }
 
+/* where the time went, for who wonders why it was long */
+static void log_laps(const struct program *p, enum deputy_state s, uint64_t freeze_us)
+{
+	const struct deputy *d = &p->deputy;
+	char laps[LAPS_TEXT_MAX];
+
+	if (s == DEPUTY_AWAY)
+		log_info("process %d is away; it stood still for %u.%02u ms (%s), for %llu pages "
+			 "after %u rounds of %llu",
+			 d->pid, (unsigned int)freeze_us / 1000,
+			 (unsigned int)freeze_us % 1000 / 10, laps_text(&d->laps, laps),
+			 (unsigned long long)(d->reader.pages - d->round_began), d->rounds,
+			 (unsigned long long)d->round_began);
+	if (s == DEPUTY_OVER)
+		log_info("process %d is at home; it stood still for %u.%02u ms (%s)", d->pid,
+			 (unsigned int)freeze_us / 1000, (unsigned int)freeze_us % 1000 / 10,
+			 laps_text(&d->laps, laps));
+}
+
 static void on_state(void *owner, enum deputy_state s, uint64_t freeze_us)
 {
 	struct program *p = owner;
 
+	log_laps(p, s, freeze_us);
 	p->last = s;
 	p->came_home |= s == DEPUTY_OVER;
 	control_state(p->control, stages[s], bytes_done(p), p->bytes_all, (uint32_t)freeze_us);
@@ -153,7 +181,27 @@ static bool on_cut(void *owner, const struct err *why)
 	return true;
 }
 
-static const struct deputy_ops daemon_ops = { .state = on_state, .over = on_over, .cut = on_cut };
+static void on_note(void *owner, const char *text)
+{
+	struct program *p = owner;
+
+	control_note(p->control, text);
+}
+
+static void on_filled(void *owner, uint64_t us)
+{
+	(void)owner;
+	log_info("all of its memory is at the host, %llu ms after it",
+		 (unsigned long long)us / 1000);
+}
+
+static const struct deputy_ops daemon_ops = {
+	.state = on_state,
+	.over = on_over,
+	.cut = on_cut,
+	.note = on_note,
+	.filled = on_filled,
+};
 
 static void on_home(void *owner)
 {
@@ -232,6 +280,18 @@ static uint64_t resident_bytes(pid_t pid)
 	return resident * 4096;
 }
 
+/* mosrun --checkpoint; the file for it is made with the rights of its user */
+static int keep_images(struct program *p, struct err *e)
+{
+	const struct checkpoint_spec spec = {
+		.interval_ms = p->start->checkpoint_ms,
+		.max_bytes = p->start->checkpoint_max,
+		.dir = p->start->checkpoint_dir,
+	};
+
+	return spec.interval_ms ? deputy_checkpoint(&p->deputy, &spec, e) : 0;
+}
+
 static int begin(struct program *p, const uint8_t *key)
 {
 	struct err e = { 0 };
@@ -255,13 +315,15 @@ static int begin(struct program *p, const uint8_t *key)
 		return 1;
 	}
 	p->running = true;
+	if (p->start->post_copy)
+		deputy_late(&p->deputy);
 	if (p->start->job && !strcmp(p->start->peer_role, "desktop") &&
 	    confine(p, p->start->uid, (const char *const *)p->start->paths, p->start->n_paths, &e) <
 		    0) {
 		control_end(p->control, 5, CMX__HALF_FATE__FATE_STAYED, e.text);
 		return 1;
 	}
-	if (rights_shed(p->start->uid, p->start->gid, &e) < 0) {
+	if (rights_shed(p->start->uid, p->start->gid, &e) < 0 || keep_images(p, &e) < 0) {
 		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, e.text);
 		return 1;
 	}
@@ -309,7 +371,33 @@ static void on_local_over(void *owner, int status, const char *why)
 	loop_stop(p->loop, status);
 }
 
-static const struct deputy_ops local_ops = { .state = on_local_state, .over = on_local_over };
+static void on_local_filled(void *owner, uint64_t us)
+{
+	(void)owner;
+	(void)printf("filled %llu us\n", (unsigned long long)us);
+	(void)fflush(stdout);
+}
+
+static void on_local_note(void *owner, const char *text)
+{
+	(void)owner;
+	(void)fprintf(stderr, "comosix-deputy: %s\n", text);
+}
+
+static void on_local_checkpoint(void *owner, unsigned int n)
+{
+	(void)owner;
+	(void)printf("kept %u\n", n);
+	(void)fflush(stdout);
+}
+
+static const struct deputy_ops local_ops = {
+	.state = on_local_state,
+	.over = on_local_over,
+	.filled = on_local_filled,
+	.note = on_local_note,
+	.checkpoint = on_local_checkpoint,
+};
 
 /* what comosixd says to a guest; nothing of it is read but this */
 static int tell_guest(int control, const struct proc_stat *st, pid_t pid, const uint8_t *key,
@@ -391,12 +479,28 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	else
 		(void)close(pair[0]);
 	p->running = !r;
+	if (!r && p->late)
+		deputy_late(&p->deputy);
 	explicit_bzero(key, sizeof(key));
 	if (!r && p->job)
 		r = confine(p, st.uid[0], p->paths, p->n_paths, e);
 	if (!r)
 		r = rights_shed(st.uid[0], st.gid[0], e);
+	if (!r && p->checkpoint.interval_ms)
+		r = deputy_checkpoint(&p->deputy, &p->checkpoint, e);
 	return r;
+}
+
+static int tidy_up(struct program *p, pid_t pid)
+{
+	struct err e = { 0 };
+	int r = tidy(p->loop, pid, &e);
+
+	if (r < 0 && r != -ESRCH)
+		(void)fprintf(stderr, "comosix-deputy: process %d: %s\n", (int)pid, e.text);
+	else if (r > 0)
+		(void)printf("process %d is as it was\n", (int)pid);
+	return r < 0 && r != -ESRCH ? 1 : 0;
 }
 
 static void on_recall(void *owner, int signo)
@@ -418,24 +522,63 @@ static bool by_comosixd(void)
 	       !fstat(HALF_FD_STREAM, &st) && S_ISSOCK(st.st_mode);
 }
 
+#define CHECKPOINT_OPTIONS                                                                         \
+	{ "checkpoint", required_argument, NULL, 'c' },                                            \
+		{ "checkpoint-dir", required_argument, NULL, 'd' },                                \
+	{                                                                                          \
+		"checkpoint-max", required_argument, NULL, 'm'                                     \
+	}
+
+static int read_checkpoint(struct program *p, int option, const char *text)
+{
+	uint64_t v = 0;
+	int r = 0;
+
+	if (option == 'd')
+		p->checkpoint.dir = text;
+	else if (option == 'm')
+		r = parse_size(text, &p->checkpoint.max_bytes);
+	else
+		r = parse_duration(text, &v);
+	if (option == 'c')
+		p->checkpoint.interval_ms = (uint32_t)v;
+	if (r < 0 || v > UINT32_MAX || (option == 'c' && !v))
+		r = -EINVAL;
+	if (r < 0)
+		(void)fprintf(stderr, "comosix-deputy: '%s' is no %s\n", text,
+			      option == 'm' ? "size (8G)" : "time (30s)");
+	return r;
+}
+
 /* Return: -1 go on, with *ret_pid 0 for comosixd; else the exit status */
 static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_pid)
 {
 	static const struct option options[] = {
-		{ "local", required_argument, NULL, 'l' }, { "job", no_argument, NULL, 'j' },
-		{ "path", required_argument, NULL, 'p' },  { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	   { 0 },
+		{ "local", required_argument, NULL, 'l' },
+		{ "job", no_argument, NULL, 'j' },
+		{ "path", required_argument, NULL, 'p' },
+		{ "post-copy", no_argument, NULL, 'a' },
+		{ "tidy", required_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		CHECKPOINT_OPTIONS,
+		{ 0 },
 	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1)
 		switch (c) {
+		case 't':
 		case 'l':
+			p->tidy = c == 't';
 			if (parse_u64(optarg, ret_pid) < 0 || !*ret_pid || *ret_pid > 4194304) {
 				(void)fprintf(stderr, "comosix-deputy: '%s' is no process id\n",
 					      optarg);
 				return 2;
 			}
+			break;
+		case 'a':
+			p->late = true;
 			break;
 		case 'j':
 			p->job = true;
@@ -446,6 +589,12 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 				return 2;
 			}
 			p->paths[p->n_paths++] = optarg;
+			break;
+		case 'c':
+		case 'd':
+		case 'm':
+			if (read_checkpoint(p, c, optarg) < 0)
+				return 2;
 			break;
 		case 'h':
 			(void)fputs(usage, stdout);
@@ -466,7 +615,7 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 
 int main(int argc, char **argv)
 {
-	struct program p = { 0 };
+	struct program p = { .checkpoint = { .dir = "/var/tmp", .max_bytes = 8ULL << 30 } };
 	struct err e = { 0 };
 	struct ev_ref ref;
 	uint64_t pid = 0;
@@ -482,6 +631,8 @@ int main(int argc, char **argv)
 		die("%s", e.text);
 	if (!pid)
 		r = serve(&p);
+	else if (p.tidy)
+		r = tidy_up(&p, (pid_t)pid);
 	else if (move_here(&p, (pid_t)pid, &e) < 0)
 		die("%s", e.text);
 	else

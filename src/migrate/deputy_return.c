@@ -9,6 +9,7 @@
 
 #include "migrate/clock.h"
 #include "migrate/deputy.h"
+#include "migrate/deputy_checkpoint.h"
 #include "migrate/region.h"
 #include "migrate/restore.h"
 #include "migrate/set_state.h"
@@ -38,14 +39,14 @@ int deputy_open_memory(struct deputy *d, struct err *e)
 }
 
 /* what is mapped where our region is would be under our own feet */
-static int check_image(const struct deputy *d, struct err *e)
+int deputy_check_image(const struct deputy *d, const struct image *m, struct err *e)
 {
 	const struct stub *s = &d->stub;
 
-	if (d->back.pid != (uint32_t)d->pid)
+	if (m->pid != (uint32_t)d->pid)
 		return err_set(e, -EPROTO, "another process came back");
-	for (size_t i = 0; i < d->back.n_mappings; i++) {
-		const struct image_mapping *v = &d->back.mappings[i];
+	for (size_t i = 0; i < m->n_mappings; i++) {
+		const struct image_mapping *v = &m->mappings[i];
 
 		if (v->start < s->region + REGION_BYTES && v->end > s->region)
 			return err_set(e, -EPROTO, "it came back with a mapping over our region");
@@ -53,37 +54,57 @@ static int check_image(const struct deputy *d, struct err *e)
 	return stub_is_idle(s) ? 0 : err_set(e, -EPROTO, "it came back with calls under way");
 }
 
+int deputy_stop_stub(struct deputy *d, struct err *e)
+{
+	int r = stub_halt(&d->stub, e);
+
+	return r < 0 ? r : block_signals(d, e);
+}
+
 static int start_return(struct deputy *d, struct err *e)
 {
 	int r = image_get(buf_bytes(&d->image_bytes), d->image_bytes.len, &d->back, e);
 
+	deputy_lap(d, "host");
 	buf_reset(&d->image_bytes);
 	if (!r)
-		r = check_image(d, e);
+		r = deputy_check_image(d, &d->back, e);
 	if (!r)
-		r = stub_halt(&d->stub, e);
-	if (!r)
-		r = block_signals(d, e);
+		r = deputy_stop_stub(d, e);
 	if (!r)
 		r = restore_memory(&d->stub, &d->back, e);
+	deputy_lap(d, "memory");
 	deputy_enter(d, DEPUTY_RETURNING, 0);
 	return r;
+}
+
+/* before a RECALL it may only come for an image that is to be kept */
+static int is_awaited(const struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	if (d->state != DEPUTY_AWAY || (d->checkpoint && d->checkpoint->asked))
+		return 0;
+	return err_set(e, -EPROTO, "%s cannot come now", move_name(f->type));
 }
 
 int deputy_take_image(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	int r;
 
-	if (d->state == DEPUTY_RETURNING)
+	r = is_awaited(d, f, e);
+	if (r < 0)
+		return r;
+	if (d->state == DEPUTY_RETURNING || (d->checkpoint && d->checkpoint->coming.n_threads))
 		return err_set(e, -EPROTO, "a second image");
 	r = buf_put(&d->image_bytes, f->payload, f->len);
 	if (r < 0)
 		return err_set(e, r, "keep the image: %s", strerror(-r));
-	return f->len ? 0 : start_return(d, e);
+	if (f->len)
+		return 0;
+	return d->checkpoint ? checkpoint_take_image(d->checkpoint, e) : start_return(d, e);
 }
 
 /* all of it in mappings that came back: our region is none of them */
-static bool is_mapped(const struct image *m, uint64_t at, uint64_t end)
+bool deputy_is_mapped(const struct image *m, uint64_t at, uint64_t end)
 {
 	for (size_t i = 0; at < end && i < m->n_mappings; i++)
 		if (m->mappings[i].start <= at && at < m->mappings[i].end)
@@ -91,7 +112,7 @@ static bool is_mapped(const struct image *m, uint64_t at, uint64_t end)
 	return at >= end;
 }
 
-static int drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e)
+int deputy_drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e)
 {
 	struct deputy *d = owner;
 	int r = batch_add(&d->stub.batch, SYS_madvise, at, n * IMAGE_PAGE, MADV_DONTNEED, 0, 0, 0);
@@ -112,23 +133,29 @@ int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *
 	uint64_t at;
 	uint32_t n;
 	const struct pages_writer w = {
+		.pid = d->pid,
 		.mem = d->mem,
+		.uffd = -1,
 		.pagemap = d->pagemap,
-		.drop = d->state == DEPUTY_RETURNING ? drop_pages : NULL, /* else it works */
+		.drop = d->state == DEPUTY_RETURNING ? deputy_drop_pages : NULL, /* else it works */
 		.owner = d,
 		.hide_start = d->stub.region,
 		.hide_end = d->stub.region + REGION_BYTES,
 	};
 	bool end;
-	int r;
+	int r = is_awaited(d, f, e);
 
+	if (r < 0)
+		return r;
+	d->bytes_back += f->len;
+	if (d->checkpoint)
+		return checkpoint_take_pages(d->checkpoint, f, e);
 	/* wire/move.h: the fixed part is there; the rest is checked by pages_write() */
 	memcpy(&at, f->payload, sizeof(at));
 	memcpy(&n, f->payload + sizeof(at), sizeof(n));
-	if (at < IMAGE_TOP && !is_mapped(m, at, at + (uint64_t)n * MOVE_PAGE))
+	if (at < IMAGE_TOP && !deputy_is_mapped(m, at, at + (uint64_t)n * MOVE_PAGE))
 		return err_set(e, -EPROTO, "%u pages at %#llx, where it has no memory", n,
 			       (unsigned long long)at);
-	d->bytes_back += f->len;
 	r = pages_write(&w, f, &end, e);
 	if (!r && end && d->state == DEPUTY_RETURNING)
 		r = set_state_run(&d->stub.batch, d->pid, "give pages back", e);
@@ -138,10 +165,28 @@ int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *
 /* a round has come home; the host stops it after that, or makes another one */
 int deputy_take_round(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	(void)f;
-	(void)e;
-	d->froze_us = clock_boot_us();
+	int r = is_awaited(d, f, e);
+
+	if (r < 0)
+		return r;
+	if (d->state == DEPUTY_RECALLING) {
+		d->froze_us = clock_boot_us();
+		laps_start(&d->laps, d->froze_us);
+	}
 	deputy_send(d, MOVE_ROUND, NULL, 0, NULL, 0);
+	return 0;
+}
+
+static int take_checkpoint_signal(struct deputy *d, uint32_t tid, uint32_t signo,
+				  const uint8_t *info, struct err *e)
+{
+	struct pending p = { .tid = (pid_t)tid };
+
+	memcpy(&p.info, info, sizeof(p.info));
+	if (!signo || signo > IMAGE_SIGNALS || p.info.si_signo != (int)signo)
+		return err_set(e, -EPROTO, "signal %u cannot be", signo);
+	if (checkpoint_take_signal(d->checkpoint, &p) < 0)
+		return err_set(e, -ENOMEM, "no memory for a signal");
 	return 0;
 }
 
@@ -152,14 +197,21 @@ int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err 
 		uint8_t info[sizeof(siginfo_t)];
 	} p;
 	struct pending *more;
+	int r = is_awaited(d, f, e);
 
+	if (r < 0)
+		return r;
 	memcpy(&p, f->payload, sizeof(p)); /* wire/move.h: it is that long */
+	if (d->checkpoint)
+		return take_checkpoint_signal(d, p.tid, p.signo, p.info, e);
 	more = reallocarray(d->pending, d->n_pending + 1, sizeof(*more));
 	if (!more)
 		return err_set(e, -ENOMEM, "no memory for a signal");
 	d->pending = more;
 	more += d->n_pending;
-	*more = (struct pending){ .tid = (pid_t)p.tid };
+	*more = (struct pending){
+		.tid = (pid_t)p.tid
+	}; /* no number: the guest has it, not taken */
 	memcpy(&more->info, p.info, sizeof(p.info));
 	if (d->n_pending >= PENDING_MAX || !p.signo || p.signo > IMAGE_SIGNALS ||
 	    more->info.si_signo != (int)p.signo)
@@ -179,7 +231,7 @@ static int queue_signals(struct deputy *d, uint64_t taken, struct err *e)
 }
 
 /* no clock may step back for the process */
-static void hold(const struct image *m)
+void deputy_hold(const struct image *m)
 {
 	const struct clocks last = { m->monotonic_ns, m->boottime_ns };
 	struct clocks now;
@@ -200,14 +252,32 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 	int r;
 
 	memcpy(&taken, f->payload, sizeof(taken)); /* wire/move.h: it is that long */
-	r = queue_signals(d, taken, e);
-	hold(&d->back);
-	if (!r)
-		r = restore_finish(&d->stub, &d->back, e);
+	deputy_lap(d, "pages");
+	if (d->checkpoint) {
+		r = checkpoint_commit(d->checkpoint, taken, e);
+		if (!r)
+			r = deputy_rebuild(d, false, e);
+	} else if (d->state != DEPUTY_RETURNING) {
+		r = err_set(e, -EPROTO, "DONE without an image");
+	} else {
+		r = queue_signals(d, taken, e);
+		deputy_hold(&d->back);
+		deputy_lap(d, "clock");
+		if (!r)
+			r = restore_finish(&d->stub, &d->back, e);
+	}
 	if (r < 0)
 		return r;
+	deputy_lap(d, "go");
 	deputy_enter(d, DEPUTY_OVER, clock_boot_us() - d->froze_us);
 	d->state = DEPUTY_RETURNING;
 	deputy_over(d, 0, "the process is at home");
 	return 0;
+}
+
+int deputy_take_kept(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	if (!d->checkpoint)
+		return err_set(e, -EPROTO, "an image that nobody asked for");
+	return checkpoint_take_kept(d->checkpoint, f, e);
 }

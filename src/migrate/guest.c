@@ -12,16 +12,36 @@
 
 static ssize_t read_some(void *owner, uint64_t at, void *p, size_t n)
 {
-	const struct guest_thread *t = owner;
+	struct guest_thread *t = owner;
 
+	if (!guest_reach(t->guest, at, n)) {
+		t->late_at = at; /* guest_calls.c takes this step again when it is there */
+		t->late_end = at + n;
+		return -EFAULT;
+	}
 	return tracee_read_some(t->guest->build.pid, at, p, n);
 }
 
 static int write_all(void *owner, uint64_t at, const void *p, size_t n)
 {
-	const struct guest_thread *t = owner;
+	struct guest_thread *t = owner;
 
+	if (!guest_reach(t->guest, at, n)) {
+		t->late_at = at;
+		t->late_end = at + n;
+		return -EFAULT;
+	}
 	return tracee_write(t->guest->build.pid, at, p, n);
+}
+
+int guest_read(const struct guest_thread *t, uint64_t at, void *p, size_t n)
+{
+	return guest_reach(t->guest, at, n) ? tracee_read(t->guest->build.pid, at, p, n) : -EFAULT;
+}
+
+int guest_write(const struct guest_thread *t, uint64_t at, const void *p, size_t n)
+{
+	return guest_reach(t->guest, at, n) ? tracee_write(t->guest->build.pid, at, p, n) : -EFAULT;
 }
 
 struct guest_thread *guest_add_thread(struct guest *g, pid_t tid)
@@ -35,6 +55,7 @@ struct guest_thread *guest_add_thread(struct guest *g, pid_t tid)
 		return NULL;
 	*t = (struct guest_thread){ .guest = g, .tid = tid };
 	buf_init(&t->request, CALL_BYTES_MAX);
+	buf_init(&t->late_answer, MOVE_PAYLOAD_MAX);
 	t->marshal = marshal_new(&memory, g->image.first_fd, g->image.last_fd);
 	if (!t->marshal) {
 		free(t);
@@ -55,6 +76,7 @@ void guest_remove_thread(struct guest_thread *t)
 		}
 	marshal_free(t->marshal);
 	buf_done(&t->request);
+	buf_done(&t->late_answer);
 	free(t);
 }
 
@@ -106,7 +128,7 @@ static int take_recall(struct guest *g, const struct move_frame *f, struct err *
 	(void)f;
 	if (g->copying)
 		return err_set(e, -EPROTO, "a second RECALL");
-	return guest_copy_home(g, e);
+	return guest_copy_home(g, false, e);
 }
 
 static int take_round(struct guest *g, const struct move_frame *f, struct err *e)
@@ -155,20 +177,25 @@ static const struct {
 	{ MOVE_CLOCK, GUEST_ARRIVING, GUEST_ARRIVING, take_clock },
 	{ MOVE_IMAGE, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_image },
 	{ MOVE_PAGES, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_pages },
+	{ MOVE_PAGES, GUEST_RUNNING, GUEST_LEFT, guest_late_take },
+	{ MOVE_LATE, GUEST_ARRIVING, GUEST_ARRIVING, guest_late_prepare },
 	{ MOVE_ROUND, GUEST_ARRIVING, GUEST_ARRIVING, take_round },
 	{ MOVE_ROUND, GUEST_RUNNING, GUEST_RUNNING, take_round },
 	{ MOVE_FAIL, GUEST_ARRIVING, GUEST_WAITING, take_fail },
 	{ MOVE_RUN, GUEST_WAITING, GUEST_WAITING, take_run },
 	{ MOVE_ANSWER, GUEST_RUNNING, GUEST_FREEZING, guest_take_answer },
-	{ MOVE_SIGNAL, GUEST_WAITING, GUEST_LEFT, guest_take_signal },
+	{ MOVE_SIGNAL, GUEST_WAITING, GUEST_LEAVING, guest_take_signal },
 	{ MOVE_CLONED, GUEST_RUNNING, GUEST_FREEZING, guest_take_cloned },
 	{ MOVE_RECALL, GUEST_RUNNING, GUEST_RUNNING, take_recall },
+	{ MOVE_CHECKPOINT, GUEST_RUNNING, GUEST_RUNNING, guest_take_checkpoint },
 };
 
 static int on_frame(void *owner, const struct move_frame *f, struct err *e)
 {
 	struct guest *g = owner;
 
+	if (g->state == GUEST_LEFT)
+		return 0; /* it has crossed our last word */
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
 		if (frames[i].type == f->type && g->state >= frames[i].from &&
 		    g->state <= frames[i].to)

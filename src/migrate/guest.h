@@ -12,6 +12,9 @@
  *	LEAVING		image, pending signals and pages go back (guest_leave.c)
  *	LEFT		DONE was said; the stream's end is the end
  *
+ * CHECKPOINT makes it go the same way, but for its end: it is RUNNING again when all is sent
+ * (guest_checkpoint.c).
+ *
  * A thread is in one state of enum guest_thread_state. Who answers a trapped call gives the thread
  * back to the kernel with guest_reply(); nothing else makes it run.
  */
@@ -32,6 +35,7 @@
 #include "migrate/build.h"
 #include "migrate/channel.h"
 #include "migrate/clock.h"
+#include "migrate/guest_late.h"
 #include "migrate/pages.h"
 #include "tracee/tracee.h"
 
@@ -99,6 +103,9 @@ struct guest_thread {
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
 	enum guest_hold hold;
+	uint64_t late_at, late_end; /* waits for these pages, while they are late */
+	void (*late_go_on)(struct guest_thread *t);
+	struct buf late_answer; /* that is taken again when they have come */
 };
 
 struct guest {
@@ -119,17 +126,20 @@ struct guest {
 	uint32_t lease_ms;
 	struct ev_ref lease_ref;
 	struct guest_signal *signals;
+	bool checkpoint;	/* FREEZING and LEAVING: it will go on here */
+	struct buf late;	/* SIGNAL payloads that came meanwhile */
 	uint64_t signals_taken; /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
 	struct dirty dirty; /* begins before it runs */
 	bool untracked;	    /* it cannot */
 	bool copying;	    /* RUNNING: recalled, pages go home in rounds */
 	bool round_is_sent;
-	unsigned int rounds;
+	unsigned int rounds, stalls;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	bool image_is_sent;
-	int result;	/* of the loop */
-	struct err why; /* of a failure */
+	struct guest_late lacks; /* pages that are still at home */
+	int result;		 /* of the loop */
+	struct err why;		 /* of a failure */
 };
 
 /* guest.c */
@@ -155,12 +165,18 @@ int guest_run(struct guest *g, struct err *e) MUST_CHECK;
 
 /* guest_copy.c */
 
+/** guest_track_early() - Its mappings are there, and empty: pages can be made in them */
+int guest_track_early(struct guest *g, struct err *e) MUST_CHECK;
+
 /** guest_track() - Take note of what was written up to now; home has that */
 int guest_track(struct guest *g, struct err *e) MUST_CHECK;
 int guest_take_arrived(struct guest *g, struct err *e) MUST_CHECK;
 
-/** guest_copy_home() - Send pages home while it runs, then freeze it */
-int guest_copy_home(struct guest *g, struct err *e) MUST_CHECK;
+/**
+ * guest_copy_home() - Send pages home while it runs, then freeze it
+ * @whole:	All of them, not only what was written since home has last got some
+ */
+int guest_copy_home(struct guest *g, bool whole, struct err *e) MUST_CHECK;
 int guest_take_copied(struct guest *g, struct err *e) MUST_CHECK;
 
 /** guest_copy_on() - There is room again */
@@ -168,6 +184,53 @@ void guest_copy_on(struct guest *g);
 
 /** guest_copy_last() - It is frozen and read: what is left to send, or everything */
 int guest_copy_last(struct guest *g, struct err *e) MUST_CHECK;
+
+/* guest_late.c */
+
+/** guest_late_prepare() - Home wants to send pages late: can it be? */
+int guest_late_prepare(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_late_add() - A PAGES frame says that pages are late */
+int guest_late_add(struct guest *g, const struct pages_frame *p, struct err *e) MUST_CHECK;
+
+/** guest_late_start() - It is built, and all that came is in place: the rest is missed from now on */
+int guest_late_start(struct guest *g, struct err *e) MUST_CHECK;
+
+/** guest_late_run() - It runs: fetch the rest */
+void guest_late_run(struct guest *g);
+int guest_late_take(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_late_hold() - It is frozen: true when there are pages that have to come before it leaves */
+bool guest_late_hold(struct guest *g);
+
+/**
+ * guest_reach() - May the agent touch this memory now? Else it would wait for itself
+ *
+ * Return: false: some of it is late
+ */
+bool guest_reach(struct guest *g, uint64_t at, size_t n);
+
+/** guest_wait_late() - Some of this is late: @fn is called when it has come */
+void guest_wait_late(struct guest_thread *t, uint64_t at, size_t n,
+		     void (*fn)(struct guest_thread *t));
+
+/* guest.c: the program's memory; -EFAULT also when it is late, guest_reach() */
+int guest_read(const struct guest_thread *t, uint64_t at, void *p, size_t n) MUST_CHECK;
+int guest_write(const struct guest_thread *t, uint64_t at, const void *p, size_t n) MUST_CHECK;
+
+/* guest_checkpoint.c */
+
+/** guest_take_checkpoint() - An image of it is wanted at home, while it stays here */
+int guest_take_checkpoint(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_kept() - Image and pages are sent: it goes on */
+void guest_kept(struct guest *g);
+
+/** guest_not_kept() - No image can be taken now; why is only logged. Frozen threads go on */
+void guest_not_kept(struct guest *g, const char *why);
+
+/** guest_late_signal() - One that comes while it is read: it is sent when it goes on; -errno */
+int guest_late_signal(struct guest *g, const struct move_frame *f) MUST_CHECK;
 
 /* guest_calls.c */
 void guest_on_notify(void *owner, uint32_t events);
@@ -196,8 +259,11 @@ void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop
 bool guest_is_deliverable(const struct guest_thread *t);
 void guest_forget_signals(struct guest *g);
 
-/** guest_restore_info() - A signal taken out of the kernel: as home had told it */
-void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info);
+/** guest_keep_info() - The other way round: it stays in the kernel */
+int guest_keep_info(struct guest *g, pid_t tid, const siginfo_t *info) MUST_CHECK;
+
+/** guest_restore_info() - A signal taken out of the kernel: as home had told it; false: it had not */
+bool guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info);
 
 /* guest_threads.c */
 

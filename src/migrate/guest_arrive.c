@@ -33,7 +33,8 @@ static int change_mappings(struct guest *g, const struct image *was, struct err 
 		return err_set(e, -EPROTO, "an image of another process than the one before");
 	if (build_change(&g->build, was, &g->image, e) < 0)
 		return e->code;
-	return g->dirty.uffd < 0 ? 0 : dirty_enroll(&g->dirty, e);
+	/* late pages: in the end, for now nobody would hear of what is unmapped */
+	return g->dirty.uffd < 0 || g->lacks.prepared ? 0 : dirty_enroll(&g->dirty, false, e);
 }
 
 static int take_image(struct guest *g, struct err *e)
@@ -48,6 +49,8 @@ static int take_image(struct guest *g, struct err *e)
 		r = check_region(&g->image, e);
 	if (!r)
 		r = was.n_threads ? change_mappings(g, &was, e) : start_building(g, e);
+	if (!r && !was.n_threads)
+		r = guest_track_early(g, e);
 	image_done(&was);
 	return r;
 }
@@ -81,6 +84,8 @@ static int finish(struct guest *g, struct err *e)
 		t->restart_call = from->restart_call;
 		t->done = from->done;
 	}
+	if (!r && g->lacks.prepared)
+		r = guest_late_start(g, e);
 	if (!r)
 		r = loop_add_fd(g->loop, g->notify, EPOLLIN, guest_on_notify, g, &g->notify_ref);
 	if (r < 0)
@@ -93,21 +98,23 @@ static int finish(struct guest *g, struct err *e)
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 {
 	const struct pages_writer w = {
+		.pid = g->build.pid,
 		.mem = g->build.mem,
 		.written = &g->dirty.known,
+		.uffd = g->dirty.uffd,
 		.pagemap = -1,
 		.hide_start = g->image.parasite,
 		.hide_end = g->image.parasite + g->image.parasite_size,
 	};
-	bool end;
+	struct pages_frame p;
+	bool end = false;
 	int r;
 
 	if (!g->build.pid)
 		return err_set(e, -EPROTO, "pages before the image");
-	r = pages_write(&w, f, &end, e);
-	/* home has sent no rounds: it is late, but not too late */
-	if (!r && end && g->dirty.uffd < 0)
-		r = guest_track(g, e);
+	r = pages_parse(f, &p, e);
+	if (!r)
+		r = p.kind == PAGES_LATE ? guest_late_add(g, &p, e) : pages_write(&w, f, &end, e);
 	return r < 0 || !end ? r : finish(g, e);
 }
 
@@ -117,6 +124,7 @@ int guest_run(struct guest *g, struct err *e)
 	g->state = GUEST_RUNNING;
 	for (size_t i = 0; i < g->n; i++)
 		told_later(tracee_cont(g->threads[i]->tid, 0));
+	guest_late_run(g);
 	guest_on_child(g,
 		       SIGCHLD); /* it may have been killed while it waited: nobody looked then */
 	return 0;

@@ -3,21 +3,27 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 
 #include "forward/call.h"
 #include "forward/table/table.h"
 #include "migrate/guest.h"
+#include "migrate/told.h"
 
-#define NOTIFY_A_TURN  32     /* taken before answers get their turn */
 #define RESTART	       (-512) /* ERESTARTSYS of the kernel */
 #define RESTART_ALWAYS (-513) /* ERESTARTNOINTR */
+
+#define STEP_LATE (MARSHAL_CUT + 1) /* a step that has to wait for late pages */
 
 struct call_header {
 	uint32_t tid, zero;
 };
 
+/*
+ * The kernel makes a call again (ERESTARTSYS and the like) only on its way past a signal or a stop;
+ * else the program would see that number. The signal that it is for may be another thread's by
+ * now, so there is a stop in any case.
+ */
 void guest_reply(struct guest_thread *t, int64_t result)
 {
 	struct seccomp_notif_resp resp = {
@@ -26,6 +32,8 @@ void guest_reply(struct guest_thread *t, int64_t result)
 		.error = result < 0 && result >= -4095 ? (int32_t)result : 0,
 	};
 
+	if (marshal_interrupted(result))
+		told_later(tracee_interrupt(t->tid));
 	t->in_notify = false;
 	t->state = THREAD_RUNNING;
 	if (result != RESTART && result != RESTART_ALWAYS)
@@ -86,6 +94,7 @@ void guest_homeward(struct guest_thread *t)
 }
 
 static void follow(struct guest_thread *t, int step, int64_t result);
+static void make_again(struct guest_thread *t);
 
 /*
  * A part of it is done, and a stop of the stub has ended it. A signal of the program's own ends it so
@@ -93,14 +102,10 @@ static void follow(struct guest_thread *t, int step, int64_t result);
  */
 static void cut(struct guest_thread *t, int64_t part)
 {
-	int64_t result = 0;
-	int step;
-
 	if (guest_is_deliverable(t)) {
 		guest_reply(t, part);
 	} else if (t->guest->state == GUEST_RUNNING) {
-		step = marshal_again(t->marshal, guest_now_ns(), &t->request, &result);
-		follow(t, step, result);
+		make_again(t);
 	} else {
 		t->done = (uint64_t)part;
 		guest_reply(t, RESTART);
@@ -110,6 +115,8 @@ static void cut(struct guest_thread *t, int64_t part)
 static void follow(struct guest_thread *t, int step, int64_t result)
 {
 	switch (step) {
+	case STEP_LATE:
+		return;
 	case MARSHAL_CUT:
 		cut(t, result);
 		return;
@@ -127,6 +134,74 @@ static void follow(struct guest_thread *t, int step, int64_t result)
 	}
 }
 
+/* --------------------------------------------------------------- late pages */
+
+static void begin(struct guest_thread *t);
+static void take_again(struct guest_thread *t);
+
+/* some memory that the step wanted is late: what came of it is nothing; fn takes it again */
+static int later(struct guest_thread *t, int step, void (*fn)(struct guest_thread *t))
+{
+	if (!t->late_end)
+		return step;
+	buf_reset(&t->request);
+	t->state = THREAD_CALLING;
+	guest_wait_late(t, t->late_at, t->late_end - t->late_at, fn);
+	return STEP_LATE;
+}
+
+static void begin_again(struct guest_thread *t)
+{
+	if (t->guest->state != GUEST_RUNNING) {
+		guest_reply(t, RESTART); /* it was interrupted, and has done nothing */
+		return;
+	}
+	if (t->signalled && guest_is_deliverable(t)) {
+		t->signalled = false;
+		guest_reply(t, RESTART_ALWAYS);
+		return;
+	}
+	begin(t);
+}
+
+static void make_again(struct guest_thread *t)
+{
+	int64_t result = 0;
+	int step;
+
+	t->late_end = 0;
+	step = marshal_again(t->marshal, guest_now_ns(), &t->request, &result);
+	follow(t, later(t, step, make_again), result);
+}
+
+/* marshal_answer(), which may have to be done again */
+static int take_step(struct guest_thread *t, const uint8_t *p, size_t n, int64_t *result)
+{
+	struct marshal_saved *saved = NULL;
+	struct buf answer;
+	int step;
+
+	t->late_end = 0;
+	if (!t->guest->lacks.on)
+		return marshal_answer(t->marshal, p, n, guest_now_ns(), &t->request, result);
+	saved = marshal_save(t->marshal);
+	if (!saved)
+		return -ENOMEM;
+	step = marshal_answer(t->marshal, p, n, guest_now_ns(), &t->request, result);
+	if (t->late_end) {
+		marshal_restore(t->marshal, saved);
+		buf_init(&answer, MOVE_PAYLOAD_MAX);
+		if (buf_put(&answer, p, n) < 0) {
+			step = -ENOMEM;
+			t->late_end = 0;
+		}
+		buf_done(&t->late_answer); /* p may be in it */
+		t->late_answer = answer;
+	}
+	marshal_forget(saved);
+	return later(t, step, take_again);
+}
+
 /* --------------------------------------------------------------- trapped */
 
 static void begin(struct guest_thread *t)
@@ -136,6 +211,7 @@ static void begin(struct guest_thread *t)
 	int step;
 
 	t->answer = NULL;
+	t->late_end = 0;
 	if (v.class == TABLE_VIRTUAL && guest_virtual(t))
 		return;
 	if (v.class != TABLE_HOME && v.class != TABLE_VIRTUAL) {
@@ -145,7 +221,7 @@ static void begin(struct guest_thread *t)
 	t->begun = true;
 	step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(), &t->request,
 			      &result);
-	follow(t, step, result);
+	follow(t, later(t, step, begin_again), result);
 }
 
 static void on_call(struct guest *g, const struct seccomp_notif *n)
@@ -183,18 +259,13 @@ void guest_on_notify(void *owner, uint32_t events)
 {
 	struct guest *g = owner;
 
-	(void)events;
-	for (int i = 0; i < NOTIFY_A_TURN; i++) {
-		struct pollfd p = { .fd = g->notify, .events = POLLIN };
-		struct seccomp_notif n = { 0 };
+	struct seccomp_notif n = { 0 };
 
-		/* RECV waits when there is none */
-		if (i && poll(&p, 1, 0) != 1)
-			return;
-		if (ioctl(g->notify, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
-			return; /* ENOENT: it was killed since */
-		on_call(g, &n);
-	}
+	(void)events;
+	/* one: RECV waits when there is none, and the loop is as quick to ask as we are */
+	if (ioctl(g->notify, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
+		return; /* ENOENT: it was killed since */
+	on_call(g, &n);
 }
 
 /* ---------------------------------------------------------------- answers */
@@ -209,35 +280,51 @@ static void interrupted(struct guest_thread *t, const uint8_t *p, size_t n)
 	int step;
 
 	if (t->guest->state == GUEST_RUNNING && !guest_is_deliverable(t)) {
-		step = marshal_again(t->marshal, guest_now_ns(), &t->request, &result);
-		follow(t, step, result);
+		make_again(t);
 		return;
 	}
-	step = marshal_answer(t->marshal, p, n, guest_now_ns(), &t->request, &result);
+	step = take_step(t, p, n, &result);
 	if (step == MARSHAL_RESULT && t->guest->state != GUEST_RUNNING &&
 	    marshal_interrupted(result))
 		result = RESTART; /* guest_leave.c has the rest of its time */
 	follow(t, step, result);
 }
 
-int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e)
+static void take_answer(struct guest_thread *t, const uint8_t *p, size_t n)
 {
-	struct call_header h;
 	struct call_answer a;
-	struct guest_thread *t;
-	const uint8_t *p = f->payload + sizeof(h);
-	size_t n = f->len - sizeof(h);
 	int64_t result = 0;
 	int step;
 
-	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
-	if (n < sizeof(a))
-		return err_set(e, -EPROTO, "an answer without a result");
 	memcpy(&a, p, sizeof(a));
+	if (marshal_stopped(t->marshal, &a)) {
+		interrupted(t, p, n);
+		return;
+	}
+	step = take_step(t, p, n, &result);
+	follow(t, step, result);
+}
+
+static void take_again(struct guest_thread *t)
+{
+	take_answer(t, buf_bytes(&t->late_answer), t->late_answer.len);
+}
+
+int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e)
+{
+	struct call_header h;
+	struct guest_thread *t;
+	const uint8_t *p = f->payload + sizeof(h);
+	size_t n = f->len - sizeof(h);
+
+	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
+	if (n < sizeof(struct call_answer))
+		return err_set(e, -EPROTO, "an answer without a result");
 	t = guest_thread(g, (pid_t)h.tid);
 	if (!t)
 		return 0; /* it has ended meanwhile */
-	if (t->request.len || (t->state != THREAD_CALLING && t->state != THREAD_MAPPING))
+	if (t->request.len || t->late_go_on ||
+	    (t->state != THREAD_CALLING && t->state != THREAD_MAPPING))
 		return err_set(e, -EPROTO, "an answer to a thread that asked nothing");
 	if (t->answer) {
 		guest_answer_fn *fn = t->answer;
@@ -246,11 +333,6 @@ int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e
 		fn(t, p, n);
 		return 0;
 	}
-	if (marshal_stopped(t->marshal, &a)) {
-		interrupted(t, p, n);
-		return 0;
-	}
-	step = marshal_answer(t->marshal, p, n, guest_now_ns(), &t->request, &result);
-	follow(t, step, result);
+	take_answer(t, p, n);
 	return 0;
 }

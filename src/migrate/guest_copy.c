@@ -2,10 +2,10 @@
 /*
  * guest_copy.c - which pages were written here, and the way home of most of them while it runs
  *
- * Theory of operation. The process is tracked (tracee/dirty.h) before it has run at all: each round of
- * the arrival ends with a round of ours, that nobody is told of but the set of known pages. So at
- * the end just what it writes here is to go back, and the price of write-protecting all of it was
- * paid while it still ran at home.
+ * Theory of operation. The process is tracked (tracee/dirty.h) from when its mappings are there and
+ * empty: pages that come are made write-protected (pages_write.c). What a later round writes once
+ * more is protected anew by a round of ours at its end, that nobody is told of but the set of known
+ * pages. So at the end just what it writes here, and what the last round wrote, is to go back.
  *
  * At RECALL it runs on, while rounds go home as they came. Only what the stub has mapped can be
  * written there now: the mappings of the arrival. What was mapped since goes with the image, when it
@@ -18,7 +18,8 @@
 #include "migrate/guest.h"
 #include "migrate/region.h"
 
-#define ROUNDS_MAX  8
+#define ROUNDS_MAX  12 /* as in deputy_copy.c */
+#define STALLS_MAX  2
 #define SMALL_PAGES 256 /* 1 MiB */
 
 /* a round of which nothing has to be told */
@@ -35,27 +36,30 @@ static int swallow(struct guest *g, struct err *e)
 	return n < 0 ? err_set(e, (int)n, "track its pages: %s", strerror((int)-n)) : 0;
 }
 
-int guest_track(struct guest *g, struct err *e)
+static void begin(struct guest *g)
 {
+	uint64_t batch = g->image.parasite + REGION_BATCH, insn;
 	struct err why = { 0 };
 	int r;
 
-	if (g->untracked)
-		return 0;
-	if (g->dirty.uffd < 0) {
-		uint64_t batch = g->image.parasite + REGION_BATCH, insn;
+	/* the code of batches has one */
+	r = tracee_find_syscall(g->build.pid, batch, batch + BATCH_CODE_BYTES, &insn);
+	if (!r)
+		r = dirty_begin(&g->dirty, g->build.pid, g->build.pid, insn, &why);
+	g->untracked = r < 0;
+	if (r < 0)
+		log_info("all of its memory will go home again: %s", why.text);
+}
 
-		/* the code of batches has one */
-		r = tracee_find_syscall(g->build.pid, batch, batch + BATCH_CODE_BYTES, &insn);
-		if (!r)
-			r = dirty_begin(&g->dirty, g->build.pid, g->build.pid, insn, &why);
-		g->untracked = r < 0;
-		if (r < 0) {
-			log_info("all of its memory will go home again: %s", why.text);
-			return 0;
-		}
-	}
-	return swallow(g, e);
+int guest_track_early(struct guest *g, struct err *e)
+{
+	begin(g);
+	return g->untracked ? 0 : dirty_enroll(&g->dirty, false, e);
+}
+
+int guest_track(struct guest *g, struct err *e)
+{
+	return g->untracked ? 0 : swallow(g, e);
 }
 
 int guest_take_arrived(struct guest *g, struct err *e)
@@ -64,7 +68,7 @@ int guest_take_arrived(struct guest *g, struct err *e)
 
 	if (!g->build.pid)
 		return err_set(e, -EPROTO, "a round before the image");
-	r = guest_track(g, e);
+	r = g->lacks.prepared ? 0 : guest_track(g, e);
 	if (!r)
 		guest_send(g, MOVE_ROUND, NULL, 0, NULL, 0);
 	return r;
@@ -81,10 +85,12 @@ static bool is_awaited(const struct guest *g)
 	return false;
 }
 
-static int start_round(struct guest *g, struct err *e)
+static int start_round(struct guest *g, bool whole, struct err *e)
 {
 	int r = dirty_round(&g->dirty, false, e);
 
+	if (!r && whole && pages_add_all(&g->reader, &g->image) < 0)
+		r = err_set(e, -ENOMEM, "no memory for a list of its mappings");
 	if (r < 0)
 		return r;
 	g->round_is_sent = false;
@@ -121,10 +127,32 @@ static void stop_copying(struct guest *g)
 	guest_freeze(g);
 }
 
-int guest_copy_home(struct guest *g, struct err *e)
+/* Not read: it has just ended, which is told by its end; or it goes on here without an image */
+static int not_copied(struct guest *g, int r, const struct err *e)
+{
+	struct proc_stat st;
+
+	if (r == 0)
+		return 0;
+	if (g->checkpoint) {
+		g->copying = false;
+		guest_not_kept(g, e->text);
+		return 0;
+	}
+	if (proc_stat_read(g->build.pid, &st, NULL) < 0 || st.state == 'Z' || st.state == 'X')
+		return 0;
+	return r;
+}
+
+int guest_copy_home(struct guest *g, bool whole, struct err *e)
 {
 	int r;
 
+	g->rounds = 0;
+	if (whole && is_awaited(g)) {
+		guest_not_kept(g, "a thread of it waits to go home");
+		return 0;
+	}
 	if (g->untracked || is_awaited(g)) {
 		guest_freeze(g);
 		return 0;
@@ -133,8 +161,8 @@ int guest_copy_home(struct guest *g, struct err *e)
 			      g->image.parasite + g->image.parasite_size, e);
 	g->copying = true;
 	if (!r)
-		r = start_round(g, e);
-	return r == -ESRCH ? 0 : r;
+		r = start_round(g, whole, e);
+	return not_copied(g, r, e);
 }
 
 int guest_take_copied(struct guest *g, struct err *e)
@@ -144,14 +172,15 @@ int guest_take_copied(struct guest *g, struct err *e)
 
 	if (!g->copying || !g->round_is_sent)
 		return err_set(e, -EPROTO, "the end of a round that goes on");
+	g->stalls += g->rounds > 1 && pages >= g->round_pages;
 	if (pages <= SMALL_PAGES || g->rounds == ROUNDS_MAX || is_awaited(g) ||
-	    (g->rounds > 1 && pages >= g->round_pages)) {
+	    g->stalls == STALLS_MAX) {
 		stop_copying(g);
 		return 0;
 	}
 	g->round_pages = pages;
-	r = start_round(g, e);
-	return r == -ESRCH ? 0 : r;
+	r = start_round(g, false, e);
+	return not_copied(g, r, e);
 }
 
 int guest_copy_last(struct guest *g, struct err *e)

@@ -31,6 +31,8 @@ void guest_freeze(struct guest *g)
 			continue; /* killed: told by its end */
 		if (t->state == THREAD_HOMEWARD)
 			guest_reply(t, RESTART);
+		else if (t->late_go_on)
+			continue; /* it is not at home: goes on when its pages have come */
 		else if (t->state == THREAD_CALLING && !t->cancelled && !t->request.len)
 			guest_send(g, MOVE_CANCEL, &payload, sizeof(payload), NULL, 0);
 	}
@@ -142,8 +144,11 @@ static int send_pending(struct guest *g, pid_t tid, bool shared, struct err *e)
 		siginfo_t info = list[i].info;
 		const uint32_t to[2] = { shared ? 0 : (uint32_t)tid, (uint32_t)info.si_signo };
 
-		guest_restore_info(g, shared ? 0 : tid, &info);
+		bool ours = guest_restore_info(g, shared ? 0 : tid, &info);
+
 		guest_send(g, MOVE_SIGNAL, to, sizeof(to), &info, sizeof(info));
+		if (g->checkpoint && ours)
+			r = guest_keep_info(g, shared ? 0 : tid, &info);
 	}
 	if (!r)
 		free(list);
@@ -184,6 +189,10 @@ static void go_on_leaving(struct guest *g)
 		return;
 	if (pages_send_end(g->channel) < 0)
 		return; /* broken */
+	if (g->checkpoint) {
+		guest_kept(g);
+		return;
+	}
 	guest_send(g, MOVE_DONE, &g->signals_taken, sizeof(g->signals_taken), NULL, 0);
 	g->state = GUEST_LEFT;
 }
@@ -205,13 +214,14 @@ void guest_frozen(struct guest *g)
 {
 	struct err e = { 0 };
 
-	if (g->state != GUEST_FREEZING || !all_frozen(g))
+	if (g->state != GUEST_FREEZING || !all_frozen(g) || guest_late_hold(g))
 		return;
 	g->state = GUEST_LEAVING;
 	if (start_leaving(g, &e) < 0) {
 		guest_fail(g, e.code, e.text);
 		return;
 	}
+	g->image_is_sent = false;
 	send_signals(g);
 	go_on_leaving(g);
 }

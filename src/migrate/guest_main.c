@@ -21,10 +21,14 @@
 #include "log/log.h"
 #include "migrate/control.h"
 #include "migrate/guest.h"
+#include "migrate/lease.h"
+#include "migrate/told.h"
 #include "os/fd.h"
 #include "wire/message.h"
 
 #define LAST_WORDS_MS 1000
+#define FILL_DEV      "/dev/userfaultfd" /* Linux 6.1 */
+#define LIFE_MS	      1000 /* outside of the box bears two thirds of the lease */
 
 static const char usage[] =
 	"Usage: comosix-guest\n"
@@ -41,6 +45,7 @@ static const char usage[] =
 
 static struct guest guest;
 static struct control *control;
+static int life; /* box.h */
 
 static const Cmx__HalfStage stages[] = {
 	[GUEST_ARRIVING] = CMX__HALF_STAGE__STAGE_CONNECT,
@@ -53,8 +58,21 @@ static const Cmx__HalfStage stages[] = {
 
 static void tell_stage(void)
 {
-	if (control_stage(control) != stages[guest.state])
-		control_state(control, stages[guest.state], 0, 0, 0);
+	/* while an image is taken it is away all the same */
+	Cmx__HalfStage stage = guest.checkpoint ? CMX__HALF_STAGE__STAGE_AWAY : stages[guest.state];
+
+	if (control_stage(control) != stage)
+		control_state(control, stage, 0, 0, 0);
+}
+
+/* a timer that cannot be set again is an agent that stands still: outside will see to it */
+static void on_life(void *owner)
+{
+	struct guest *g = owner;
+	struct ev_ref ref;
+
+	guest_box_live(life);
+	told_later(loop_add_timer(g->loop, loop_now(g->loop) + LIFE_MS, on_life, g, &ref));
 }
 
 /* the guest's own, and then comosixd is told what has become of it */
@@ -135,12 +153,14 @@ static int begin(Cmx__HalfStart *start)
 	explicit_bzero(key, sizeof(key));
 	if (!r)
 		r = loop_add_signal(g->loop, SIGCHLD, guest_on_child, g, &ref);
-	if (!r)
+	if (!r) {
 		guest_lease_start(g, start->lease_ms);
+		on_life(g);
+	}
 	return r;
 }
 
-static int serve(Cmx__HalfStart *start, const struct guest_box *box)
+static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_dev)
 {
 	struct guest *g = &guest;
 	int r;
@@ -149,6 +169,8 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box)
 	pages_reader_init(&g->reader);
 	dirty_init(&g->dirty);
 	build_init(&g->build);
+	g->build.fill_dev = fill_dev;
+	late_init(&g->lacks.table);
 	image_init(&g->image);
 	buf_init(&g->image_bytes, IMAGE_BYTES_MAX);
 	r = begin(start);
@@ -206,7 +228,7 @@ int main(int argc, char **argv)
 	AUTO_MESSAGE Cmx__HalfStart *start = NULL;
 	struct err e = { 0 };
 	pid_t init = 0;
-	int r = read_options(argc, argv);
+	int fill_dev, r = read_options(argc, argv);
 
 	if (r >= 0)
 		return r;
@@ -222,12 +244,16 @@ int main(int argc, char **argv)
 		die("box %u is beyond the private uids", start->slot);
 	if (fcntl(HALF_FD_LISTEN, F_GETFD) >= 0)
 		box.fds[box.n_fds++] = HALF_FD_LISTEN;
+	/* without it a process can come by pre-copy only */
+	fill_dev = open(FILL_DEV, O_RDWR | O_CLOEXEC);
+	if (fill_dev >= 0)
+		box.fds[box.n_fds++] = fill_dev;
 	box.agent_uid = guest_box_agent_uid(start->slot);
 	box.home_uid = start->uid;
 	box.home_gid = start->gid;
-	if (guest_box_enter(&box, &init, &e) < 0)
+	if (guest_box_enter(&box, &init, &life, &e) < 0)
 		die("%s", e.text);
 	if (init)
-		return guest_box_wait(init);
-	return serve(start, &box);
+		return guest_box_wait(init, life, lease_guest_ms(start->lease_ms));
+	return serve(start, &box, fill_dev);
 }

@@ -92,7 +92,7 @@ static void cancel_calls(struct guest *g, pid_t tid, int signo)
 		struct proc_stat st;
 
 		if ((tid && t->tid != tid) || t->state != THREAD_CALLING || t->cancelled ||
-		    t->request.len || proc_stat_read(t->tid, &st, NULL) < 0)
+		    t->late_go_on || t->request.len || proc_stat_read(t->tid, &st, NULL) < 0)
 			continue;
 		if ((wait_mask(t, &st) & bit(signo)) || !is_effective(&st, signo))
 			continue;
@@ -122,6 +122,11 @@ static int remember(struct guest *g, pid_t tid, const siginfo_t *info)
 	return 0;
 }
 
+int guest_keep_info(struct guest *g, pid_t tid, const siginfo_t *info)
+{
+	return remember(g, tid, info);
+}
+
 int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e)
 {
 	struct signal_payload p;
@@ -132,6 +137,8 @@ int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e
 	memcpy(&info, p.info, sizeof(info));
 	if (!p.signo || p.signo > IMAGE_SIGNALS || info.si_signo != (int)p.signo)
 		return err_set(e, -EPROTO, "signal %u cannot be", p.signo);
+	if (g->state == GUEST_LEAVING && g->checkpoint)
+		return guest_late_signal(g, f);
 	if (g->state >= GUEST_LEAVING)
 		return 0; /* home has kept it, and hears that it was not taken */
 	g->signals_taken++;
@@ -171,10 +178,9 @@ static bool is_ours(const siginfo_t *info)
 	return info->si_pid == getpid() && (info->si_code == SI_USER || info->si_code == SI_TKILL);
 }
 
-void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info)
+bool guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info)
 {
-	if (is_ours(info))
-		(void)recall_signal(g, tid, info->si_signo, info); /* else as it is */
+	return is_ours(info) && recall_signal(g, tid, info->si_signo, info); /* else as it is */
 }
 
 /*

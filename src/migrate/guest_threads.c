@@ -53,7 +53,7 @@ static bool read_args(const struct guest_thread *t, struct clone_args *ret)
 	}
 	if (r->rsi < CLONE_ARGS_SIZE_VER0 || r->rsi > sizeof(*ret))
 		return false;
-	return tracee_read(t->guest->build.pid, r->rdi, ret, r->rsi) == 0;
+	return guest_read(t, r->rdi, ret, r->rsi) == 0;
 }
 
 static bool is_thread(const struct clone_args *a)
@@ -227,9 +227,11 @@ static void on_borne(struct guest_thread *t)
 
 static void on_gone(struct guest *g, pid_t tid, uint32_t status)
 {
-	struct guest_thread *t = guest_thread(g, tid);
+	struct guest_thread *t = guest_thread(g, tid), *parent = parent_of(g, tid);
 	const uint32_t payload = (uint32_t)tid;
 
+	if (parent)
+		parent->born = 0; /* it lived so briefly that its birth is still to be told */
 	if (tid == g->build.pid) {
 		g->build.pid = 0;
 		guest_send(g, MOVE_EXIT, &status, sizeof(status), NULL, 0);
@@ -246,7 +248,7 @@ static void on_gone(struct guest *g, pid_t tid, uint32_t status)
 
 static void on_wait(struct guest_thread *t)
 {
-	if (tracee_read(t->guest->build.pid, t->regs.rdi, &t->awaited, sizeof(t->awaited)) < 0)
+	if (guest_read(t, t->regs.rdi, &t->awaited, sizeof(t->awaited)) < 0)
 		t->awaited = 0; /* the call will say so */
 	told_later(tracee_syscall_cont(t->tid, 0));
 }
@@ -262,18 +264,15 @@ static void on_waited(struct guest_thread *t)
 	if (tracee_get_regs(t->tid, &regs) < 0)
 		return;
 	if ((int64_t)regs.rax > 0 && regs.rsi &&
-	    tracee_read(t->guest->build.pid, regs.rsi, &info, sizeof(info)) == 0) {
-		guest_restore_info(t->guest, t->tid, &info);
-		told_later(tracee_write(t->guest->build.pid, regs.rsi, &info, sizeof(info)));
+	    guest_read(t, regs.rsi, &info, sizeof(info)) == 0) {
+		(void)guest_restore_info(t->guest, t->tid, &info); /* else it was sent here */
+		told_later(guest_write(t, regs.rsi, &info, sizeof(info)));
 	}
 	go_on(t);
 }
 
-static void on_seccomp(struct guest_thread *t)
+static void go_on_seccomp(struct guest_thread *t)
 {
-	if (tracee_get_regs(t->tid, &t->regs) < 0)
-		return;
-	t->nr = (uint32_t)t->regs.orig_rax;
 	if (t->nr == SYS_clone || t->nr == SYS_clone3)
 		on_clone_call(t);
 	else if (t->nr == SYS_mmap && t->guest->state == GUEST_RUNNING)
@@ -282,6 +281,26 @@ static void on_seccomp(struct guest_thread *t)
 		on_wait(t);
 	else
 		guest_turn_back(t);
+}
+
+/* what the agent is about to read of the program's memory */
+static size_t needs(const struct guest_thread *t)
+{
+	if (t->nr == SYS_clone3)
+		return t->regs.rsi < sizeof(struct clone_args) ? t->regs.rsi
+							       : sizeof(struct clone_args);
+	return t->nr == SYS_rt_sigtimedwait ? sizeof(t->awaited) : 0;
+}
+
+static void on_seccomp(struct guest_thread *t)
+{
+	if (tracee_get_regs(t->tid, &t->regs) < 0)
+		return;
+	t->nr = (uint32_t)t->regs.orig_rax;
+	if (guest_reach(t->guest, t->regs.rdi, needs(t)))
+		go_on_seccomp(t);
+	else
+		guest_wait_late(t, t->regs.rdi, needs(t), go_on_seccomp);
 }
 
 static void on_group_stop(struct guest_thread *t, int signo)
@@ -355,7 +374,7 @@ static void on_stop(struct guest *g, const struct tracee_stop *stop)
 			go_on(t);
 		return;
 	case TRACEE_CLONE: /* on to the end of the call */
-		if (!guest_thread(g, (pid_t)stop->value))
+		if (t->born == (pid_t)stop->value && !guest_thread(g, t->born))
 			announce(g, (pid_t)stop->value);
 		told_later(tracee_syscall_cont(t->tid, 0));
 		return;

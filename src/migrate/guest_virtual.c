@@ -91,8 +91,7 @@ static void set_action(struct guest_thread *t)
 		.in_len = sizeof(a),
 	};
 
-	if (t->args[0] != SIGCHLD || !t->args[1] ||
-	    tracee_read(t->guest->build.pid, t->args[1], &a, sizeof(a)) < 0) {
+	if (t->args[0] != SIGCHLD || !t->args[1] || guest_read(t, t->args[1], &a, sizeof(a)) < 0) {
 		let_through(t);
 		return;
 	}
@@ -178,7 +177,7 @@ static void on_rest_read(struct guest_thread *t, const uint8_t *p, size_t n)
 	const uint8_t *bytes = p + sizeof(struct call_answer);
 
 	n -= sizeof(struct call_answer);
-	if (result_of(p) > 0 && n && tracee_write(t->guest->build.pid, t->rest_at, bytes, n) < 0)
+	if (result_of(p) > 0 && n && guest_write(t, t->rest_at, bytes, n) < 0)
 		t->rest_result = -EFAULT;
 	guest_reply(t, t->rest_result);
 }
@@ -230,7 +229,7 @@ static void on_usage(struct guest_thread *t, const uint8_t *p, size_t n)
 		u.ru_utime.tv_usec -= 1000000;
 		u.ru_utime.tv_sec++;
 	}
-	if (tracee_write(t->guest->build.pid, t->args[1], &u, sizeof(u)) < 0)
+	if (guest_write(t, t->args[1], &u, sizeof(u)) < 0)
 		result = -EFAULT;
 	guest_reply(t, result);
 }
@@ -263,6 +262,7 @@ static void set_name(struct guest_thread *t)
 		.in_len = sizeof(name),
 	};
 
+	/* reached by guest_virtual() */
 	if (tracee_read_string(t->guest->build.pid, t->args[1], name, sizeof(name)) == -EFAULT) {
 		guest_reply(t, -EFAULT);
 		return;
@@ -273,24 +273,44 @@ static void set_name(struct guest_thread *t)
 
 /* ----------------------------------------------------------------- dispatch */
 
-static const struct {
+static const struct virtual_row {
 	uint32_t nr;
 	void (*fn)(struct guest_thread *t);
+	size_t needs; /* bytes behind the second argument */
 } handlers[] = {
-	{ SYS_rt_sigaction, set_action },
-	{ SYS_restart_syscall, restart },
-	{ SYS_getrusage, usage },
-	{ SYS_prctl, set_name },
+	{ SYS_rt_sigaction, set_action, sizeof(struct image_action) },
+	{ SYS_restart_syscall, restart, 0 },
+	{ SYS_getrusage, usage, sizeof(struct rusage) },
+	{ SYS_prctl, set_name, IMAGE_NAME_MAX },
 };
+
+static const struct virtual_row *row(uint32_t nr)
+{
+	for (size_t i = 0; i < ARRAY_LEN(handlers); i++)
+		if (handlers[i].nr == nr)
+			return &handlers[i];
+	return NULL;
+}
+
+/* its memory has come */
+static void go_on(struct guest_thread *t)
+{
+	if (t->guest->state == GUEST_RUNNING)
+		row(t->nr)->fn(t);
+	else
+		guest_reply(t, -512); /* ERESTARTSYS: it is made at home */
+}
 
 bool guest_virtual(struct guest_thread *t)
 {
-	for (size_t i = 0; i < ARRAY_LEN(handlers); i++) {
-		if (handlers[i].nr != t->nr)
-			continue;
-		t->state = THREAD_CALLING;
-		handlers[i].fn(t);
-		return true;
-	}
-	return false; /* the marshaller forwards it, if its row says how */
+	const struct virtual_row *v = row(t->nr);
+
+	if (!v)
+		return false; /* the marshaller forwards it, if its row says how */
+	t->state = THREAD_CALLING;
+	if (t->args[1] && !guest_reach(t->guest, t->args[1], v->needs))
+		guest_wait_late(t, t->args[1], v->needs, go_on);
+	else
+		v->fn(t);
+	return true;
 }

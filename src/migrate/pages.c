@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "migrate/pages_frame.h"
 #include "os/fd.h"
+
+#define GAP_LEAST 16ULL /* pages; a smaller hole is told when it is asked for */
 
 static int open_of(pid_t pid, const char *name, struct err *e)
 {
@@ -37,6 +40,7 @@ int pages_reader_open(struct pages_reader *p, pid_t pid, uint64_t hide_start, ui
 {
 	fd_close(&p->mem);
 	fd_close(&p->pagemap);
+	p->pid = pid;
 	p->hide_start = hide_start;
 	p->hide_end = hide_end;
 	if (!p->buffer)
@@ -128,17 +132,51 @@ void pages_add_round(struct pages_reader *p, struct dirty *d, const struct image
 
 /* --------------------------------------------------- the next piece: ranges */
 
+/* the next hole of some size; Return: 1 a piece, 0 the range is over, -errno */
+static int next_gap(struct pages_reader *p, const struct pages_range *v)
+{
+	while (p->told < v->end) {
+		uint64_t from = p->told, to = v->end;
+
+		if (p->run == p->n_runs && p->at < v->end) {
+			ssize_t n = pages_scan(p->pagemap, &p->at, v->end, true, p->runs,
+					       PAGES_RUNS);
+
+			if (n < 0)
+				return (int)n;
+			p->n_runs = (size_t)n;
+			p->run = 0;
+			continue;
+		}
+		p->told = v->end;
+		if (p->run < p->n_runs) {
+			const struct page_run *run = &p->runs[p->run++];
+
+			to = run->start;
+			p->told = run->start + run->n * MOVE_PAGE;
+		}
+		if (to - from < GAP_LEAST * MOVE_PAGE)
+			continue;
+		p->piece = (struct pages_piece){ from, (to - from) / MOVE_PAGE, PAGES_ABSENT };
+		return 1;
+	}
+	return 0;
+}
+
 /* Return: 1 a piece, 0 the range is over, -errno */
 static int next_of_range(struct pages_reader *p, const struct pages_range *v)
 {
 	uint64_t from = p->told;
 	ssize_t n;
 
-	if (v->which == PAGES_ALL) {
-		p->piece = (struct pages_piece){ from, (v->end - from) / MOVE_PAGE, PAGES_BYTES };
+	if (v->which == PAGES_ALL || v->which == PAGES_STAY) {
+		p->piece = (struct pages_piece){ from, (v->end - from) / MOVE_PAGE,
+						 v->which == PAGES_ALL ? PAGES_BYTES : PAGES_LATE };
 		p->told = v->end;
 		return from < v->end;
 	}
+	if (v->which == PAGES_GAPS)
+		return next_gap(p, v);
 	while (p->run == p->n_runs && p->at < v->end) {
 		n = pages_scan(p->pagemap, &p->at, v->end, true, p->runs, PAGES_RUNS);
 		if (n < 0)
@@ -301,27 +339,83 @@ static int send_bytes(struct pages_reader *p, struct channel *c, uint64_t at, ui
 	return r;
 }
 
+/* pages were read to where they leave from; Return: 0, 1 not so: some are zeroes, -errno */
+static int send_in_place(struct pages_reader *p, struct channel *c, uint64_t at, uint8_t *payload,
+			 uint32_t n)
+{
+	const struct pages_header h = { .at = at, .n = n, .kind = PAGES_BYTES };
+
+	for (uint32_t i = 0; i < n; i++)
+		if (is_zero(payload + sizeof(h) + (size_t)i * MOVE_PAGE))
+			return 1;
+	memcpy(payload, &h, sizeof(h));
+	p->pages += n;
+	p->bytes += (uint64_t)n * MOVE_PAGE;
+	return channel_commit(c, MOVE_PAGES, sizeof(h) + (size_t)n * MOVE_PAGE);
+}
+
+/* Return: bytes from the start on, fewer where it ends; 0 or -1 there is nothing */
+static ssize_t read_memory(const struct pages_reader *p, uint64_t at, uint8_t *to, size_t n)
+{
+	const struct iovec ours = { to, n }, theirs = { (void *)(uintptr_t)at, n };
+	ssize_t got = process_vm_readv(p->pid, &ours, 1, &theirs, 1, 0), more;
+
+	got = got < 0 ? 0 : got;
+	if ((size_t)got == n)
+		return got;
+	more = pread(p->mem, to + got, n - (size_t)got, (off_t)(at + (uint64_t)got));
+	return more > 0 ? got + more : got;
+}
+
+/* up to @n pages of what is there; Return: how many were dealt with, -errno */
+static int read_and_send(struct pages_reader *p, struct channel *c, uint64_t at, uint32_t n)
+{
+	const size_t head = sizeof(struct pages_header);
+	uint8_t *payload;
+	ssize_t got;
+	int r = channel_reserve(c, head + (size_t)n * MOVE_PAGE, &payload);
+
+	if (r < 0)
+		return r;
+	got = read_memory(p, at, payload + head, (size_t)n * MOVE_PAGE);
+	if (got <
+	    MOVE_PAGE) { /* nothing there: behind the end of its file, or unmapped meanwhile */
+		r = p->all_told ? send_run(c, at, NULL, 1, PAGES_ABSENT) : 0;
+		return r < 0 ? r : 1;
+	}
+	n = (uint32_t)((size_t)got / MOVE_PAGE);
+	r = send_in_place(p, c, at, payload, n);
+	if (r == 1) {
+		memcpy(p->buffer, payload + head, (size_t)n * MOVE_PAGE);
+		r = send_bytes(p, c, at, n);
+	}
+	return r < 0 ? r : (int)n;
+}
+
 /* as much of the piece as one frame takes; Return: 0 or -errno */
 static int send_part(struct pages_reader *p, struct channel *c)
 {
 	struct pages_piece *v = &p->piece;
-	uint64_t most = v->kind == PAGES_ABSENT ? UINT32_MAX : MOVE_PAGES_MAX;
+	bool any = v->kind == PAGES_ABSENT || v->kind == PAGES_LATE;
+	uint64_t most = any ? UINT32_MAX : MOVE_PAGES_MAX;
 	uint32_t n = (uint32_t)(v->n < most ? v->n : most);
-	ssize_t got;
-	int r = 0;
+	int r;
 
-	if (v->kind != PAGES_BYTES) {
+	if (v->kind == PAGES_BYTES)
+		r = read_and_send(p, c, v->start, n);
+	else
 		r = send_run(c, v->start, NULL, n, v->kind);
-	} else {
-		got = pread(p->mem, p->buffer, (size_t)n * MOVE_PAGE, (off_t)v->start);
-		/* nothing there: behind the end of its file, or unmapped meanwhile */
-		n = got < MOVE_PAGE ? 1 : (uint32_t)((size_t)got / MOVE_PAGE);
-		if (got >= MOVE_PAGE)
-			r = send_bytes(p, c, v->start, n);
-	}
+	if (r < 0)
+		return r;
+	n = v->kind == PAGES_BYTES ? (uint32_t)r : n;
 	v->start += (uint64_t)n * MOVE_PAGE;
 	v->n -= n;
-	return r;
+	return 0;
+}
+
+bool pages_is_idle(const struct pages_reader *p)
+{
+	return !p->n_ranges && !p->dirty && !p->piece.n;
 }
 
 static bool has_room(const struct pages_reader *p, const struct channel *c)
@@ -330,7 +424,8 @@ static bool has_room(const struct pages_reader *p, const struct channel *c)
 	const size_t worst = (size_t)MOVE_PAGES_MAX *
 			     (MOVE_PAGE + MOVE_HEADER + sizeof(struct pages_header));
 
-	return channel_room(c, worst) && !(p->polite && channel_backlog(c) > PAGES_POLITE);
+	return channel_room(c, worst) && channel_queued(c) < PAGES_QUEUED &&
+	       !(p->polite && channel_backlog(c) > PAGES_POLITE);
 }
 
 /*
@@ -344,7 +439,7 @@ static bool was_killed(const struct pages_reader *p)
 	return pread(p->mem, &byte, 1, 0) == 0;
 }
 
-int pages_send(struct pages_reader *p, struct channel *c, struct err *e)
+static int send_room(struct pages_reader *p, struct channel *c, struct err *e)
 {
 	int r;
 
@@ -364,4 +459,14 @@ int pages_send(struct pages_reader *p, struct channel *c, struct err *e)
 			return err_set(e, r, "send its pages: %s", strerror(-r));
 	}
 	return 0;
+}
+
+int pages_send(struct pages_reader *p, struct channel *c, struct err *e)
+{
+	int r;
+
+	channel_hold(c); /* pages that were written here and there are a frame each */
+	r = send_room(p, c, e);
+	channel_let_go(c);
+	return r;
 }

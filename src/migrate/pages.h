@@ -11,7 +11,8 @@
  * not touched yet is not known to anybody; of other memory the pages that are there. After that only
  * what the round names.
  *
- * The writer writes through /proc/PID/mem, whatever the protection. In a process that is being
+ * Both use process_vm_readv(2) and process_vm_writev(2), which copy once, and /proc/PID/mem, which
+ * copies twice, for memory whose protection forbids that. In a process that is being
  * built it keeps in mind what it has written, since a later round may take that back. In one that
  * is older it leaves alone what is the same already, so that pages of a file stay the file's.
  */
@@ -26,18 +27,22 @@
 #include "tracee/maps.h"
 
 #define PAGES_RUNS   64
-#define PAGES_POLITE (5U << 19) /* of the channel's queue, when calls want to pass as well */
+#define PAGES_QUEUED (512U << 10) /* of what has not left: it stays in the CPU's cache */
+#define PAGES_POLITE (5U << 19)	  /* of the channel's queue, when calls want to pass as well */
 
 enum pages_kind {
 	PAGES_BYTES = 0,
 	PAGES_ZERO = 1,
 	PAGES_ABSENT = 2, /* not there: fresh, or given back by the program; any number */
+	PAGES_LATE = 3,	  /* still at home: to be fetched (guest_late.h); any number */
 };
 
 enum pages_which {
 	PAGES_ALL,	/* there or not: of a file */
 	PAGES_THERE,	/* in memory or swapped */
 	PAGES_AND_GAPS, /* and say what is not there */
+	PAGES_GAPS,	/* say that only, of what is worth it */
+	PAGES_STAY,	/* say that they are late */
 };
 
 struct pages_range {
@@ -51,8 +56,10 @@ struct pages_piece {
 };
 
 struct pages_reader {
+	pid_t pid;
 	int mem, pagemap;
 	bool polite;			  /* leave room for other frames */
+	bool all_told;			  /* also what cannot be read: it is not there */
 	uint64_t hide_start, hide_end;	  /* our own region */
 	struct pages_range *ranges;	  /* owned */
 	size_t n_ranges, range;		  /* the one being read */
@@ -108,9 +115,24 @@ int pages_send(struct pages_reader *p, struct channel *c, struct err *e) MUST_CH
 /** pages_send_end() - That was all, of the whole move; 0 or -errno */
 int pages_send_end(struct channel *c) MUST_CHECK;
 
+/** pages_is_idle() - Is all sent that was to be? */
+bool pages_is_idle(const struct pages_reader *p);
+
+struct pages_frame {
+	uint64_t at;
+	uint32_t n;
+	enum pages_kind kind;
+	const uint8_t *bytes; /* in the frame */
+};
+
+/** pages_parse() - What a PAGES frame says, checked; 0 or -EPROTO */
+int pages_parse(const struct move_frame *f, struct pages_frame *ret, struct err *e) MUST_CHECK;
+
 struct pages_writer {
-	int mem;		 /* /proc/PID/mem of a process that we trace */
+	pid_t pid;		 /* of a process that we trace */
+	int mem;		 /* its /proc/PID/mem */
 	struct pageset *written; /* a process being built: what it has; else NULL */
+	int uffd;		 /* that its mappings are registered with; -1: none */
 	int pagemap;		 /* of an older process */
 	/* give back n pages of private memory; NULL: it cannot now, and they are written as zeroes */
 	int (*drop)(void *owner, uint64_t at, uint64_t n, struct err *e);

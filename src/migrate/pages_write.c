@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pages_write.c - PAGES frames are written into a process */
 #include <errno.h>
+#include <linux/userfaultfd.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "migrate/pages.h"
@@ -12,6 +15,22 @@ static const uint8_t zeroes[MOVE_PAGE];
 static int result(ssize_t n, size_t want)
 {
 	return n == (ssize_t)want ? 0 : n < 0 ? -errno : -EIO;
+}
+
+/* what its protection forbids, and has to be written all the same, goes by /proc/PID/mem */
+static int write_memory(const struct pages_writer *w, uint64_t at, const uint8_t *p, size_t n)
+{
+	/* it is only read; struct iovec has no word for that */
+	const struct iovec ours = { (void *)(uintptr_t)p, n };
+	const struct iovec theirs = { (void *)(uintptr_t)at, n };
+	ssize_t done = process_vm_writev(w->pid, &ours, 1, &theirs, 1, 0);
+	size_t rest;
+
+	done = done < 0 ? 0 : done;
+	rest = n - (size_t)done;
+	if (!rest)
+		return 0;
+	return result(pwrite(w->mem, p + done, rest, (off_t)(at + (uint64_t)done)), rest);
 }
 
 /* what was written once and is zeroes now; the rest is fresh, so it is zero already */
@@ -26,16 +45,40 @@ static int clear_written(const struct pages_writer *w, const struct pages_header
 	return r;
 }
 
+/*
+ * Pages that do not exist yet are made of our bytes, write-protected: the kernel need not clear them
+ * first, nor look for them when written pages are asked for. Return: bytes, from the start on
+ */
+static size_t make_pages(const struct pages_writer *w, uint64_t at, const uint8_t *p, size_t n)
+{
+	struct uffdio_copy c = { .dst = at,
+				 .src = (uint64_t)(uintptr_t)p,
+				 .len = n,
+				 .mode = UFFDIO_COPY_MODE_WP | UFFDIO_COPY_MODE_DONTWAKE };
+
+	if (w->uffd < 0)
+		return 0;
+	/* one that exists, or a mapping that is not registered: it is written in the other way */
+	if (ioctl(w->uffd, UFFDIO_COPY, &c) < 0 && c.copy < 0)
+		return 0;
+	return (size_t)c.copy;
+}
+
 static int write_new(const struct pages_writer *w, const struct pages_header *h,
 		     const uint8_t *bytes)
 {
-	size_t len = (size_t)h->n * MOVE_PAGE;
+	size_t len = (size_t)h->n * MOVE_PAGE, made = 0;
+	uint64_t start, n;
 	int r;
 
 	if (h->kind != PAGES_BYTES)
 		return clear_written(w, h);
+	if (!pageset_next(w->written, h->at, h->at + len, &start, &n))
+		made = make_pages(w, h->at, bytes, len);
 	r = pageset_add(w->written, h->at, h->n);
-	return r < 0 ? r : result(pwrite(w->mem, bytes, len, (off_t)h->at), len);
+	if (r < 0 || made == len)
+		return r;
+	return write_memory(w, h->at + made, bytes + made, len - made);
 }
 
 static int write_page(int mem, uint64_t at, const uint8_t *page)
@@ -87,27 +130,49 @@ static int drop_absent(const struct pages_writer *w, const struct pages_header *
 	return r;
 }
 
-static bool is_sane(const struct pages_writer *w, const struct pages_header *h, uint32_t len)
+int pages_parse(const struct move_frame *f, struct pages_frame *ret, struct err *e)
 {
-	size_t want = h->kind == PAGES_BYTES ? (size_t)h->n * MOVE_PAGE : 0;
-	uint64_t end = h->at + (uint64_t)h->n * MOVE_PAGE;
+	struct pages_header h;
+	uint64_t end;
+	size_t want;
 
-	return h->kind <= PAGES_ABSENT && h->at % MOVE_PAGE == 0 &&
-	       (h->kind == PAGES_ABSENT || h->n <= MOVE_PAGES_MAX) && h->at < IMAGE_TOP &&
-	       end <= IMAGE_TOP && len == sizeof(*h) + want &&
-	       (end <= w->hide_start || h->at >= w->hide_end);
+	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
+	want = h.kind == PAGES_BYTES ? (size_t)h.n * MOVE_PAGE : 0;
+	end = h.at + (uint64_t)h.n * MOVE_PAGE;
+	if (h.kind > PAGES_LATE || h.at % MOVE_PAGE || h.at >= IMAGE_TOP || end > IMAGE_TOP ||
+	    (h.kind < PAGES_ABSENT && h.n > MOVE_PAGES_MAX) || f->len != sizeof(h) + want)
+		return err_set(e, -EPROTO, "a PAGES frame is malformed");
+	*ret = (struct pages_frame){ .at = h.at,
+				     .n = h.n,
+				     .kind = (enum pages_kind)h.kind,
+				     .bytes = f->payload + sizeof(h) };
+	return 0;
+}
+
+int pages_check(const struct move_frame *f, uint64_t hide_start, uint64_t hide_end,
+		struct pages_header *ret, struct err *e)
+{
+	struct pages_frame p;
+	int r = pages_parse(f, &p, e);
+
+	if (r < 0)
+		return r;
+	if (p.kind == PAGES_LATE ||
+	    (p.at < hide_end && p.at + (uint64_t)p.n * MOVE_PAGE > hide_start))
+		return err_set(e, -EPROTO, "a PAGES frame for a place where none may be");
+	*ret = (struct pages_header){ p.at, p.n, p.kind };
+	return 0;
 }
 
 int pages_write(const struct pages_writer *w, const struct move_frame *f, bool *ret_end,
 		struct err *e)
 {
 	struct pages_header h;
-	int r;
+	int r = pages_check(f, w->hide_start, w->hide_end, &h, e);
 
-	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
+	if (r < 0)
+		return r;
 	*ret_end = h.n == 0;
-	if (!is_sane(w, &h, f->len))
-		return err_set(e, -EPROTO, "a PAGES frame is malformed");
 	if (w->written)
 		r = write_new(w, &h, f->payload + sizeof(h));
 	else if (h.kind == PAGES_ABSENT)

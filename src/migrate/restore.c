@@ -66,7 +66,7 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 		if (!find(m, s->threads[i]->tid))
 			return err_set(e, -EPROTO, "thread %d has not come back",
 				       s->threads[i]->tid);
-	r = set_state_process(&s->batch, m);
+	r = set_state_process(&s->batch, m, true);
 	if (!r)
 		r = set_state_run(&s->batch, s->pid, "set the state of the process", e);
 	if (!r)

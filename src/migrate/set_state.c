@@ -26,7 +26,7 @@ int set_state_run(struct batch *b, pid_t tid, const char *what, struct err *e)
 	return r < 0 ? err_prefix(e, "%s", what) : 0;
 }
 
-static int add_actions(struct batch *b, const struct image *m)
+static int add_actions(struct batch *b, const struct image *m, bool used)
 {
 	uint64_t at;
 	int r = 0;
@@ -34,7 +34,7 @@ static int add_actions(struct batch *b, const struct image *m)
 	for (uint64_t i = 0; r >= 0 && i < IMAGE_SIGNALS; i++) {
 		const struct image_action *a = &m->actions[i];
 
-		if (!a->handler || i + 1 == SIGKILL || i + 1 == SIGSTOP)
+		if ((!a->handler && !used) || i + 1 == SIGKILL || i + 1 == SIGSTOP)
 			continue;
 		r = batch_data(b, a, sizeof(*a), &at);
 		if (!r)
@@ -60,7 +60,7 @@ static int add_timer(struct batch *b, int which, const uint64_t v[2])
 	return r < 0 ? r : 0;
 }
 
-int set_state_process(struct batch *b, const struct image *m)
+int set_state_process(struct batch *b, const struct image *m, bool used)
 {
 	const struct prctl_mm_map mm = {
 		.start_code = m->mm.start_code,
@@ -86,11 +86,21 @@ int set_state_process(struct batch *b, const struct image *m)
 	if (r >= 0 && m->thp_disable)
 		r = batch_add(b, SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0, 0);
 	if (r >= 0)
-		r = add_actions(b, m);
+		r = add_actions(b, m, used);
 	if (r >= 0)
 		r = add_timer(b, ITIMER_VIRTUAL, m->virtual_timer);
 	if (r >= 0)
 		r = add_timer(b, ITIMER_PROF, m->prof_timer);
+	return r < 0 ? r : 0;
+}
+
+int set_state_name(struct batch *b, const struct image_thread *t)
+{
+	uint64_t at;
+	int r = batch_data(b, t->name, sizeof(t->name), &at);
+
+	if (!r)
+		r = batch_add(b, SYS_prctl, PR_SET_NAME, at, 0, 0, 0, 0);
 	return r < 0 ? r : 0;
 }
 
@@ -102,14 +112,10 @@ int set_state_thread(struct batch *b, const struct image_thread *t, bool with_rs
 		.ss_flags = (int)(t->altstack_flags & ~(uint32_t)SS_ONSTACK),
 		.ss_size = t->altstack_size,
 	};
-	uint64_t name = 0, at = 0;
-	int r = batch_data(b, t->name, sizeof(t->name), &name);
+	uint64_t at;
+	int r = batch_data(b, &alt, sizeof(alt), &at);
 
-	if (!r)
-		r = batch_data(b, &alt, sizeof(alt), &at);
-	if (!r)
-		r = batch_add(b, SYS_prctl, PR_SET_NAME, name, 0, 0, 0, 0);
-	if (r >= 0 && with_rseq && t->rseq_address)
+	if (!r && with_rseq && t->rseq_address)
 		r = batch_add(b, SYS_rseq, t->rseq_address, t->rseq_size, 0, t->rseq_signature, 0,
 			      0);
 	if (r >= 0 && t->robust_list)

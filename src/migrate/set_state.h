@@ -6,10 +6,20 @@
 #include "image/image.h"
 #include "tracee/batch.h"
 
-/** set_state_process() - Signal actions, CPU timers, the marks of brk and stack, personality */
-int set_state_process(struct batch *b, const struct image *m) MUST_CHECK;
+/**
+ * set_state_process() - Signal actions, CPU timers, the marks of brk and stack, personality
+ * @used:	It has actions already: those that are default in the image are set as well
+ */
+int set_state_process(struct batch *b, const struct image *m, bool used) MUST_CHECK;
 
-/** set_state_thread() - Name, rseq, robust list, alternate stack, timer slack, clear_tid */
+/**
+ * set_state_name() - What a thread is called
+ *
+ * For the host only: home has it right, for others may have written it there (/proc/PID/task/TID/comm)
+ */
+int set_state_name(struct batch *b, const struct image_thread *t) MUST_CHECK;
+
+/** set_state_thread() - Rseq, robust list, alternate stack, timer slack, clear_tid */
 int set_state_thread(struct batch *b, const struct image_thread *t, bool with_rseq) MUST_CHECK;
 
 /** set_state_registers() - xstate, signal mask and registers of a stopped thread, by ptrace */

@@ -214,8 +214,15 @@ static int make_sockets(struct stub *s, struct err *e)
 	s->pidfd = r < 0 ? -1 : (int)syscall(SYS_pidfd_open, s->pid, 0);
 	if (!r && s->pidfd < 0)
 		r = err_set(e, -errno, "pidfd of process %d: %s", s->pid, strerror(errno));
-	for (size_t i = 0; !r && i < s->n; i++)
+	for (size_t i = 0; !r && i < s->n; i++) {
+		/* the number that it will have: for who tidies up after us (tidy.h) */
+		s->threads[i]->there = (int)(s->first_fd + i);
+		r = stub_thread_context(s->threads[i]);
+		s->threads[i]->there = -1;
+		if (r < 0)
+			return err_set(e, r, "write to our region: %s", strerror(-r));
 		r = stub_thread_connect(s->threads[i], s->pid, e);
+	}
 	return r;
 }
 

@@ -52,14 +52,15 @@ struct stub_thread {
 	struct stub *stub;
 	pid_t tid;
 	unsigned int slot;
-	int sock;     /* our end; -1: none */
-	int there;    /* number of the other end in the process */
-	bool calling; /* a request is with the parasite */
-	bool cloning; /* and it is one to make a thread */
-	bool cut;     /* its call was stopped by us: the answer says so */
-	bool cancel;  /* it is to be interrupted as soon as it can be */
-	bool ending;  /* it was told to */
-	bool rest;    /* the rest of a call is left to it: rest.h */
+	int sock;	 /* our end; -1: none */
+	int there;	 /* number of the other end in the process */
+	bool calling;	 /* a request is with the parasite */
+	bool cloning;	 /* and it is one to make a thread */
+	bool cut;	 /* its call was stopped by us: the answer says so */
+	bool cancel;	 /* it is to be interrupted as soon as it can be */
+	bool ending;	 /* it was told to */
+	bool rest;	 /* the rest of a call is left to it: rest.h */
+	bool want_write; /* out is waiting for room in the socket */
 	bool stopped;
 	struct ev_ref ref;
 	struct buf in;	/* answer so far */

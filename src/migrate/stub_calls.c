@@ -102,7 +102,9 @@ static int send_rest(struct stub_thread *t)
 		return errno == EPIPE ? -ESRCH : -errno;
 	if (n > 0)
 		buf_eat(&t->out, (size_t)n);
-	loop_set_fd(t->stub->loop, t->ref, EPOLLIN | (t->out.len ? EPOLLOUT : 0));
+	if (t->out.len || t->want_write)
+		loop_set_fd(t->stub->loop, t->ref, EPOLLIN | (t->out.len ? EPOLLOUT : 0));
+	t->want_write = t->out.len > 0;
 	return 0;
 }
 
@@ -148,13 +150,14 @@ void stub_cancel(struct stub *s, pid_t tid)
 	told_later(tracee_interrupt(tid));
 }
 
+/* a thread that was told to end has its end under way, which stub_halt() waits for */
 bool stub_is_idle(const struct stub *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const struct stub_thread *t = s->threads[i];
 
-		/* one that was told to end has no answer to give: stub_halt() sees it gone */
-		if ((t->calling && !t->ending) || t->cloning || !t->tid)
+		/* one that was told to end has that for its call */
+		if (!t->ending && (t->calling || t->cloning || !t->tid))
 			return false;
 	}
 	return true;

@@ -18,6 +18,8 @@
 #define GUESTS_PER_CPU 8	     /* when no setting says how many */
 #define MEMORY_SPARE   (64ULL << 20) /* left for the node itself */
 
+#define PROMISED_S 10 /* until a guest's memory is seen in the load */
+
 #define SLOTS_MAX     65536 /* of private uids, migrate/box.h */
 #define UNKNOWN_S     10    /* for guests that were found to say who they are */
 #define GUEST_THREADS 4096
@@ -35,6 +37,21 @@ static void refuse(struct arrival *a, int status, const char *text)
 	greeting_refuse(a->conn, status, text);
 }
 
+/* what guests of the last seconds will still fill: the load does not show it yet */
+static uint64_t promised(const struct moves *all)
+{
+	int64_t now = clock_wall_s();
+	uint64_t bytes = 0;
+
+	list_for_each (l, &all->moves) {
+		const struct move *m = list_entry(l, struct move, link);
+
+		if (m->guest && m->known && now - m->since < PROMISED_S)
+			bytes += m->process.memory_bytes;
+	}
+	return bytes;
+}
+
 /* NULL: there is room */
 static const char *no_room(const struct arrival *a, char *text, size_t len)
 {
@@ -50,7 +67,8 @@ static const char *no_room(const struct arrival *a, char *text, size_t len)
 			       a->all->n_guests);
 		return text;
 	}
-	if (seen && a->rq->memory_bytes + MEMORY_SPARE > (uint64_t)self.load.free_16mib << 24) {
+	if (seen && a->rq->memory_bytes + promised(a->all) + MEMORY_SPARE >
+			    (uint64_t)self.load.free_16mib << 24) {
 		(void)snprintf(text, len, "%s has no memory for it", n->self.name);
 		return text;
 	}
@@ -77,8 +95,12 @@ static void resume(struct arrival *a, const struct identity *peer)
 	struct err e;
 	int r;
 
-	if (!m || !m->half || !m->known || strcmp(m->peer_name, peer->name) != 0) {
-		refuse(a, 4, "that guest is not here any more");
+	if (m && (!m->half || !m->known)) {
+		refuse(a, 1, "that guest has not said yet who it is; try again");
+		return;
+	}
+	if (!m || strcmp(m->peer_name, peer->name) != 0) {
+		refuse(a, MOVE_NO_GUEST, "that guest is not here any more");
 		return;
 	}
 	if (transport_prepare(a->conn, &t, &e) < 0) {
@@ -92,6 +114,34 @@ static void resume(struct arrival *a, const struct identity *peer)
 	transport_done(&t);
 	if (r < 0)
 		log_warn("guest of %s: no new transport: %s", peer->name, e.text);
+}
+
+static void accept_word(struct arrival *a)
+{
+	Cmx__OpenOk ok = CMX__OPEN_OK__INIT;
+
+	ok.node = a->all->node->self.name;
+	if (conn_send_message(a->conn, FRAME_OPEN_OK, &ok) < 0)
+		conn_free(a->conn);
+	else
+		conn_linger(a->conn);
+}
+
+/* its half at home is dead */
+static void drop(struct arrival *a, const struct identity *peer)
+{
+	struct move *m = move_by_id(a->all, true, a->rq->move_id.data);
+	struct err e;
+
+	if (!m || !m->half || strcmp(m->peer_name, peer->name) != 0) {
+		refuse(a, MOVE_NO_GUEST, "that guest is not here any more");
+		return;
+	}
+	if (half_drop(m->half, "its half at home is dead", &e) < 0) {
+		refuse(a, 1, e.text);
+		return;
+	}
+	accept_word(a);
 }
 
 /* the lowest that no guest has; NULL in ret_no when there is one */
@@ -194,6 +244,20 @@ static struct move *make(struct arrival *a, const struct identity *peer)
 	return m;
 }
 
+/* would it be begun? Then nothing is, yet */
+static void judge(struct arrival *a)
+{
+	char text[160];
+	const char *no = no_room(a, text, sizeof(text));
+
+	if (!no)
+		(void)free_slot(a->all, &no);
+	if (no)
+		refuse(a, 5, no);
+	else
+		accept_word(a);
+}
+
 static void begin(struct arrival *a, const struct identity *peer)
 {
 	char text[160];
@@ -247,6 +311,10 @@ void moves_serve(struct moves *all, struct conn *c, const Cmx__Open *m)
 		refuse(&a, 1, "that is no MOVE request");
 	else if (rq->resume)
 		resume(&a, &peer);
+	else if (rq->drop)
+		drop(&a, &peer);
+	else if (rq->ask)
+		judge(&a);
 	else
 		begin(&a, &peer);
 }

@@ -302,13 +302,20 @@ static void do_job(struct client *c, const Cmx__Open *m)
 			       .kind = m->kind,
 			       .uid = c->uid };
 	const char *no = authorize_open(&a);
+	struct job_spec spec;
 	struct err e;
 
 	if (no || !rq) {
 		greeting_refuse(client_release(c), no ? 5 : 1, no ? no : "that is no JOB request");
 		return;
 	}
-	if (jobs_enter(n->jobs, c->pid, c->uid, rq->local, rq->paths, rq->n_paths, &e) < 0) {
+	spec = (struct job_spec){ .stay = rq->local,
+				  .paths = rq->paths,
+				  .n_paths = rq->n_paths,
+				  .checkpoint_ms = rq->checkpoint_ms,
+				  .checkpoint_max = rq->checkpoint_max,
+				  .checkpoint_dir = rq->checkpoint_dir };
+	if (jobs_enter(n->jobs, c->pid, c->uid, &spec, &e) < 0) {
 		greeting_refuse(client_release(c), 1, e.text);
 		return;
 	}

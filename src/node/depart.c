@@ -56,7 +56,7 @@ static int choose_best(struct moves *all, const struct process *p, const struct 
 				: "no other node takes guests now; see 'comosix nodes'");
 }
 
-static int choose(struct moves *all, const struct process *p, const char *to,
+int depart_choose(struct moves *all, const struct process *p, const char *to,
 		  const struct dir_entry **ret, int *ret_status, struct err *e)
 {
 	const struct node *n = all->node;
@@ -126,34 +126,43 @@ static void on_failed(void *owner, int status, const struct err *why)
 
 static const struct approach_ops first_ops = { .ready = on_ready, .failed = on_failed };
 
-static int approach(struct move *m, bool resume, const struct approach_ops *ops, struct err *e)
+int depart_approach(const struct move *m, Cmx__MoveRequest *rq, uint32_t to, const char *name,
+		    const struct approach_ops *ops, void *owner, struct approach **ret,
+		    struct err *e)
 {
-	Cmx__MoveRequest rq = CMX__MOVE_REQUEST__INIT;
 	Cmx__Open open = CMX__OPEN__INIT;
 	struct buf body;
 	int r;
 
-	rq.move_id = (ProtobufCBinaryData){ .data = m->id, .len = HALF_ID_LEN };
-	rq.pid = (uint32_t)m->process.pid;
-	rq.gid = m->process.gid;
-	rq.memory_bytes = m->process.memory_bytes;
-	rq.job = m->process.job != PROCESS_NO_JOB;
-	rq.resume = resume;
-	rq.command = m->process.command;
+	/* all of it is only read; protobuf-c has no word for that */
+	rq->move_id = (ProtobufCBinaryData){ .data = (uint8_t *)m->id, .len = HALF_ID_LEN };
+	rq->pid = (uint32_t)m->process.pid;
+	rq->gid = m->process.gid;
+	rq->memory_bytes = m->process.memory_bytes;
+	rq->job = m->process.job != PROCESS_NO_JOB;
+	rq->command = (char *)m->process.command;
 	buf_init(&body, 4096);
-	r = message_pack(&body, &rq);
+	r = message_pack(&body, rq);
 	if (r < 0) {
 		buf_done(&body);
 		return err_set(e, r, "%s", strerror(-r));
 	}
 	open.kind = CMX__OPEN_KIND__OPEN_MOVE;
-	open.node = m->peer_name;
+	open.node = (char *)name;
 	open.uid = m->process.uid;
-	open.user = m->user;
+	open.user = (char *)m->user;
 	open.body = (ProtobufCBinaryData){ .data = (uint8_t *)buf_bytes(&body), .len = body.len };
-	r = approach_new(m->all->node, m->peer, &open, ops, m, &m->approach, e);
+	r = approach_new(m->all->node, to, &open, ops, owner, ret, e);
 	buf_done(&body);
 	return r;
+}
+
+static int approach(struct move *m, bool resume, const struct approach_ops *ops, struct err *e)
+{
+	Cmx__MoveRequest rq = CMX__MOVE_REQUEST__INIT;
+
+	rq.resume = resume;
+	return depart_approach(m, &rq, m->peer, m->peer_name, ops, m, &m->approach, e);
 }
 
 int depart(struct moves *all, const struct process *p, const char *user, const char *to,
@@ -167,8 +176,8 @@ int depart(struct moves *all, const struct process *p, const char *user, const c
 	*ret_status = 5;
 	if (p->job == PROCESS_STAYS)
 		return err_set(e, -EPERM, "it was started with mosrun -l or -h and stays at home");
-	r = choose(all, p, to, &d, ret_status, e);
-	if (r < 0)
+	r = depart_choose(all, p, to, &d, ret_status, e);
+	if (!d)
 		return r;
 	*ret_status = 1;
 	rand_bytes(id, sizeof(id));
@@ -238,7 +247,10 @@ static void on_not_resumed(void *owner, int status, const struct err *why)
 
 	m->approach = NULL;
 	log_debug("process %u: %s: %s", (unsigned int)m->process.pid, m->peer_name, why->text);
-	try_later(m);
+	if (status == MOVE_NO_GUEST) /* one that does not hear it has the lease */
+		(void)!half_drop(m->half, "its guest is not there any more", NULL);
+	else
+		try_later(m);
 }
 
 static const struct approach_ops again_ops = { .ready = on_resumed, .failed = on_not_resumed };

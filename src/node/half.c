@@ -288,18 +288,23 @@ static int speak_through(struct half *h, int fd, struct err *e)
 	return r < 0 ? err_set(e, r, "watch a %s: %s", side_name(h->guest), strerror(-r)) : 0;
 }
 
+static int find_program(const struct node *n, const char *name, char *ret, size_t len,
+			struct err *e)
+{
+	if (!n->set.halves)
+		return spawn_find(name, COMOSIX_LIBEXECDIR, ret, len, e);
+	(void)snprintf(ret, len, "%s/%s", n->set.halves, name);
+	return 0;
+}
+
 static int spawn(struct half *h, const struct half_spec *spec, int control, struct err *e)
 {
 	const char *name = spec->guest ? "comosix-guest" : "comosix-deputy";
 	const char *const argv[] = { name, NULL };
 	char program[PATH_MAX], path[PATH_MAX];
 	AUTO_CLOSE int words = -1, door = -1;
-	int r = 0;
+	int r = find_program(h->node, name, program, sizeof(program), e);
 
-	if (h->node->set.halves)
-		(void)snprintf(program, sizeof(program), "%s/%s", h->node->set.halves, name);
-	else
-		r = spawn_find(name, COMOSIX_LIBEXECDIR, program, sizeof(program), e);
 	if (r < 0)
 		return r;
 	path_of(h->node, h->guest, h->id, "log", path, sizeof(path));
@@ -374,6 +379,36 @@ int half_adopt(struct node *n, bool guest, const uint8_t *id, const struct half_
 	}
 	*ret = h;
 	return 0;
+}
+
+static void on_tidied(void *owner, pid_t pid, int wait_status)
+{
+	if (wait_status) /* its reason is in our log */
+		log_warn("what a dead deputy has left in its process stays there, unused");
+}
+
+void half_tidy(struct node *n, pid_t pid)
+{
+	char program[PATH_MAX], number[16];
+	const char *const argv[] = { "comosix-deputy", "--tidy", number, NULL };
+	const struct spawn s = {
+		.path = program,
+		.argv = argv,
+		.fds = { -1, -1, STDERR_FILENO },
+		.own_session = true,
+	};
+	struct ev_ref ref;
+	struct err e;
+	pid_t child;
+	int r = find_program(n, argv[0], program, sizeof(program), &e);
+
+	(void)snprintf(number, sizeof(number), "%d", (int)pid);
+	if (!r)
+		r = spawn_program(&s, &child, &e);
+	if (!r && loop_add_child(n->loop, child, on_tidied, NULL, &ref) < 0)
+		r = err_set(&e, -ENOMEM, "out of memory");
+	if (r < 0)
+		log_warn("tidy up process %d: %s", (int)pid, e.text);
 }
 
 /* "deputy-ID.sock" */

@@ -66,6 +66,9 @@ void half_forgo(struct half *h);
 /** half_free() - Let it go: it goes on, and nothing of it is told any more; not inside said() */
 void half_free(struct half *h);
 
+/** half_tidy() - A deputy died before its process had left: take away what is left in that of it */
+void half_tidy(struct node *n, pid_t pid);
+
 /** half_scan() - Call fn for each half that has its socket in RUN/moves/ */
 int half_scan(const char *run, void (*fn)(void *owner, bool guest, const uint8_t *id), void *owner,
 	      struct err *e) MUST_CHECK;

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <unistd.h>
 
@@ -15,8 +16,9 @@
 #include "node/process.h"
 #include "os/file.h"
 
-#define SWEEP_MS  30000
-#define NAMES_MAX 100000 /* tries to find a number that is free */
+#define SWEEP_MS	  30000
+#define CHECKPOINT_FORMAT "checkpoint %u %" PRIu64 " " /* ms, bytes; the directory follows */
+#define NAMES_MAX	  100000		       /* tries to find a number that is free */
 
 struct jobs {
 	struct node *node;
@@ -29,8 +31,8 @@ static void path_of(const struct jobs *j, const char *group, char *ret, size_t l
 	(void)snprintf(ret, len, "%s/jobs/%s", j->node->set.run, group);
 }
 
-/* the paths of groups that are no more */
-static void forget_paths(const struct jobs *j)
+/* what was declared for groups that are no more */
+static void forget_specs(const struct jobs *j)
 {
 	char path[PATH_MAX];
 	struct dirent *d;
@@ -54,7 +56,7 @@ static void on_sweep(void *owner)
 	cgroup_sweep(JOB_GROUP);
 	cgroup_sweep(STAY_GROUP);
 	cgroup_sweep(GUEST_GROUP); /* of guests that took a moment longer to end than their agent */
-	forget_paths(j);
+	forget_specs(j);
 	(void)!loop_add_timer(j->node->loop, loop_now(j->node->loop) + SWEEP_MS, on_sweep, j,
 			      &j->sweep);
 }
@@ -79,20 +81,39 @@ void jobs_free(struct jobs *j)
 	free(j);
 }
 
-static int keep_paths(const struct jobs *j, const char *group, char *const *paths, size_t n,
-		      struct err *e)
+/* strings that each have their NUL: CHECKPOINT, if there is one, and paths */
+static int write_spec(struct buf *b, const struct job_spec *spec)
+{
+	int r = 0;
+
+	if (spec->checkpoint_ms) {
+		if (spec->checkpoint_dir[0] != '/' || strlen(spec->checkpoint_dir) >= PATH_MAX)
+			return -EINVAL;
+		r = buf_printf(b, CHECKPOINT_FORMAT "%s", spec->checkpoint_ms, spec->checkpoint_max,
+			       spec->checkpoint_dir);
+		if (!r)
+			r = buf_put_u8(b, 0);
+	}
+	for (size_t i = 0; !r && i < spec->n_paths; i++)
+		r = spec->paths[i][0] == '/'
+			    ? buf_put(b, spec->paths[i], strlen(spec->paths[i]) + 1)
+			    : -EINVAL;
+	return r;
+}
+
+static int keep_spec(const struct jobs *j, const char *group, const struct job_spec *spec,
+		     struct err *e)
 {
 	char path[PATH_MAX];
 	struct buf b;
-	int r = 0;
+	int r;
 
-	if (n > JOB_PATHS_MAX)
+	if (spec->n_paths > JOB_PATHS_MAX)
 		return err_set(e, -E2BIG, "more than %d paths", JOB_PATHS_MAX);
-	buf_init(&b, JOB_PATHS_BYTES_MAX);
-	for (size_t i = 0; !r && i < n; i++)
-		r = paths[i][0] == '/' ? buf_put(&b, paths[i], strlen(paths[i]) + 1) : -EINVAL;
+	buf_init(&b, JOB_SPEC_BYTES_MAX);
+	r = write_spec(&b, spec);
 	if (r < 0)
-		r = err_set(e, r, "the paths cannot be kept: %s", strerror(-r));
+		r = err_set(e, r, "what was declared cannot be kept: %s", strerror(-r));
 	path_of(j, "", path, sizeof(path));
 	if (!r)
 		r = dir_make(path, 0700, e);
@@ -103,12 +124,36 @@ static int keep_paths(const struct jobs *j, const char *group, char *const *path
 	return r;
 }
 
-void jobs_paths(const struct jobs *j, const char *group, struct buf *to)
+static void read_checkpoint(const char *text, struct job_spec *ret)
 {
-	char path[PATH_MAX];
+	unsigned int ms;
+	uint64_t max;
+	int at = 0;
 
+	if (sscanf(text, CHECKPOINT_FORMAT "%n", &ms, &max, &at) < 2 || text[at] != '/')
+		return;
+	ret->checkpoint_ms = ms;
+	ret->checkpoint_max = max;
+	ret->checkpoint_dir = text + at;
+}
+
+void jobs_declared(const struct jobs *j, const char *group, struct buf *text, char **paths,
+		   struct job_spec *ret)
+{
+	char path[PATH_MAX], *at, *end;
+
+	*ret = (struct job_spec){ .paths = paths };
 	path_of(j, group, path, sizeof(path));
-	(void)!file_read(path, to, NULL); /* most have declared none */
+	if (file_read(path, text, NULL) < 0)
+		return; /* most have declared nothing */
+	at = (char *)buf_bytes(text);
+	end = at + text->len;
+	for (; at && at < end && memchr(at, 0, (size_t)(end - at)); at += strlen(at) + 1) {
+		if (at[0] != '/')
+			read_checkpoint(at, ret);
+		else if (ret->n_paths < JOB_PATHS_MAX)
+			paths[ret->n_paths++] = at;
+	}
 }
 
 static int make_group(struct jobs *j, uid_t uid, bool stay, char *ret_name, size_t len,
@@ -124,9 +169,9 @@ static int make_group(struct jobs *j, uid_t uid, bool stay, char *ret_name, size
 	return r;
 }
 
-int jobs_enter(struct jobs *j, pid_t pid, uid_t uid, bool stay, char *const *paths, size_t n_paths,
-	       struct err *e)
+int jobs_enter(struct jobs *j, pid_t pid, uid_t uid, const struct job_spec *spec, struct err *e)
 {
+	bool declares = spec->n_paths || spec->checkpoint_ms;
 	char name[PROCESS_GROUP_MAX], dir[CGROUP_PATH_MAX];
 	struct process p;
 	int r = process_look(pid, &p, e);
@@ -135,17 +180,18 @@ int jobs_enter(struct jobs *j, pid_t pid, uid_t uid, bool stay, char *const *pat
 		return r;
 	if (p.uid != uid)
 		return err_set(e, -EPERM, "process %d is not yours", (int)pid);
-	if (p.job != PROCESS_NO_JOB && n_paths)
-		return err_set(e, -EPERM, "it is in a job already, whose paths are declared");
-	if (p.job == PROCESS_STAYS || (p.job == PROCESS_JOB && !stay))
+	if (p.job != PROCESS_NO_JOB && declares)
+		return err_set(e, -EPERM,
+			       "it is in a job already, whose paths and checkpoints are declared");
+	if (p.job == PROCESS_STAYS || (p.job == PROCESS_JOB && !spec->stay))
 		return 0;
-	r = make_group(j, uid, stay, name, sizeof(name), dir);
+	r = make_group(j, uid, spec->stay, name, sizeof(name), dir);
 	if (r < 0)
 		return err_set(e, r,
 			       "this machine lets nobody make a job: no cgroup can be made (%s)",
 			       strerror(-r));
-	if (n_paths)
-		r = keep_paths(j, name, paths, n_paths, e);
+	if (declares)
+		r = keep_spec(j, name, spec, e);
 	if (!r) {
 		r = cgroup_put(dir, pid);
 		if (r < 0)
@@ -154,7 +200,7 @@ int jobs_enter(struct jobs *j, pid_t pid, uid_t uid, bool stay, char *const *pat
 	}
 	if (r < 0) {
 		cgroup_remove(name);
-		forget_paths(j);
+		forget_specs(j);
 		return r;
 	}
 	log_debug("process %d of uid %u is in %s", (int)pid, (unsigned int)uid, name);

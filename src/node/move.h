@@ -15,6 +15,8 @@
 #include "wire/half.pb-c.h"
 
 struct approach;
+struct dir_entry;
+struct approach_ops;
 struct census;
 struct transports;
 
@@ -46,13 +48,16 @@ struct move {
 	struct half *half;		  /* NULL until it runs */
 	struct approach *approach;	  /* on the way to the host */
 	struct ev_ref retry;		  /* the next approach, after one that failed */
+	bool post_copy;			  /* its memory follows after it */
 	bool recalled;			  /* somebody said "home" */
 	char then[IDENTITY_NAME_MAX + 1]; /* where to when it is home again; "": nowhere */
 };
 
+#define MOVE_NO_GUEST 7 /* status of a host that is asked for a guest it has not */
+
 struct moves {
 	struct node *node;
-	struct list moves, watchers;
+	struct list moves, watchers, errands;
 	unsigned int n_away, n_guests, n_watchers;
 	struct transports *transports;
 	struct census *census;
@@ -97,6 +102,15 @@ extern const struct half_ops move_half_ops;
  */
 int depart(struct moves *all, const struct process *p, const char *user, const char *to,
 	   struct move **ret, int *ret_status, struct err *e) MUST_CHECK;
+
+/** depart_choose() - The node that "to" means for this process; *ret_status when there is none */
+int depart_choose(struct moves *all, const struct process *p, const char *to,
+		  const struct dir_entry **ret, int *ret_status, struct err *e) MUST_CHECK;
+
+/** depart_approach() - Say OPEN MOVE to a node; rq: what is special about it, the rest is filled */
+int depart_approach(const struct move *m, Cmx__MoveRequest *rq, uint32_t to, const char *name,
+		    const struct approach_ops *ops, void *owner, struct approach **ret,
+		    struct err *e) MUST_CHECK;
 
 /** depart_resume() - The deputy wants a new transport */
 void depart_resume(struct move *m);

@@ -8,6 +8,7 @@
 #include "node/approach.h"
 #include "node/census.h"
 #include "node/directory.h"
+#include "node/errand.h"
 #include "node/jobs.h"
 #include "node/move.h"
 #include "node/node.h"
@@ -160,6 +161,8 @@ static void on_said(void *owner, const Cmx__HalfState *s)
 	m->bytes_done = s->bytes_done;
 	m->bytes_all = s->bytes_all;
 	m->freeze_us = s->freeze_us;
+	if (s->text[0] && strcmp(m->text, s->text) != 0)
+		mov_info(m, "%s", s->text);
 	(void)snprintf(m->text, sizeof(m->text), "%s", s->text);
 	if (found) {
 		if (s->stage < CMX__HALF_STAGE__STAGE_ENDED)
@@ -181,6 +184,16 @@ static void on_wants_transport(void *owner)
 		depart_resume(m);
 }
 
+/* the deputy is dead: its guest computes for nobody */
+static void tell_host(const struct move *m)
+{
+	struct err e;
+
+	if (errand_new(m->all, m, ERRAND_DROP, m->peer, m->peer_name, NULL, NULL, NULL, &e) < 0)
+		log_warn("move of %u: %s is not told; its guest ends by its lease: %s",
+			 (unsigned int)m->process.pid, m->peer_name, e.text);
+}
+
 static void on_half_over(void *owner, const Cmx__HalfEnd *end, const char *why)
 {
 	Cmx__HalfEnd made = CMX__HALF_END__INIT;
@@ -196,6 +209,10 @@ static void on_half_over(void *owner, const Cmx__HalfEnd *end, const char *why)
 					    : CMX__HALF_FATE__FATE_STAYED;
 		log_err("move of %u: %s", (unsigned int)m->process.pid, why);
 		end = &made;
+		if (!m->guest && m->peer)
+			tell_host(m);
+		if (!m->guest && m->known && m->stage < CMX__HALF_STAGE__STAGE_AWAY)
+			half_tidy(m->all->node, m->process.pid);
 	}
 	move_over(m, end);
 }
@@ -208,31 +225,23 @@ const struct half_ops move_half_ops = {
 
 /* ---- begin and end ---- */
 
-/* strings that each have their NUL; what has none is not taken */
-static size_t split(const struct buf *text, char **ret)
-{
-	char *at = (char *)buf_bytes(text), *end = at + text->len;
-	size_t n = 0;
-
-	while (at && n < JOB_PATHS_MAX && memchr(at, 0, (size_t)(end - at))) {
-		ret[n++] = at;
-		at += strlen(at) + 1;
-	}
-	return n;
-}
-
 int move_begin(struct move *m, const uint8_t *key, struct err *e)
 {
 	Cmx__HalfStart s = CMX__HALF_START__INIT;
 	char *paths[JOB_PATHS_MAX];
+	struct job_spec spec = { 0 };
 	struct buf text;
 	int r;
 
-	buf_init(&text, JOB_PATHS_BYTES_MAX);
+	buf_init(&text, JOB_SPEC_BYTES_MAX);
 	if (m->process.job == PROCESS_JOB && !m->guest)
-		jobs_paths(m->all->node->jobs, m->process.group, &text);
-	s.n_paths = split(&text, paths);
+		jobs_declared(m->all->node->jobs, m->process.group, &text, paths, &spec);
+	s.n_paths = spec.n_paths;
 	s.paths = paths;
+	s.checkpoint_ms = spec.checkpoint_ms;
+	s.checkpoint_max = spec.checkpoint_max;
+	if (spec.checkpoint_ms)
+		s.checkpoint_dir = (char *)spec.checkpoint_dir; /* only read */
 	s.key = (ProtobufCBinaryData){ .data = (uint8_t *)key, .len = HALF_KEY_LEN };
 	s.move_id = (ProtobufCBinaryData){ .data = m->id, .len = HALF_ID_LEN };
 	s.pid = (uint32_t)m->process.pid;
@@ -243,21 +252,23 @@ int move_begin(struct move *m, const uint8_t *key, struct err *e)
 	s.lease_ms = MOVE_LEASE_MS;
 	s.job = m->process.job != PROCESS_NO_JOB;
 	s.slot = m->slot;
+	s.post_copy = m->post_copy;
 	r = half_begin(m->half, &s, e);
 	buf_done(&text);
 	return r;
 }
 
 /* it came home and was to go on from there */
-static bool went_on(struct move *m, struct err *e)
+static bool went_on(struct move *m, int *ret_status, struct err *e)
 {
 	struct process p;
 	struct move *next;
-	int status;
 
+	*ret_status = 1;
 	if (process_look(m->process.pid, &p, e) < 0 ||
-	    depart(m->all, &p, m->user, m->then, &next, &status, e) < 0)
+	    depart(m->all, &p, m->user, m->then, &next, ret_status, e) < 0)
 		return false;
+	next->post_copy = m->post_copy;
 	watch_passed_on(m->all, m, next);
 	return true;
 }
@@ -273,7 +284,7 @@ static void tell(struct move *m, const Cmx__HalfEnd *end)
 	switch (end->fate) {
 	case CMX__HALF_FATE__FATE_HOME:
 		count(c, COUNT_moves_home);
-		mov_info(m, "is home from %s", m->peer_name);
+		mov_info(m, "is home from %s: %s", m->peer_name, end->text);
 		return;
 	case CMX__HALF_FATE__FATE_LOST:
 		count(c, COUNT_moves_lost);
@@ -296,6 +307,7 @@ void move_over(struct move *m, const Cmx__HalfEnd *end)
 {
 	Cmx__HalfEnd failed = CMX__HALF_END__INIT;
 	struct err e = { 0 };
+	int status;
 
 	if (m->known)
 		tell(m, end);
@@ -303,8 +315,8 @@ void move_over(struct move *m, const Cmx__HalfEnd *end)
 	(void)snprintf(m->text, sizeof(m->text), "%s", end->text);
 	/* out of the table first: the same process may have to go in again */
 	list_del(&m->link);
-	if (m->then[0] && end->fate == CMX__HALF_FATE__FATE_HOME && !went_on(m, &e)) {
-		failed.status = 1;
+	if (m->then[0] && end->fate == CMX__HALF_FATE__FATE_HOME && !went_on(m, &status, &e)) {
+		failed.status = (uint32_t)status;
 		failed.text = e.text;
 		failed.fate = end->fate;
 		end = &failed;
@@ -380,6 +392,7 @@ int moves_open(struct node *n, struct moves **ret, struct err *e)
 	all->node = n;
 	list_init(&all->moves);
 	list_init(&all->watchers);
+	list_init(&all->errands);
 	r = transports_new(n, &all->transports);
 	if (!r)
 		r = census_new(n, watch_census, all, &all->census);
@@ -402,6 +415,7 @@ void moves_close(struct moves *all)
 	if (!all)
 		return;
 	watch_close(all);
+	errands_free(all);
 	list_for_each_safe (l, &all->moves)
 		move_free(list_entry(l, struct move, link));
 	transports_free(all->transports);

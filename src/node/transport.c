@@ -107,9 +107,11 @@ static int join(struct transports *all, struct transport *t, uint32_t peer, stru
 {
 	struct bridge *b = calloc(1, sizeof(*b));
 	struct conn *near = NULL;
-	int r = b ? conn_new(all->node->loop, t->pair, &no_ops, NULL, &near, e)
-		  : err_set(e, -ENOMEM, "out of memory");
+	int r;
 
+	if (!b)
+		return err_set(e, -ENOMEM, "out of memory");
+	r = conn_new(all->node->loop, t->pair, &no_ops, NULL, &near, e);
 	if (!r) {
 		t->pair = -1; /* near's */
 		r = splice_new(near, t->conn, on_over, b, &b->splice);

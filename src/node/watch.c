@@ -6,6 +6,8 @@
 #include "net/conn.h"
 #include "node/approach.h"
 #include "node/census.h"
+#include "node/directory.h"
+#include "node/errand.h"
 #include "node/greeting.h"
 #include "node/move.h"
 #include "node/node.h"
@@ -25,15 +27,18 @@ struct watcher {
 	struct moves *all;
 	struct conn *conn;
 	enum wish wish;
-	const struct move *move; /* of an order */
-	uint32_t uid;		 /* whose moves are told; 0: all */
-	uint32_t pid;		 /* 0: all */
+	const struct move *move;	/* of an order */
+	uint32_t uid;			/* whose moves are told; 0: all */
+	uint32_t pid;			/* 0: all */
+	struct errand *errand;		/* the new host is asked, and then ... */
+	char to[IDENTITY_NAME_MAX + 1]; /* ... its process is to go there */
 };
 
 static void watcher_free(struct watcher *w)
 {
 	list_del(&w->link);
 	w->all->n_watchers--;
+	errand_free(w->errand);
 	conn_free(w->conn);
 	free(w);
 }
@@ -255,11 +260,61 @@ static int accept_order(struct watcher *w)
 
 /* ---- MIGRATE ---- */
 
+/* it comes home, and goes on to "to" from there ("": stays) */
+static void fetch(struct watcher *w, struct move *m, const char *to)
+{
+	struct err e;
+
+	/* a deputy that does not listen any more has just ended: how is told as soon as it is reaped */
+	if (half_home(m->half, &e) < 0 && e.code != -EPIPE) {
+		refuse(w, 1, e.text);
+		return;
+	}
+	m->recalled = true;
+	(void)snprintf(m->then, sizeof(m->then), "%s", to);
+	if (accept_order(w) < 0 || send_state(w, m) < 0)
+		watcher_free(w);
+}
+
+/* the new host has said whether it takes it */
+static void on_asked(void *owner, int status, const struct err *why)
+{
+	struct watcher *w = owner;
+	struct move *m = move_by_pid(w->all, w->pid);
+	char text[ERR_TEXT_MAX];
+
+	w->errand = NULL;
+	if (status) {
+		(void)snprintf(text, sizeof(text), "%s; it stays where it is", why->text);
+		refuse(w, status, text);
+	} else if (!m || !m->half || m->then[0]) {
+		refuse(w, 1, "it has ended or moved meanwhile; see mps");
+	} else {
+		w->move = m;
+		fetch(w, m, w->to);
+	}
+}
+
+/* before it leaves the node where it is: would the other one take it? */
+static void ask_first(struct watcher *w, const struct move *m, const char *to)
+{
+	const struct dir_entry *d = NULL;
+	int status = 1;
+	struct err e;
+
+	w->move = NULL; /* nothing of it is told before its order is accepted */
+	w->pid = (uint32_t)m->process.pid;
+	(void)snprintf(w->to, sizeof(w->to), "%s", to);
+	if (depart_choose(w->all, &m->process, to, &d, &status, &e) < 0)
+		refuse(w, status, e.text);
+	else if (errand_new(w->all, m, ERRAND_ASK, d->id, d->name, on_asked, w, &w->errand, &e) < 0)
+		refuse(w, 1, e.text);
+}
+
 /* a process that is away already */
 static void order_again(struct watcher *w, struct move *m, const char *to)
 {
 	bool home = !strcmp(to, "home") || !strcmp(to, w->all->node->self.name);
-	struct err e;
 
 	w->wish = home ? WISH_HOME : WISH_AWAY;
 	w->move = m;
@@ -282,19 +337,16 @@ static void order_again(struct watcher *w, struct move *m, const char *to)
 		refuse(w, 4, "no node has such a name; see 'comosix nodes'");
 		return;
 	}
-	if (half_home(m->half, &e) < 0) {
-		refuse(w, 1, e.text);
-		return;
-	}
-	m->recalled = true;
-	(void)snprintf(m->then, sizeof(m->then), "%s", home ? "" : to);
-	if (accept_order(w) < 0 || send_state(w, m) < 0)
-		watcher_free(w);
+	if (home)
+		fetch(w, m, "");
+	else
+		ask_first(w, m, to);
 }
 
 static void order_first(struct watcher *w, const struct process *p, const Cmx__Open *m,
-			const char *to)
+			const Cmx__MigrateRequest *rq)
 {
+	const char *to = rq->to;
 	struct move *move;
 	struct err e;
 	int status = 1;
@@ -317,6 +369,7 @@ static void order_first(struct watcher *w, const struct process *p, const Cmx__O
 		refuse(w, status, e.text);
 		return;
 	}
+	move->post_copy = rq->post_copy;
 	w->wish = WISH_AWAY;
 	w->move = move;
 	if (accept_order(w) < 0 || send_state(w, move) < 0)
@@ -346,10 +399,12 @@ static void order(struct watcher *w, const Cmx__Open *m)
 		return;
 	}
 	move = move_by_pid(w->all, rq->pid);
-	if (move)
-		order_again(w, move, rq->to);
-	else
-		order_first(w, &p, m, rq->to);
+	if (!move) {
+		order_first(w, &p, m, rq);
+		return;
+	}
+	move->post_copy = rq->post_copy; /* when it goes on from home */
+	order_again(w, move, rq->to);
 }
 
 /* ---- MOVES ---- */

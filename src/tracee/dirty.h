@@ -36,24 +36,29 @@ struct dirty_run {
 	enum dirty_kind kind;
 };
 
-struct dirty_owed {
+struct dirty_span {
 	uint64_t start, end;
 };
 
+#define DIRTY_SUSPECTS 64
+
 struct dirty {
 	pid_t pid;
-	int uffd, pagemap;	 /* -1: none */
-	struct pageset known;	 /* that the caller was told of */
-	struct maps maps;	 /* of this round */
-	size_t at;		 /* which of them is next */
-	uint64_t from;		 /* where in it */
-	int step;		 /* enum dirty_step */
-	bool enrolled;		 /* in this round we have registered it */
-	struct dirty_owed *owed; /* owned; all of it is to be named anew, in the round after this */
+	int uffd, pagemap;			   /* -1: none */
+	struct pageset known;			   /* that the caller was told of */
+	struct maps maps;			   /* of this round */
+	size_t at;				   /* which of them is next */
+	uint64_t from;				   /* where in it */
+	int step;				   /* enum dirty_step */
+	bool enrolled;				   /* in this round we have registered it */
+	struct dirty_span suspect[DIRTY_SUSPECTS]; /* where there may be news */
+	size_t n_suspects, at_suspect;
+	struct dirty_span *owed; /* owned; all of it is to be named anew, in the round after this */
 	size_t n_owed;
-	struct dirty_owed *due; /* owned; and in this one */
+	struct dirty_span *due; /* owned; and in this one */
 	size_t n_due;
 	bool last;
+	bool closed; /* the owner sets it: what is new since is not taken in before the last round */
 };
 
 /** dirty_init() - As if ended: dirty_end() may be called */
@@ -73,12 +78,25 @@ void dirty_init(struct dirty *d);
 int dirty_begin(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, struct err *e) MUST_CHECK;
 
 /**
+ * dirty_begin_fill() - The same, with a userfaultfd that can tell of missing pages as well (fill.h)
+ * @dev:	Number of an open /dev/userfaultfd in the tracee, or -1: it has the right without
+ *
+ * Return: as dirty_begin(); -EOPNOTSUPP also when it is not allowed to
+ */
+int dirty_begin_fill(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, int dev, struct err *e)
+	MUST_CHECK;
+
+/**
  * dirty_enroll() - Take in new mappings now, before there are any pages in them
+ * @missing:	From now on whoever touches a page that is not there waits for it (fill.h)
  *
  * A round would do it too. But the kernel joins a mapping with its neighbour only as long as it is
  * empty, and what was one mapping at the other end should be one here: mremap(2) wants that.
  */
-int dirty_enroll(struct dirty *d, struct err *e) MUST_CHECK;
+int dirty_enroll(struct dirty *d, bool missing, struct err *e) MUST_CHECK;
+
+/** dirty_name_again() - All that is in [start, end) is to be named in the next round; -ENOMEM */
+int dirty_name_again(struct dirty *d, uint64_t start, uint64_t end) MUST_CHECK;
 
 /** dirty_round() - Begin a round; @last: the process is stopped; -ESRCH, -errno */
 int dirty_round(struct dirty *d, bool last, struct err *e) MUST_CHECK;

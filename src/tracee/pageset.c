@@ -87,6 +87,22 @@ int pageset_add(struct pageset *s, uint64_t start, uint64_t n)
 	return 0;
 }
 
+void pageset_del(struct pageset *s, uint64_t start, uint64_t n)
+{
+	uint64_t page = start / PAGE, end = page + n;
+
+	for (size_t at = lower_bound(s, page / CHUNK_PAGES); at < s->n; at++) {
+		struct pageset_chunk *c = &s->chunks[at];
+		uint64_t first = c->number * CHUNK_PAGES;
+		uint64_t from = page > first ? page - first : 0, to = end - first;
+
+		if (first >= end)
+			return;
+		for (uint64_t i = from; i < to && i < CHUNK_PAGES; i++)
+			c->bits[i / WORD_BITS] &= ~(1ULL << i % WORD_BITS);
+	}
+}
+
 static bool has(const struct pageset_chunk *c, unsigned int i)
 {
 	return c->bits[i / WORD_BITS] >> i % WORD_BITS & 1;

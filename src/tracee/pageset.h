@@ -27,6 +27,9 @@ void pageset_done(struct pageset *s);
 /** pageset_add() - @n pages from @start on; -ENOMEM: some of them may be in */
 int pageset_add(struct pageset *s, uint64_t start, uint64_t n) MUST_CHECK;
 
+/** pageset_del() - They are not in any more */
+void pageset_del(struct pageset *s, uint64_t start, uint64_t n);
+
 /**
  * pageset_next() - The first run of pages of [from, end) that are in
  * @ret_start, @ret_n:	The run

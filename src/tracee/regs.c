@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* regs.c - registers, signal mask, siginfo and what the C library has registered for a thread */
-#include <elf.h>
 #include <errno.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "tracee/tracee.h"
@@ -39,23 +37,6 @@ int tracee_get_regs(pid_t tid, struct user_regs_struct *ret)
 int tracee_set_regs(pid_t tid, const struct user_regs_struct *regs)
 {
 	return no_errno(ptrace(PTRACE_SETREGS, tid, NULL, regs));
-}
-
-int tracee_get_xstate(pid_t tid, void *p, size_t *len)
-{
-	struct iovec v = { p, *len };
-	int r = no_errno(ptrace(PTRACE_GETREGSET, tid, (void *)NT_X86_XSTATE, &v));
-
-	if (r == 0)
-		*len = v.iov_len;
-	return r;
-}
-
-int tracee_set_xstate(pid_t tid, const void *p, size_t len)
-{
-	struct iovec v = { (void *)p, len };
-
-	return no_errno(ptrace(PTRACE_SETREGSET, tid, (void *)NT_X86_XSTATE, &v));
 }
 
 int tracee_get_sigmask(pid_t tid, uint64_t *ret)

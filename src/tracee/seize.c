@@ -218,12 +218,14 @@ static int confirm(struct crowd *c, unsigned long options, struct err *e)
 	return 0;
 }
 
-/* Return: true when a thread that lives was still ours */
+/* Return: true when all are to be looked at again: one was still ours, or exec gave it another id */
 static bool release(struct crowd *c, pid_t tid)
 {
 	struct proc_stat st;
 
-	if (proc_stat_read(tid, &st, NULL) < 0 || st.tracer != getpid())
+	if (proc_stat_read(tid, &st, NULL) < 0)
+		return true;
+	if (st.tracer != getpid())
 		return false;
 	if (st.state == 'Z' || st.state == 'X') {
 		reap(c, tid);

@@ -133,8 +133,14 @@ int tracee_detach(pid_t tid, int signo) MUST_CHECK;
 int tracee_get_regs(pid_t tid, struct user_regs_struct *ret) MUST_CHECK;
 int tracee_set_regs(pid_t tid, const struct user_regs_struct *regs) MUST_CHECK;
 
-/** tracee_get_xstate() - NT_X86_XSTATE; *len is room and then what it has */
+/** tracee_get_xstate() - As NT_X86_XSTATE has it; *len is room and then what it has */
 int tracee_get_xstate(pid_t tid, void *p, size_t *len) MUST_CHECK;
+
+/**
+ * tracee_set_xstate() - Set what tracee_get_xstate() gave, here or on a machine with another CPU
+ *
+ * Return: 0 or -errno; also when something is in use of which this CPU knows nothing
+ */
 int tracee_set_xstate(pid_t tid, const void *p, size_t len) MUST_CHECK;
 int tracee_get_sigmask(pid_t tid, uint64_t *ret) MUST_CHECK;
 int tracee_set_sigmask(pid_t tid, uint64_t mask) MUST_CHECK;

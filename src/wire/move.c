@@ -2,7 +2,8 @@
 /*
  * move.c - frames between deputy and guest, numbered, kept until acknowledged
  *
- * Theory of operation. Every numbered frame is put twice: into kept, and into out.
+ * Theory of operation. Every numbered frame is put twice: into kept (unless nobody wants that), and
+ * into out.
  *
  *	kept    [ frame kept_first | ... | frame sent ]       leaves at ACK or RESUME of the peer
  *	out             [ ... frame sent | ACK | ... ]        leaves to the transport
@@ -19,7 +20,7 @@
 
 #include "base/le.h"
 
-#define TYPES 25 /* the last number and one */
+#define TYPES 29 /* the last number and one */
 
 static const struct row {
 	const char *name;
@@ -45,7 +46,7 @@ const char *move_name(unsigned int type)
 
 void move_init(struct move_link *l)
 {
-	*l = (struct move_link){ .kept_first = 1 };
+	*l = (struct move_link){ .kept_first = 1, .keep = true };
 	buf_init(&l->in, MOVE_IN_MAX);
 	buf_init(&l->out, MOVE_OUT_MAX);
 	buf_init(&l->kept, MOVE_KEPT_MAX);
@@ -95,35 +96,72 @@ bool move_room(const struct move_link *l, size_t payload)
 	       (l->resuming || n <= MOVE_OUT_MAX - l->out.len);
 }
 
-int move_send(struct move_link *l, enum move_type type, const void *p, size_t n, const void *q,
-	      size_t m)
+void move_keep(struct move_link *l, bool on)
 {
-	uint8_t *kept, *out = NULL;
-	size_t len = n + m;
+	assert(!l->kept.len); /* what is kept has no gaps */
+	l->keep = on;
+	l->kept_first = l->sent + 1;
+}
+
+int move_reserve(struct move_link *l, size_t n, uint8_t **ret)
+{
+	uint8_t *out = NULL;
+	int r;
+
+	if (!move_room(l, n))
+		return -ENOBUFS;
+	r = l->resuming ? 0 : buf_room(&l->out, MOVE_HEADER + n, &out);
+	if (!r && l->keep)
+		r = buf_room(&l->kept, MOVE_HEADER + n, &out);
+	if (!r && !out)
+		r = -ENOBUFS; /* nowhere to put it: it is not kept, and nobody hears it now */
+	if (!r)
+		*ret = out + MOVE_HEADER;
+	return r;
+}
+
+int move_commit(struct move_link *l, enum move_type type, size_t n)
+{
+	struct buf *at = l->keep ? &l->kept : &l->out;
+	uint8_t *frame, *out;
 	int r;
 
 	assert(type > 0 && type < TYPES && type != MOVE_ACK && type != MOVE_RESUME);
-	if (n > rows[type].max || m > rows[type].max || len < rows[type].fixed ||
-	    len > rows[type].max)
+	if (n < rows[type].fixed || n > rows[type].max)
 		return -EMSGSIZE;
-	if (!move_room(l, len))
-		return -ENOBUFS;
-	r = buf_room(&l->kept, MOVE_HEADER + len, &kept);
-	if (!r && !l->resuming)
-		r = buf_room(&l->out, MOVE_HEADER + len, &out);
+	r = buf_room(at, MOVE_HEADER + n, &frame); /* where it was: no more than was reserved */
+	if (!r && l->keep && !l->resuming)
+		r = buf_room(&l->out, MOVE_HEADER + n, &out);
 	if (r < 0)
 		return r;
-	write_header(kept, type, ++l->sent, len);
-	if (n)
-		memcpy(kept + MOVE_HEADER, p, n);
-	if (m)
-		memcpy(kept + MOVE_HEADER + n, q, m);
-	buf_grow(&l->kept, MOVE_HEADER + len);
-	if (out) {
-		memcpy(out, kept, MOVE_HEADER + len);
-		buf_grow(&l->out, MOVE_HEADER + len);
+	write_header(frame, type, ++l->sent, n);
+	buf_grow(at, MOVE_HEADER + n);
+	if (l->keep && !l->resuming) {
+		memcpy(out, frame, MOVE_HEADER + n);
+		buf_grow(&l->out, MOVE_HEADER + n);
 	}
+	if (!l->keep)
+		l->kept_first = l->sent + 1;
 	return 0;
+}
+
+int move_send(struct move_link *l, enum move_type type, const void *p, size_t n, const void *q,
+	      size_t m)
+{
+	uint8_t *to;
+	int r;
+
+	if (n > MOVE_PAYLOAD_MAX || m > MOVE_PAYLOAD_MAX || n + m > rows[type].max ||
+	    n + m < rows[type].fixed)
+		return -EMSGSIZE;
+	r = move_reserve(l, n + m, &to);
+	if (r < 0)
+		return r;
+	if (n)
+		memcpy(to, p, n);
+	if (m)
+		memcpy(to + n, q, m);
+	return move_commit(l, type, n + m);
 }
 
 /* ---- what the peer says of our frames ---- */
@@ -139,10 +177,11 @@ static void forget(struct move_link *l, uint64_t number)
 
 static int take_ack(struct move_link *l, uint64_t number, struct err *e)
 {
-	if (number < l->kept_first || number > l->sent)
+	if (number <= l->known || number > l->sent)
 		return err_set(e, -EPROTO, "an ACK of frame %llu, when %llu to %llu are open",
-			       (unsigned long long)number, (unsigned long long)l->kept_first,
+			       (unsigned long long)number, (unsigned long long)l->known + 1,
 			       (unsigned long long)l->sent);
+	l->known = number;
 	forget(l, number);
 	return 0;
 }
@@ -157,6 +196,7 @@ static int take_resume(struct move_link *l, uint64_t number, struct err *e)
 		return err_set(e, -EPROTO, "a RESUME after frame %llu, when %llu to %llu are open",
 			       (unsigned long long)number, (unsigned long long)l->kept_first,
 			       (unsigned long long)l->sent);
+	l->known = number;
 	forget(l, number);
 	r = buf_put(&l->out, buf_bytes(&l->kept), l->kept.len);
 	if (r < 0)

@@ -18,6 +18,9 @@
  *		  there may be some
  *	broken:   move_resume(), then the new transport as if nothing had been
  *
+ * As long as a broken transport would be the end of it all, nothing need be kept (move_keep()): what
+ * is sent then is not counted as kept, and cannot be sent again.
+ *
  * Memory is bounded, whatever the peer does: MOVE_IN_MAX, MOVE_KEPT_MAX and MOVE_OUT_MAX bytes.
  *
  * Frame: length u32 (of the payload), type u8, three zero bytes, number u64; little-endian. ACK and
@@ -69,7 +72,11 @@
 	X(RESUME, 21, 8, 8)                                                                        \
 	X(FAIL, 22, 0, 512)                                                                        \
 	X(CLOCK, 23, 32, 32)                                                                       \
-	X(ROUND, 24, 0, 0)
+	X(ROUND, 24, 0, 0)                                                                         \
+	X(CHECKPOINT, 25, 4, 4)                                                                    \
+	X(KEPT, 26, 16, 16)                                                                        \
+	X(LATE, 27, 4, 4)                                                                          \
+	X(FETCH, 28, 16, 16)
 
 enum move_type {
 #define MOVE_ENUM(name, number, fixed, max) MOVE_##name = number,
@@ -90,6 +97,8 @@ struct move_link {
 	struct buf kept;      /* frames sent and not acknowledged, whole */
 	uint64_t kept_first;  /* number of the first frame in kept */
 	uint64_t sent;	      /* number of the last frame made */
+	uint64_t known;	      /* number that the peer has said it took */
+	bool keep;	      /* what is sent now is kept */
 	uint64_t taken;	      /* number of the last frame that was given to the owner */
 	uint64_t acked;	      /* up to which an ACK was sent */
 	uint64_t taken_bytes; /* since the last ACK, headers too */
@@ -114,6 +123,21 @@ void move_done(struct move_link *l);
  */
 int move_send(struct move_link *l, enum move_type type, const void *p, size_t n, const void *q,
 	      size_t m) MUST_CHECK;
+
+/** move_keep() - Keep what is sent from now on, as after move_init(), or not; nothing is kept now */
+void move_keep(struct move_link *l, bool on);
+
+/**
+ * move_reserve() - Room for a payload of up to @n bytes, to be written in place
+ * @l:		The link; nothing else is sent before move_commit(), or that is never called
+ * @ret:	@n bytes
+ *
+ * Return: 0, -ENOBUFS, -ENOMEM as move_send()
+ */
+int move_reserve(struct move_link *l, size_t n, uint8_t **ret) MUST_CHECK;
+
+/** move_commit() - It is a frame now; @n at most as many bytes as were reserved; -EMSGSIZE, -ENOMEM */
+int move_commit(struct move_link *l, enum move_type type, size_t n) MUST_CHECK;
 
 /** move_room() - May a frame with such a payload be sent now? */
 bool move_room(const struct move_link *l, size_t payload);

@@ -2,7 +2,7 @@
 /*
  * fuzz_deputy_frames.c - what a hostile host says to a deputy, in each of its states
  *
- * The first byte is the state. There is no process behind the stub, only a socket that takes
+ * The first byte is the state, and 64 a process of which images are kept. There is no process behind the stub, only a socket that takes
  * requests and, at the second byte, gives an answer: all that has to be traced fails, as it does
  * for a process that was killed. tests/system/move_liar.py has one.
  */
@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "migrate/deputy.h"
+#include "migrate/deputy_checkpoint.h"
 #include "migrate/lease.h"
 #include "migrate/stub_thread.h"
 #include "tests/fuzz/frames.h"
@@ -73,7 +73,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	MUST(loop_new(&l, &e) == 0);
 	start(&d, l, &seen, ends, pair);
-	d.state = data[0] % DEPUTY_OVER;
+	d.state = data[0] % 64 % DEPUTY_OVER;
+	if (data[0] & 64) {
+		const struct checkpoint_spec spec = { 1000, 1 << 20, "/tmp" };
+
+		MUST(deputy_checkpoint(&d, &spec, &e) == 0);
+		d.checkpoint->asked = d.state == DEPUTY_AWAY;
+	}
 	/* from the moment on that it was seized */
 	d.stub.pid = d.state >= DEPUTY_SENDING ? NOBODY : 0;
 	if (data[1])

@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	in.p += 2;
 	in.n -= 2;
-	g.reader.mem = g.reader.pagemap = -1;
+	pages_reader_init(&g.reader);
 	build_init(&g.build);
 	g.build.pid = NOBODY;
 	image_init(&g.image);
@@ -67,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	guest_forget_signals(&g);
 	while (g.n)
 		guest_remove_thread(g.threads[0]);
+	pages_reader_done(&g.reader);
 	build_abort(&g.build);
 	buf_done(&g.image_bytes);
 	channel_free(g.channel);

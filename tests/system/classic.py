@@ -196,7 +196,11 @@ class Classic(unittest.TestCase):
         self.assertEqual(self.nobody("mosrun", "echo", "-n", "--", "-h").stdout, "-- -h")
 
     def test_refused_options(self):
-        self.refused(self.nobody("mosrun", "--checkpoint", "10m", "true"), "not built yet", USAGE)
+        self.refused(self.nobody("mosrun", "--checkpoint", "10", "true"), "wants a time", USAGE)
+        self.refused(self.nobody("mosrun", "--checkpoint", "1m", "--checkpoint-max", "x", "true"), "a size", USAGE)
+        self.refused(self.nobody("mosrun", "--checkpoint", "1m", "--checkpoint-dir", "/proc", "true"),
+                     "--checkpoint-dir", USAGE)
+        self.refused(self.nobody("mosrun", "--checkpoint", "1m", "-l", "true"), "may move", USAGE)
         self.refused(self.nobody("mosrun", "-h", "-b", "true"), "only one", USAGE)
         self.refused(self.nobody("mosrun", "--cpu", "z80", "true"), "x86-64-v1", USAGE)
         self.refused(self.nobody("mosrun", "true", at="d1"), "a desktop only hosts", 125)

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -230,6 +231,15 @@ class Moves(unittest.TestCase):
         self.refused(Order(head, 2 ** 22 + 1, "s1"), "no process", NOT_FOUND)
         self.refused(Order(head, 2, "s1"), "kernel thread", 1) if os.path.exists("/proc/2") else None
 
+    def test_it_stays_where_it_is_when_the_next_host_refuses(self):
+        head, pid = self.c["head"], self.victim()
+        self.ok(Order(head, pid, "s1"))
+        self.refused(Order(head, pid, "nosuch"), "no node 'nosuch'", NOT_FOUND)
+        self.refused(Order(head, pid, "d1"), "mosrun")
+        self.assertEqual(text(self.moves(head)[pid, False], 8), "s1")
+        self.ok(Order(head, pid, "r1"))
+        self.ok(Order(head, pid, "home"))
+
     def test_of_others(self):
         pid = self.victim()
         code = (
@@ -275,20 +285,15 @@ class Moves(unittest.TestCase):
     def test_a_half_dies(self):
         pid = self.victim()
         self.ok(Order(self.c["head"], pid, "s1"))
-        order = Order(self.c["head"], pid, "nosuch")  # recalled, and then nowhere to go
-        order.wait()
-        self.assertEqual(order.status, 1)
-        self.assertIn("no node 'nosuch'", order.text)
-        self.ok(Order(self.c["head"], pid, "s1"))
         lost = self.c["head"].status()["counters"]["moves_lost"]
         for half in processes_of("comosix-deputy"):
             os.kill(half, signal.SIGKILL)
         wait_moves(self.c["head"], lambda rows: not rows)
         self.assertEqual(self.c["head"].status()["counters"]["moves_lost"], lost + 1)
         self.assertIn("killed by signal 9", self.c["head"].log())
-        # its guest is alone; the real one has a lease
-        for half in processes_of("comosix-guest"):
-            os.kill(half, signal.SIGKILL)
+        # its guest would be alone until its lease is over
+        self.c["s1"].wait_log("its half at home is dead")
+        wait_moves(self.c["s1"], lambda rows: not rows)
 
     def test_the_client_goes_the_move_goes_on(self):
         pid = self.victim()
@@ -410,6 +415,71 @@ class Real(unittest.TestCase):
         self.move("d1")
         self.move("home")
 
+    # its words go to a file, and nobody else hears of it
+    WRITE = ("open(my $f, '>>', $ARGV[0]); $f->autoflush(1); use IO::Handle; "
+             "for $i (1 .. 100000) { print $f \"$i\\n\"; select(undef, undef, undef, 0.002) }")
+
+    def job_with_images(self, interval):
+        place = tempfile.mkdtemp(dir="/var/tmp")
+        self.addCleanup(shutil.rmtree, place)
+        os.chown(place, NOBODY, NOBODY)
+        self.file = os.path.join(place, "out")
+        p = subprocess.Popen([os.path.join(nodes.BIN, "mosrun"), "--checkpoint", interval, "--checkpoint-dir", place,
+                              "/usr/bin/perl", "-e", self.WRITE, self.file],
+                             user=NOBODY, group=NOBODY, stdin=subprocess.DEVNULL,
+                             env=dict(os.environ, COMOSIX_SOCKET=self.c["head"].socket))
+        self.addCleanup(p.wait)
+        self.addCleanup(p.kill)
+        self.grows()
+        order = Order(self.c["head"], p.pid, "s1").wait()
+        self.assertEqual(order.status, 0, order.text)
+        self.grows()
+        return p
+
+    def lines(self):
+        try:
+            with open(self.file) as f:
+                return f.read().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def grows(self):
+        least, end = len(self.lines()) + 50, time.monotonic() + nodes.PATIENCE
+        while len(self.lines()) < least:
+            self.assertLess(time.monotonic(), end, "it writes nothing")
+            time.sleep(0.05)
+
+    def guest_of_s1(self):
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/stat") as f:
+                    words = f.read().rsplit(")", 1)[1].split()
+                if os.readlink(f"/proc/{pid}/exe").endswith("/comosix-guest") and \
+                        int(words[1]) == self.c["s1"].process.pid:
+                    return int(pid)
+            except OSError:
+                pass
+        raise AssertionError("s1 has no guest")
+
+    def is_home(self, p):
+        self.c["head"].wait_log("goes on at home from its image")
+        self.grows()
+        p.kill()
+        p.wait()
+        self.assertEqual(self.lines(), [str(n) for n in range(1, len(self.lines()) + 1)])
+
+    def test_a_job_goes_on_when_its_guest_is_killed(self):
+        p = self.job_with_images("200ms")
+        os.kill(self.guest_of_s1(), signal.SIGKILL)
+        self.is_home(p)
+
+    def test_a_job_goes_on_when_its_node_is_lost(self):
+        p = self.job_with_images("200ms")
+        guest = self.guest_of_s1()
+        self.c["s1"].end(signal.SIGKILL)
+        os.kill(guest, signal.SIGKILL)
+        self.is_home(p)  # after its lease
+
     def test_it_ends_while_away(self):
         self.move("s1")
         self.p.kill()
@@ -434,13 +504,14 @@ class Real(unittest.TestCase):
 
 class Settings(unittest.TestCase):
     def test_limits_and_trust(self):
-        with_settings = nodes.Cluster(("head", "head"), ("d1", "desktop"))
+        with_settings = nodes.Cluster(("head", "head"), ("d1", "desktop"), ("s1", "server"))
         self.addCleanup(with_settings.close)
         path = os.path.join(with_settings.dir, "d1.ini")
         with open(path, "w") as f:
             f.write("[guests]\nmax = 1\n[other]\nwhat = ever\n")
         with_settings["d1"].extra = ["--halves", HALVES, "--config", path]
         with_settings["head"].extra = ["--halves", HALVES, "--trust-desktops", "full"]
+        with_settings["s1"].extra = ["--halves", HALVES]
         with_settings.start()
         with_settings.wait_all()
         sleeps = [subprocess.Popen(["/bin/sleep", "1000"], user=NOBODY, group=NOBODY)
@@ -451,6 +522,13 @@ class Settings(unittest.TestCase):
         self.assertEqual(Order(with_settings["head"], sleeps[0].pid, "d1").wait().status, 0)
         second = Order(with_settings["head"], sleeps[1].pid, "d1").wait()
         self.assertEqual((second.status, "all it takes" in second.text), (REFUSED, True))
+        # and one that is away already is not fetched home for it
+        self.assertEqual(Order(with_settings["head"], sleeps[1].pid, "s1").wait().status, 0)
+        third = Order(with_settings["head"], sleeps[1].pid, "d1").wait()
+        self.assertEqual(third.status, REFUSED)
+        self.assertIn("it stays where it is", third.text)
+        self.assertEqual(third.stages, [])
+        self.assertEqual(Order(with_settings["head"], sleeps[1].pid, "home").wait().status, 0)
         self.assertEqual(Order(with_settings["head"], sleeps[0].pid, "home").wait().status, 0)
 
 

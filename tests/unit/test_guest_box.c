@@ -64,17 +64,17 @@ static struct guest_box spec(void)
 static void NORETURN outside(struct guest_box *s, void (*run)(void), int to)
 {
 	struct err e = { 0 };
-	pid_t init = -1;
+	int life, init = -1;
 
 	words = to;
 	if (to >= 0)
 		s->fds[s->n_fds++] = to;
-	if (guest_box_enter(s, &init, &e) < 0) {
+	if (guest_box_enter(s, &init, &life, &e) < 0) {
 		(void)dprintf(words, "enter: %s", e.text);
 		_exit(1);
 	}
 	if (init)
-		_exit(guest_box_wait(init));
+		_exit(guest_box_wait(init, life, 0));
 	run();
 	_exit(7);
 }
@@ -696,8 +696,9 @@ static void what_is_wrong_is_said(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct err e = { 0 };
 		pid_t init = -1;
+		int life;
 
-		assert_int_equal(guest_box_enter(&rows[i].s, &init, &e), rows[i].code);
+		assert_int_equal(guest_box_enter(&rows[i].s, &init, &life, &e), rows[i].code);
 		if (!strstr(e.text, rows[i].part))
 			fail_msg("'%s' does not say '%s'", e.text, rows[i].part);
 	}

@@ -87,7 +87,7 @@ static void names_and_lengths_are_of_the_table(void **state)
 	assert_string_equal(move_name(MOVE_IMAGE), "IMAGE");
 	assert_string_equal(move_name(MOVE_FAIL), "FAIL");
 	assert_string_equal(move_name(0), "?");
-	assert_string_equal(move_name(25), "?");
+	assert_string_equal(move_name(27), "?");
 	assert_int_equal(move_send(&l, MOVE_RUN, zeroes, 1, NULL, 0), -EMSGSIZE);
 	assert_int_equal(move_send(&l, MOVE_SIGNAL, zeroes, 8, zeroes, 127), -EMSGSIZE);
 	assert_int_equal(move_send(&l, MOVE_SIGNAL, zeroes, 8, zeroes, 128), 0);
@@ -370,7 +370,7 @@ static const struct {
 	{ 0, MOVE_BEAT, 0, UINT64_MAX, 0, false, "number 184" },
 	{ 0, MOVE_BEAT, 1, 2, 0, false, "reserved" },
 	{ 0, 0, 0, 2, 0, false, "unknown type 0" },
-	{ 0, 25, 0, 2, 0, false, "unknown type 25" },
+	{ 0, 27, 0, 2, 0, false, "unknown type 27" },
 	{ 0, 255, 0, 2, 0, false, "unknown type 255" },
 	{ MOVE_PAYLOAD_MAX + 1, MOVE_PAGES, 0, 2, 0, false, "262145 bytes" },
 	{ UINT32_MAX, MOVE_PAGES, 0, 2, 0, false, "4294967295 bytes" },
@@ -440,6 +440,75 @@ static void a_peer_that_never_reads_is_refused(void **state)
 	move_done(&b);
 }
 
+static void a_frame_is_written_in_place(void **state)
+{
+	struct move_link a, b;
+	uint8_t *to;
+
+	move_init(&a);
+	move_init(&b);
+	assert_int_equal(move_reserve(&a, 100, &to), 0); /* and nothing comes of it */
+	assert_int_equal(move_reserve(&a, 100, &to), 0);
+	memcpy(to, "\5\0\0\0\0\0\0\0request", 15);
+	assert_int_equal(move_commit(&a, MOVE_CALL, 15), 0);
+	assert_int_equal(a.kept.len, MOVE_HEADER + 15);
+	assert_int_equal(move_commit(&a, MOVE_CALL, 7), -EMSGSIZE);
+	assert_int_equal(move_reserve(&a, MOVE_PAYLOAD_MAX + 1, &to), -ENOBUFS);
+	pass(&a, &b);
+	take(&b, MOVE_CALL, "\5\0\0\0\0\0\0\0request", 15);
+	take_nothing(&b);
+	move_done(&a);
+	move_done(&b);
+}
+
+static void what_is_not_kept_is_gone(void **state)
+{
+	struct move_link a, b;
+	struct move_frame f;
+	uint8_t *to;
+
+	move_init(&a);
+	move_init(&b);
+	move_keep(&a, false);
+	for (int i = 0; i < MOVE_ACK_FRAMES; i++)
+		assert_int_equal(move_send(&a, MOVE_ROUND, NULL, 0, NULL, 0), 0);
+	assert_int_equal(a.kept.len, 0);
+	move_keep(&a, true);
+	assert_int_equal(move_send(&a, MOVE_RUN, NULL, 0, NULL, 0), 0);
+	assert_int_equal(a.kept.len, MOVE_HEADER);
+	pass(&a, &b);
+	for (int i = 0; i < MOVE_ACK_FRAMES; i++)
+		take(&b, MOVE_ROUND, NULL, 0);
+	pass(&b, &a); /* an ACK of frames that nobody has kept */
+	take_nothing(&a);
+	assert_int_equal(a.kept.len, MOVE_HEADER);
+
+	/* the transport breaks: RUN was kept */
+	assert_int_equal(move_resume(&a), 0);
+	assert_int_equal(move_resume(&b), 0);
+	pass(&a, &b);
+	pass(&b, &a);
+	take_nothing(&a);
+	take_nothing(&b);
+	pass(&a, &b);
+	take(&b, MOVE_RUN, NULL, 0);
+	move_done(&a);
+	move_done(&b);
+
+	/* what was not kept cannot be sent again */
+	move_init(&a);
+	move_init(&b);
+	move_keep(&a, false);
+	assert_int_equal(move_send(&a, MOVE_ROUND, NULL, 0, NULL, 0), 0);
+	assert_int_equal(move_resume(&a), 0);
+	assert_int_equal(move_resume(&b), 0);
+	assert_int_equal(move_reserve(&a, 0, &to), -ENOBUFS);
+	pass(&b, &a);
+	assert_int_equal(move_take(&a, &f, NULL), -EPROTO);
+	move_done(&a);
+	move_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -451,6 +520,8 @@ int main(void)
 		cmocka_unit_test(a_second_break_while_resuming),
 		cmocka_unit_test(hostile_peers_are_refused),
 		cmocka_unit_test(a_peer_that_never_reads_is_refused),
+		cmocka_unit_test(a_frame_is_written_in_place),
+		cmocka_unit_test(what_is_not_kept_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,18 +5,22 @@
  * Theory of operation. An agent takes a process over and releases it again, as a move does that is
  * undone, and kills itself after the Nth thing it does to the process; N grows until it gets
  * through. Each time the process must run on as if nobody had been there. The functions that do
- * something to it are wrapped by the linker (--wrap). Left out are the two single calls that map
+ * something to it are wrapped by the linker (--wrap). After it what is left in the process is taken
+ * away, as comosixd has it done. Left out are the two single calls that map
  * and unmap our region: docs/MIGRATION.md section 4 says why.
  */
 #include "migrate/stub.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "child/child.h"
+#include "migrate/tidy.h"
 #include "test.h"
 #include "tracee/maps.h"
 #include "tracee/tracee.h"
@@ -122,6 +126,57 @@ static int three_threads(struct child *c)
 
 static const struct stub_ops no_ops;
 
+/* mappings that can be written and executed: ours alone */
+static unsigned int regions(pid_t pid)
+{
+	unsigned int n = 0;
+	struct maps maps;
+
+	assert_int_equal(maps_read(pid, false, &maps, NULL), 0);
+	for (size_t i = 0; i < maps.n; i++)
+		n += maps.entries[i].prot == (PROT_READ | PROT_WRITE | PROT_EXEC);
+	maps_done(&maps);
+	return n;
+}
+
+static unsigned int high_fds(pid_t pid)
+{
+	unsigned int n = 0;
+	char path[32];
+	struct dirent *d;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((d = readdir(dir)))
+		n += d->d_name[0] == '9' && strlen(d->d_name) == 3;
+	(void)closedir(dir);
+	return n;
+}
+
+/* in a process of its own, like every agent: the caller is no tracer after it */
+static void tidy_up(pid_t pid)
+{
+	struct loop *loop;
+	struct err e = { 0 };
+	int status;
+	pid_t agent = fork();
+
+	assert_true(agent >= 0);
+	if (agent == 0) {
+		steps = 0;
+		last_step = 0;
+		if (loop_new(&loop, &e) < 0 || tidy(loop, pid, &e) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(agent, &status, 0), agent);
+	assert_int_equal(status, 0);
+	assert_int_equal(regions(pid), 0);
+	assert_int_equal(high_fds(pid), 0);
+}
+
 static int take_and_give_back(pid_t pid)
 {
 	struct loop *loop;
@@ -142,6 +197,7 @@ static int take_and_give_back(pid_t pid)
 static void whatever_the_step(void **state)
 {
 	struct proc_stat st;
+	unsigned int found = 0;
 	struct child c;
 	int status;
 
@@ -159,6 +215,9 @@ static void whatever_the_step(void **state)
 		assert_int_equal(waitpid(agent, &status, 0), agent);
 		assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
 		child_runs_on(&c);
+		found += regions(c.pid);
+		tidy_up(c.pid);
+		child_runs_on(&c);
 		assert_int_equal(proc_stat_read(c.pid, &st, NULL), 0);
 		assert_int_equal(st.tracer, 0);
 		assert_int_equal(st.blocked, 1ULL << (SIGUSR2 - 1));
@@ -166,6 +225,7 @@ static void whatever_the_step(void **state)
 		assert_int_equal(atomic_load(&c.page->wrong), 0);
 	} while (WIFSIGNALED(status));
 	assert_true(last_step > 50);
+	assert_true(found > 20); /* there was something to tidy up */
 	atomic_store(&c.page->flag, 1);
 	assert_int_equal(write(gate[1], "", 1), 1);
 	assert_int_equal(child_exit_status(&c), 0);

@@ -24,6 +24,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "system"))
 import labs  # noqa: E402 (needs COMOSIX_BIN)
 
 PROGRAMS = os.path.join(BUILD, "tests", "victims")
+# of the mover local: "--checkpoint 20ms" takes an image of the victim every now and then
+DEPUTY_OPTIONS = os.environ.get("VICTIM_DEPUTY_OPTIONS", "").split()
 LIMIT_S = float(os.environ.get("VICTIM_LIMIT_S", 120))  # of one wait: a hang, not a measurement
 REFUSED = 5  # exit status of our commands
 
@@ -61,6 +63,18 @@ class Lines:
 def first_line(text):
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0] if lines else "it did not say why"
+
+
+def end_family(directory):
+    """A victim that failed may have left children: all whose environment names its directory."""
+    marker = f"VICTIM_STOP={directory}/stop".encode()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as environment:
+                if marker in environment.read().split(b"\0"):
+                    os.kill(int(pid), signal.SIGKILL)
+        except OSError:
+            pass  # it has ended, or is the kernel's
 
 
 class Stay:
@@ -121,7 +135,8 @@ class Stay:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
-    def away(self, pid):
+    def away(self, pid, late=False):
+        """late: its memory follows after it (post-copy)."""
         raise Refused("there is nowhere to go: no mover was chosen")
 
     def home(self, pid):
@@ -158,9 +173,10 @@ class Local(Stay):
         os.chown(path, USER, USER)
         return path
 
-    def away(self, pid):
+    def away(self, pid, late=False):
         self.over(pid)
-        deputy = subprocess.Popen([os.path.join(BIN, "comosix-deputy"), "--local", str(pid)],
+        option = ["--post-copy"] if late else []
+        deputy = subprocess.Popen([os.path.join(BIN, "comosix-deputy"), "--local", str(pid), *DEPUTY_OPTIONS, *option],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         deputy.lines = Lines(deputy.stdout)
         self.deputies[pid] = deputy
@@ -246,15 +262,15 @@ class InLab(Stay):
     def kill(self, pid):
         self.at_home("kill", "-KILL", str(pid))
 
-    def migrate(self, pid, to):
-        done = self.at_home(os.path.join(BIN, "migrate"), str(pid), to)
+    def migrate(self, pid, to, *options):
+        done = self.at_home(os.path.join(BIN, "migrate"), *options, str(pid), to)
         if done.returncode == REFUSED:
             raise Refused(first_line(done.stderr))
         if done.returncode:
             raise Failed(f"migrate {to} ended with {done.returncode}: {first_line(done.stderr)}")
 
-    def away(self, pid):
-        self.migrate(pid, self.HOST)
+    def away(self, pid, late=False):
+        self.migrate(pid, self.HOST, *(["--post-copy"] if late else []))
 
     def home(self, pid):
         self.migrate(pid, "home")

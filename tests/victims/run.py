@@ -3,19 +3,23 @@
 """run.py - every victim in every way of being moved: the matrix of migration
 
 Usage: run.py [--mover none|local|lab] [--columns A,B] [--only PATTERN]... [--sample N [--seed S]]
-              [--jobs N] [--repeat N] [--table FILE]
+              [--cells FILE] [--jobs N] [--repeat N] [--journal FILE] [--table FILE]
 
 	stay      it is not moved: what it checks is so on this machine
 	move      moved away, runs its rounds there and ends there
 	pingpong  away and home again ten times, with rounds at each place
 	midcall   moved while it is in a system call that waits, which ends after the move
 	load      moved while it computes without a rest
+	postcopy  moved away before its memory is (--post-copy), brought home at once, again after rounds
+	          there, and moved away once more to end there
 	home      moved away, brought home, and then nothing of it is left: no tracer, no filter, no
 	          mapping and no descriptor that was not there before
 
 Each cell is one run of one victim: it passes, is refused with the system's reason, is skipped because
 the machine lacks its feature, or FAILs. Exit status 0 when none failed, 1 when one did, 77 when there
-is nothing to move with. --sample takes N cells by chance; its seed is printed.
+is nothing to move with. --sample takes N cells by chance; its seed is printed. With --journal each
+cell is written down when it is done, and a run that was stopped goes on behind the last one: cells of
+the journal are not run again. Take the line of a cell out of it to have that one again.
 """
 
 import argparse
@@ -90,6 +94,7 @@ class Run:
         if self.proc.poll() is None:
             self.proc.kill()
         self.proc.wait()
+        movers.end_family(self.dir)
         self.stderr.close()
         self.mover.forget(self.dir)
 
@@ -185,6 +190,20 @@ def midcall(run):
     run.end()
 
 
+def postcopy(run):
+    run.await_ready()
+    run.nudge()
+    for rounds_there in (False, True):
+        run.mover.away(run.pid, late=True)
+        if rounds_there:
+            run.await_rounds()
+        run.mover.home(run.pid)
+        run.await_rounds()
+    run.mover.away(run.pid, late=True)
+    run.await_rounds()
+    run.end()
+
+
 def held_against(before, after):
     """What is there now and was not there before, in words."""
     news = []
@@ -226,6 +245,7 @@ COLUMNS = {
     "move": (move, {}),
     "pingpong": (pingpong, {}),
     "midcall": (midcall, {}),
+    "postcopy": (postcopy, {}),
     "load": (move, {"VICTIM_PAUSE_US": "0"}),
     "home": (home, {}),
 }
@@ -281,8 +301,10 @@ def parse():
     p.add_argument("--only", action="append", metavar="PATTERN", help="victims whose names fit; repeatable")
     p.add_argument("--sample", type=int, metavar="N", help="N cells by chance")
     p.add_argument("--seed", type=int, default=None)
+    p.add_argument("--cells", metavar="FILE", help="the cells of this file, a line of NAME COLUMN each, and no others")
     p.add_argument("--jobs", type=int, default=2, help="cells at a time")
     p.add_argument("--repeat", type=int, default=1)
+    p.add_argument("--journal", metavar="FILE", help="what was done; a run that was stopped goes on with it")
     p.add_argument("--table", metavar="FILE")
     p.add_argument("--list", action="store_true", help="print the victims and what they check")
     args = p.parse_args()
@@ -294,6 +316,9 @@ def parse():
 
 
 def chosen(args, programs):
+    if args.cells:
+        with open(args.cells, encoding="utf-8") as rows:
+            return [tuple(row.split()) for row in rows]
     names = [n for n in programs if not args.only or any(fnmatch.fnmatch(n, form) for form in args.only)]
     cells = [(name, column) for name in names for column in args.columns]
     if args.sample is not None:
@@ -303,8 +328,30 @@ def chosen(args, programs):
     return cells * args.repeat
 
 
+class Journal:
+    """Lines of NAME COLUMN RESULT, one for each cell that is done; the last one of a cell counts."""
+
+    def __init__(self, path):
+        self.file = None
+        self.done = {}
+        if path is None:
+            return
+        self.file = open(path, "a+", encoding="utf-8")
+        self.file.seek(0)
+        for row in self.file:
+            name, column, result = row.rstrip("\n").split(" ", 2)
+            self.done[name, column] = result
+
+    def add(self, key, result):
+        if self.file:
+            print(*key, result.replace("\n", " "), file=self.file, flush=True)
+
+
 def run_all(args, programs, cells):
-    results, lock = {}, threading.Lock()
+    journal, lock = Journal(args.journal), threading.Lock()
+    results = {key: journal.done[key] for key in cells if key in journal.done}
+    if results:
+        print(f"{len(results)} cells are in {args.journal} already", flush=True)
     with movers.MOVERS[args.mover]() as mover, \
             concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
 
@@ -316,9 +363,10 @@ def run_all(args, programs, cells):
                 print(f"{ok} - {key[0]} {key[1]}{more}", flush=True)
                 if not results.get(key, "").startswith("FAIL"):
                     results[key] = result
+                journal.add(key, result)
 
         try:
-            list(pool.map(one, cells))
+            list(pool.map(one, [key for key in cells if key not in journal.done]))
         except BaseException:  # interrupted: those that run end, the others do not begin
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -37,6 +37,42 @@ void marshal_free(struct marshal *m)
 	free(m);
 }
 
+/* the words of the call, and the parts of its iovec; the stage is made anew by each request */
+struct marshal_saved {
+	struct marshal m;
+	struct part parts[];
+};
+
+struct marshal_saved *marshal_save(const struct marshal *m)
+{
+	size_t n = m->parts ? m->n_parts : 0;
+	struct marshal_saved *s = malloc(sizeof(*s) + n * sizeof(*s->parts));
+
+	if (!s)
+		return NULL;
+	s->m = *m;
+	if (n)
+		memcpy(s->parts, m->parts, n * sizeof(*s->parts));
+	return s;
+}
+
+void marshal_restore(struct marshal *m, const struct marshal_saved *saved)
+{
+	struct buf stage = m->stage;
+	struct part *parts = m->parts; /* has been allocated since, or is the same */
+
+	*m = saved->m;
+	m->stage = stage;
+	m->parts = parts;
+	if (saved->m.parts && m->n_parts)
+		memcpy(m->parts, saved->parts, m->n_parts * sizeof(*m->parts));
+}
+
+void marshal_forget(struct marshal_saved *saved)
+{
+	free(saved);
+}
+
 static bool sleeps(uint32_t nr)
 {
 	return nr == __NR_nanosleep || nr == __NR_clock_nanosleep;

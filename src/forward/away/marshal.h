@@ -46,6 +46,7 @@ enum marshal_step {
 };
 
 struct marshal;
+struct marshal_saved;
 
 /**
  * marshal_new() - For one thread
@@ -115,6 +116,21 @@ bool marshal_interrupted(int64_t result);
 
 /** marshal_stopped() - Likewise, of the answer to the call last begun; a close is never repeated */
 bool marshal_stopped(const struct marshal *m, const struct call_answer *a);
+
+/**
+ * marshal_save() - What is known of the call now, so that the next step can be taken once more
+ *
+ * For an owner whose memory may say "not yet": it lets a step fail, forgets what came of it by
+ * marshal_restore(), and takes the step again when the memory is there. What the step has written
+ * already is then written again, the same.
+ *
+ * Return: NULL when memory is out
+ */
+struct marshal_saved *marshal_save(const struct marshal *m) MUST_CHECK;
+
+/** marshal_restore() - Back to it; @saved may be used again */
+void marshal_restore(struct marshal *m, const struct marshal_saved *saved);
+void marshal_forget(struct marshal_saved *saved);
 
 /**
  * marshal_again() - Make the request of the same call again

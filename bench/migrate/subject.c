@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * subject.c - the program that bench/migrate.py moves, and what it sees of it
+ *
+ * Theory of operation. Orders come on stdin, one a line; the answer to each is one line. It has one
+ * thread and knows nothing of moves. What it measures it measures with clock_gettime(2), which
+ * makes no call, and keeps until the order is done: so nothing of the measuring is forwarded. The
+ * clock is that of the day: CLOCK_MONOTONIC of a process that moved may step forward by what two
+ * machines cannot know of each other (docs/MIGRATION.md section 7), and stood still no longer for it.
+ *
+ *	fill MIB		have so much memory, every page with other bytes in it
+ *	null N			median ns of a call that is executed at home when it is away
+ *	local N			median ns of a call that is executed where it is
+ *	compute MS		ns that a piece of work takes, median of pieces for MS
+ *	watch MB-PER-S		look at the clock, and write that much in random pages of the
+ *				memory, until SIGUSR1: the longest gap in us, and MB written.
+ *				"watching" is said first
+ *	touch MIB MS		look at random pages of the first MIB for MS: touches made
+ */
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAGE	4096
+#define BATCHES 15
+#define PIECES	4096
+#define WORK	2000000 /* steps of a piece: some ms */
+
+static uint8_t *memory;
+static uint64_t n_pages, state = 88172645463325252ULL;
+static volatile sig_atomic_t stop;
+static double figures[PIECES];
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t); /* exists everywhere */
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* xorshift64: quick, and no page looks like another */
+static uint64_t any(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(size_t n)
+{
+	qsort(figures, n, sizeof(*figures), by_value);
+	return n ? figures[n / 2] : 0;
+}
+
+static void fill(uint64_t mib, uint64_t unused)
+{
+	(void)unused;
+	n_pages = mib << 8;
+	memory = mmap(NULL, mib << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED) {
+		perror("mmap");
+		exit(1);
+	}
+	for (uint64_t i = 0; i < mib << 17; i++)
+		((uint64_t *)memory)[i] = any();
+	(void)printf("%llu\n", (unsigned long long)mib);
+}
+
+static void calls(long nr, uint64_t n)
+{
+	for (int b = 0; b < BATCHES; b++) {
+		uint64_t begin = now_ns();
+
+		for (uint64_t i = 0; i < n; i++)
+			(void)syscall(nr);
+		figures[b] = (double)(now_ns() - begin) / (double)n;
+	}
+	(void)printf("%.1f\n", median(BATCHES));
+}
+
+static void null(uint64_t n, uint64_t unused)
+{
+	(void)unused;
+	calls(SYS_getppid, n);
+}
+
+static void local(uint64_t n, uint64_t unused)
+{
+	(void)unused;
+	calls(SYS_gettid, n);
+}
+
+static void compute(uint64_t ms, uint64_t unused)
+{
+	uint64_t end = now_ns() + ms * 1000000, begin;
+	size_t n = 0;
+
+	(void)unused;
+	while (n < PIECES && (begin = now_ns()) < end) {
+		for (int i = 0; i < WORK; i++)
+			(void)any();
+		figures[n++] = (double)(now_ns() - begin);
+	}
+	(void)printf("%.0f %llu\n", median(n), (unsigned long long)state);
+}
+
+static void on_stop(int signo)
+{
+	(void)signo;
+	stop = 1;
+}
+
+static void watch(uint64_t rate, uint64_t unused)
+{
+	uint64_t begin, last, now, gap = 0, written = 0;
+
+	(void)unused;
+	(void)printf("watching\n");
+	stop = 0;
+	begin = last = now_ns();
+	while (now = now_ns(), !stop) { /* what the signal itself costs is not counted */
+		gap = now - last > gap ? now - last : gap;
+		last = now;
+		if (written * PAGE * 1000 < rate * (now - begin)) {
+			uint64_t *page = (uint64_t *)(memory + any() % n_pages * PAGE);
+
+			page[any() % (PAGE / sizeof(*page))] = any();
+			written++;
+		}
+	}
+	(void)printf("%.1f %.1f\n", (double)gap / 1000, (double)written * PAGE / 1e6);
+}
+
+static void touch(uint64_t mib, uint64_t ms)
+{
+	uint64_t end = now_ns() + ms * 1000000, n = 0, sum = 0;
+
+	while (now_ns() < end) {
+		for (int i = 0; i < 64; i++)
+			sum += memory[any() % (mib << 8) * PAGE];
+		n += 64;
+	}
+	(void)printf("%llu %llu\n", (unsigned long long)n, (unsigned long long)sum);
+}
+
+static const struct {
+	const char *word;
+	void (*obey)(uint64_t a, uint64_t b);
+} orders[] = {
+	{ "fill", fill },	{ "null", null },   { "local", local },
+	{ "compute", compute }, { "watch", watch }, { "touch", touch },
+};
+
+int main(void)
+{
+	char line[128], word[16];
+	unsigned long long a, b;
+
+	(void)setvbuf(stdout, NULL, _IOLBF, 0); /* cannot fail before the first use */
+	if (signal(SIGUSR1, on_stop) == SIG_ERR)
+		return 1;
+	(void)printf("%d\n", getpid());
+	while (fgets(line, sizeof(line), stdin)) {
+		a = b = 0;
+		if (sscanf(line, "%15s %llu %llu", word, &a, &b) < 1)
+			return 2;
+		for (size_t i = 0; i < sizeof(orders) / sizeof(*orders); i++)
+			if (!strcmp(word, orders[i].word))
+				orders[i].obey(a, b);
+	}
+	return 0;
+}
