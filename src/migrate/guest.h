@@ -98,6 +98,7 @@ struct guest_thread {
 	int64_t rest_result;	      /* and what it gives when that is there */
 	uint64_t
 		done; /* of the call that it is about to make: by it before it came, or before it goes */
+	bool again; /* it makes its last trapped call once more: go on with that */
 	bool begun; /* its last trapped call was: the marshaller knows of it */
 	bool cancelled;
 	bool signalled;	  /* a signal was sent since its last call */

@@ -219,8 +219,14 @@ static void begin(struct guest_thread *t)
 		return;
 	}
 	t->begun = true;
-	step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(), &t->request,
-			      &result);
+	step = -EINVAL;
+	if (t->again)
+		step = marshal_repeat(t->marshal, t->nr, t->args, guest_now_ns(), &t->request,
+				      &result);
+	if (step == -EINVAL)
+		step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(),
+				      &t->request, &result);
+	t->again = false;
 	follow(t, later(t, step, begin_again), result);
 }
 

@@ -206,6 +206,7 @@ void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop
 {
 	siginfo_t info = stop->info;
 
+	t->again = false; /* whatever comes next is another call */
 	if (t->done && end_call(t) < 0)
 		return; /* killed: told by its end */
 
