@@ -66,6 +66,8 @@ enum guest_hold {
 	HOLD_GROUP,	/* in a stop of job control, which goes on after it */
 };
 
+#define GUEST_TIMERS_MAX 32
+
 struct guest;
 struct guest_thread;
 
@@ -109,6 +111,12 @@ struct guest_thread {
 	struct buf late_answer; /* that is taken again when they have come */
 };
 
+/* what the signal that came last of a timer has said */
+struct guest_timer {
+	bool seen;
+	int32_t id, overrun;
+};
+
 struct guest {
 	struct loop *loop;
 	struct channel *channel;
@@ -127,9 +135,10 @@ struct guest {
 	uint32_t lease_ms;
 	struct ev_ref lease_ref;
 	struct guest_signal *signals;
-	bool checkpoint;	/* FREEZING and LEAVING: it will go on here */
-	struct buf late;	/* SIGNAL payloads that came meanwhile */
-	uint64_t signals_taken; /* SIGNAL frames, before the way home */
+	struct guest_timer timers[GUEST_TIMERS_MAX]; /* of more, home is asked */
+	bool checkpoint;			     /* FREEZING and LEAVING: it will go on here */
+	struct buf late;			     /* SIGNAL payloads that came meanwhile */
+	uint64_t signals_taken;			     /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
 	struct dirty dirty; /* begins before it runs */
 	bool untracked;	    /* it cannot */
