@@ -129,14 +129,17 @@ static bool same_mappings(const struct image *a, const struct image *b)
 static int take_mappings(struct deputy *d, struct err *e)
 {
 	struct image_mapping *mappings = d->was.mappings;
+	int r;
 
 	/* each has an array of its own; they change places */
 	d->was.mappings = d->early.mappings;
 	d->was.n_mappings = d->early.n_mappings;
 	d->early.mappings = mappings;
-	return capture_mappings(&d->dirty.maps, d->early.parasite,
-				d->early.parasite + d->early.parasite_size,
-				d->rounds ? &d->was : &d->flags, &d->early, e);
+	r = capture_mappings(&d->dirty.maps, d->early.parasite,
+			     d->early.parasite + d->early.parasite_size,
+			     d->rounds ? &d->was : &d->flags, &d->early, e);
+	deputy_files_mark(d, &d->early);
+	return r;
 }
 
 static int start_round(struct deputy *d, struct err *e)

@@ -195,6 +195,8 @@ int guest_copy_last(struct guest *g, struct err *e)
 	} else {
 		r = pages_add_new(&g->reader, &g->arrived, &g->image, IMAGE_BY_PLACE, false);
 		if (!r)
+			r = guest_files_leave(g, &g->image);
+		if (!r)
 			r = pages_add_shared(&g->reader, &g->image);
 		pages_add_round(&g->reader, &g->dirty, &g->arrived);
 	}
