@@ -156,6 +156,7 @@ struct deputy {
 	struct deputy_behind behind;
 	struct pages_reader reader;
 	enum deputy_late late;
+	bool late_refused;
 	struct pages_reader urgent; /* late pages that somebody waits for */
 	uint64_t filling_since_us;
 	bool tracking; /* written pages are known */
