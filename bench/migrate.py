@@ -15,6 +15,8 @@ run. Lines (--only takes their names):
              follows, and of the others
   bulk       memory moved in a second, against one TLS 1.3 stream
   call       a forwarded call that does nothing, against a TLS 1.3 and a TCP echo
+  files      a file read and written from front to back, against one TLS 1.3 stream (this is what
+             NFS is measured against as well: where the kernel has it, mount it over the same path)
   local      a call that needs no forwarding, away against at home
   compute    a program that only computes, away against at home
   residue    what is left of us after it came home
@@ -33,6 +35,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -87,10 +90,10 @@ def bind(cpus):
 class Subject:
     """bench/migrate/subject.c"""
 
-    def __init__(self, cpus=None):
+    def __init__(self, cpus=None, file=()):
         self.process = subprocess.Popen(
             ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups",
-             os.path.join(TOOLS, "bench-subject")],
+             os.path.join(TOOLS, "bench-subject"), *file],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=lambda: bind(cpus))
         self.pid = int(self.process.stdout.readline())
 
@@ -279,6 +282,26 @@ def call(wire, runs, n=1000):
                   ratio=ours / tls, ratio_to_tcp=ours / tcp)
 
 
+def files(wire, runs, mib=64):
+    with tempfile.TemporaryDirectory(prefix="comosix-bench.", dir="/var/tmp") as place:
+        os.chown(place, USER, USER)
+        file = os.path.join(place, "file")
+        with open(file, "wb") as f:
+            f.write(os.urandom(mib << 20))
+        os.chmod(file, 0o644)
+        for what, size in (("read", 131072), ("read", 4096), ("write", 65536), ("write", 4096)):
+            bare, home, away = [], [], []
+            for _ in range(runs):
+                bare.append(wire.bare("tls-stream", mib, None) * 1.048576)
+                with Subject(file=[file]) as subject:
+                    home.append(subject.figure(what, size, mib))
+                    with Move(wire, subject):
+                        away.append(subject.figure(what, size, mib))
+            away, bare, home = (statistics.median(x) for x in (away, bare, home))
+            yield row(f"{what} {size}", "free", ">= 0.8 of NFS", away_mb_s=away, tls_mb_s=bare, ratio=away / bare,
+                      home_mb_s=home)
+
+
 def local(wire, runs, n=200000):
     yield alternate(wire, runs, "local", ("local", n), lambda home, away: row(
         "local", "free", "<= +30 ns", home_ns=home, away_ns=away, more_ns=away - home))
@@ -319,7 +342,7 @@ def residue(wire, runs):
               fds=len(set(after["fds"]) - set(before["fds"])), home_ns=statistics.median(null), back_ns=back)
 
 
-LINES = {f.__name__: f for f in (freeze, precopy, postcopy, bulk, call, local, compute, residue)}
+LINES = {f.__name__: f for f in (freeze, precopy, postcopy, bulk, call, files, local, compute, residue)}
 
 
 def text(value):

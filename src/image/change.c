@@ -64,21 +64,32 @@ static int tell_old(const struct image *from, const struct image *to, enum image
 	return r;
 }
 
+/* in one piece what is one mapping, however many others were in its place before */
 static int tell_new(const struct image *from, const struct image *to, enum image_identity by,
 		    image_change_fn *fn, void *owner)
 {
+	const struct image_mapping *v, *piece = NULL;
+	uint64_t at = 0, start = 0;
 	size_t i = 0, k = 0;
-	uint64_t at = 0;
-	const struct image_mapping *v;
 	int r = 0;
 
 	for (; !r && (v = behind(to, &i, at));) {
 		const struct image_mapping *w;
 		uint64_t end = v->end;
+		bool new;
 
 		at = at < v->start ? v->start : at;
-		if (!becomes(v, from, &k, at, by, &end, &w))
-			r = fn(owner, IMAGE_NEW, at, end, v);
+		new = !becomes(v, from, &k, at, by, &end, &w);
+		if (new &&piece != v) {
+			piece = v;
+			start = at;
+		}
+		if (!new &&piece == v && start < at)
+			r = fn(owner, IMAGE_NEW, start, at, v);
+		if (!new)
+			piece = NULL;
+		else if (end == v->end)
+			r = fn(owner, IMAGE_NEW, start, end, v);
 		at = end;
 	}
 	return r;

@@ -350,7 +350,6 @@ int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end,
 	struct questions q;
 	struct proc_stat st;
 	struct clocks clocks;
-	struct cpu cpu;
 	int r;
 
 	batch_clear(b);
@@ -370,8 +369,7 @@ int capture_process(struct batch *b, uint64_t hide_start, uint64_t hide_end,
 	if (r < 0)
 		return r;
 	take_mm(&st, ret);
-	cpu_read(&cpu);
-	ret->xcr0 = cpu.xcr0;
+	ret->xcr0 = cpu_xcr0();
 	r = vdso_digest(pid, ret->vdso_digest, e);
 	if (r < 0)
 		return r;

@@ -39,7 +39,7 @@
 #define RAW_OUT	       (64U << 10)
 #define RECORD_MAX     (16384 + 512) /* of TLS, with all that is around it */
 #define HELD_MAX       (64U << 10)   /* then it goes, channel_hold() or not */
-#define RECORDS_A_TURN 64	     /* taken before others get their turn */
+#define RECORDS_A_TURN 64	     /* then nothing more is read before others had their turn */
 
 struct channel {
 	struct loop *loop;
@@ -316,12 +316,14 @@ static void hear(struct channel *c)
 
 static void take(struct channel *c)
 {
-	for (int i = 0; i < RECORDS_A_TURN && c->up && !c->dead; i++) {
+	for (int i = 0; c->up && !c->dead; i++) {
+		size_t space = move_space(&c->link);
 		uint8_t *room;
 		ssize_t n;
 
-		size_t space = move_space(&c->link);
-
+		/* what was read already is taken: of that epoll does not tell again */
+		if (i >= RECORDS_A_TURN)
+			c->drained = true;
 		space = space < READ_BYTES ? space : READ_BYTES;
 		if (!space || buf_room(&c->link.in, space, &room) < 0)
 			break; /* no memory now: the bytes stay where they are */

@@ -202,15 +202,19 @@ static uint32_t read_source(const struct source *s)
 	return r[s->reg];
 }
 
+uint64_t cpu_xcr0(void)
+{
+	/* x87 and SSE: without XSAVE there is nothing else */
+	return read_source(&sources[L1_ECX]) & bit_OSXSAVE ? read_xcr0() : 3;
+}
+
 void cpu_read(struct cpu *ret)
 {
 	*ret = (struct cpu){ .page_size = (uint32_t)sysconf(_SC_PAGESIZE) };
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
 		ret->registers[i] = read_source(&sources[i]);
 	ret->registers[HWCAP2] = (uint32_t)getauxval(AT_HWCAP2);
-	ret->xcr0 = 3; /* x87 and SSE: without XSAVE there is nothing else */
-	if (ret->registers[L1_ECX] & bit_OSXSAVE)
-		ret->xcr0 = read_xcr0();
+	ret->xcr0 = cpu_xcr0();
 	for (uint32_t i = 0; i < CPU_COMPONENTS; i++)
 		if (ret->xcr0 >> (i + FIRST_COMPONENT) & 1) {
 			uint32_t n = i + FIRST_COMPONENT;

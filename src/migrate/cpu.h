@@ -34,8 +34,11 @@ struct cpu {
 	struct cpu_place places[CPU_COMPONENTS]; /* [i]: component i + 2 */
 };
 
-/** cpu_read() - This machine's */
+/** cpu_read() - This machine's; some 200 us on a virtual machine, where each CPUID is a trap */
 void cpu_read(struct cpu *ret);
+
+/** cpu_xcr0() - Its extended state that is switched on, which is quick to ask */
+uint64_t cpu_xcr0(void);
 
 /** cpu_put() - Append it for a peer; -ENOBUFS, -ENOMEM */
 int cpu_put(struct buf *b, const struct cpu *cpu) MUST_CHECK;

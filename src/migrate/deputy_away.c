@@ -10,10 +10,6 @@
 #include "migrate/deputy.h"
 #include "migrate/deputy_checkpoint.h"
 
-struct call_header {
-	uint32_t tid, zero;
-};
-
 static uint32_t number(const struct move_frame *f)
 {
 	uint32_t v;
@@ -25,7 +21,7 @@ static uint32_t number(const struct move_frame *f)
 /* the answer when there is nobody to answer: the thread is ending */
 static void answer_gone(struct deputy *d, pid_t tid)
 {
-	const struct call_header h = { .tid = (uint32_t)tid };
+	const struct deputy_call_header h = { .tid = (uint32_t)tid };
 	const struct call_answer a = { .result = -EINTR };
 
 	deputy_send(d, MOVE_ANSWER, &h, sizeof(h), &a, sizeof(a));
@@ -54,9 +50,16 @@ static bool can_be_asked(uint32_t nr)
 	return is_forwarded(row.class);
 }
 
+int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n)
+{
+	if (d->checkpoint)
+		checkpoint_call(d->checkpoint, tid, request, n);
+	return stub_call(&d->stub, tid, request, n);
+}
+
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	struct call_header h;
+	struct deputy_call_header h;
 	uint32_t nr;
 	int r;
 
@@ -67,10 +70,11 @@ int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e
 	if (!can_be_asked(nr))
 		return err_set(e, -EPROTO, "a call of thread %u that no guest asks for: %u", h.tid,
 			       nr);
-	if (d->checkpoint)
-		checkpoint_call(d->checkpoint, (pid_t)h.tid, f->payload + sizeof(h),
-				f->len - sizeof(h));
-	r = stub_call(&d->stub, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
+	if (deputy_behind_takes(d, (pid_t)h.tid, h.flags))
+		r = deputy_behind_call(d, (pid_t)h.tid, h.flags, f->payload + sizeof(h),
+				       f->len - sizeof(h));
+	else
+		r = deputy_call(d, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	if (r == -ESRCH) {
 		answer_gone(d, (pid_t)h.tid);
 		return 0;
@@ -81,7 +85,8 @@ int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e
 int deputy_take_cancel(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	(void)e;
-	stub_cancel(&d->stub, (pid_t)number(f));
+	if (!deputy_behind_cancel(d, (pid_t)number(f)))
+		stub_cancel(&d->stub, (pid_t)number(f));
 	return 0;
 }
 
@@ -143,14 +148,14 @@ int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e
 
 static void on_answer(void *owner, pid_t tid, const uint8_t *p, size_t n)
 {
-	const struct call_header h = { .tid = (uint32_t)tid };
+	const struct deputy_call_header h = { .tid = (uint32_t)tid };
 	struct deputy *d = owner;
 
 	if (d->checkpoint)
 		checkpoint_answer(d->checkpoint, tid, p, n);
 	if (d->state == DEPUTY_RESUMING)
 		deputy_resume_answer(d);
-	else
+	else if (!deputy_behind_answer(d, tid, p, n))
 		deputy_send(d, MOVE_ANSWER, &h, sizeof(h), p, n);
 }
 

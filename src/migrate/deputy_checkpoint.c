@@ -74,6 +74,7 @@ void checkpoint_free(struct checkpoint *c)
 	loop_remove(c->deputy->loop, &c->timer);
 	loop_remove(c->deputy->loop, &c->turn);
 	loop_remove(c->deputy->loop, &c->deadline);
+	loop_remove(c->deputy->loop, &c->early_ref);
 	for (size_t i = 0; i < IMAGE_THREADS_MAX; i++)
 		ledger_forget(&c->notes[i]);
 	ledger_done(&c->ledger);
@@ -235,6 +236,44 @@ void checkpoint_start(struct checkpoint *c)
 	arm(c);
 }
 
+static void on_early(void *owner);
+
+/* Return: it goes on in a moment */
+static bool go_on_early(struct checkpoint *c)
+{
+	struct loop *l = c->deputy->loop;
+
+	return loop_add_timer(l, loop_now(l), on_early, c, &c->early_ref) == 0;
+}
+
+/* what fails here is tried once more in the end, and tells then */
+static void on_early(void *owner)
+{
+	struct checkpoint *c = owner;
+	struct deputy *d = c->deputy;
+	struct err e = { 0 };
+
+	c->early_ref = (struct ev_ref){ 0 };
+	if (d->state != DEPUTY_AWAY)
+		return;
+	if (deputy_put_early(d, &c->early, &e) == 1 && go_on_early(c))
+		return;
+	c->early_done = true;
+	deputy_recall(d);
+}
+
+static bool puts_early(struct checkpoint *c)
+{
+	struct err e = { 0 };
+
+	if (c->early_ref.gen)
+		return true;
+	if (c->early_done || !c->n_kept ||
+	    (c->deputy->mem < 0 && deputy_open_memory(c->deputy, &e) < 0))
+		return false;
+	return go_on_early(c);
+}
+
 bool checkpoint_holds_recall(struct checkpoint *c)
 {
 	if (c->asked)
@@ -242,7 +281,7 @@ bool checkpoint_holds_recall(struct checkpoint *c)
 	page_store_spill(&c->store);
 	if (c->whole)
 		ask(c);
-	return c->asked;
+	return c->asked || puts_early(c);
 }
 
 /* ---------------------------------------------------------------- it comes */

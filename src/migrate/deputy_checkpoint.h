@@ -15,8 +15,8 @@
  * begins anew.
  *
  * The way home of a process with a checkpoint is one more image, and then the same as after the loss
- * of its host (deputy_resume.c): its stub is not touched before all has come. For that image
- * there must be room, so it may go into memory (page_store_spill()).
+ * of its host (deputy_resume.c): the stub gets what is kept already, piece by piece while the process
+ * runs on, and nothing else before all has come. For that image there must be room, so it may go into memory (page_store_spill()).
  *
  * Threads that end while it is away live on in the stub as long as an image has them: nobody could
  * give a new thread their ids.
@@ -54,6 +54,9 @@ struct checkpoint {
 	unsigned int n_kept;
 	char why[ERR_TEXT_MAX]; /* of the loss, while it is resumed */
 	struct ev_ref turn, deadline;
+	uint64_t early; /* of what is kept, up to here it was put into the stub */
+	bool early_done;
+	struct ev_ref early_ref;
 };
 
 static inline const struct image *checkpoint_image(const struct checkpoint *c)
@@ -76,7 +79,10 @@ int checkpoint_signal(struct checkpoint *c, pid_t tid, uint64_t number, const si
 /** checkpoint_gone() - A thread has ended at the host; true: it lives on here for a while */
 bool checkpoint_gone(struct checkpoint *c, pid_t tid);
 
-/** checkpoint_holds_recall() - One is on its way, or needed first; the recall comes after it */
+/**
+ * checkpoint_holds_recall() - One is on its way, or needed first, or what is kept is put into the stub
+ * before; deputy_recall() is called again after that
+ */
 bool checkpoint_holds_recall(struct checkpoint *c);
 
 /** checkpoint_commit() - What has come is what is kept; -errno: it lacks something */
@@ -101,6 +107,9 @@ bool deputy_resume(struct deputy *d, const char *why, char *ret_why, size_t len)
 
 /** deputy_resume_answer() - A call that was cancelled for it has ended */
 void deputy_resume_answer(struct deputy *d);
+
+/** deputy_put_early() - Some of what is kept, into the stub that works on; 1 more, 0 all, -errno */
+int deputy_put_early(struct deputy *d, uint64_t *from, struct err *e) MUST_CHECK;
 
 /** deputy_rebuild() - The stub becomes the process, as the image that is kept says; -errno */
 int deputy_rebuild(struct deputy *d, bool undo, struct err *e) MUST_CHECK;

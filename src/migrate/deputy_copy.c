@@ -8,10 +8,10 @@
  * the round before; ROUND. The host says ROUND when it has them all, so that nothing waits in a
  * queue when the next one begins, or when the process is stopped for good.
  *
- * It is stopped when a round was small, or not smaller than the one before (it writes faster than the
- * network is), or ROUNDS_MAX were made. Then the same once more: image, pages, end. Should there be
- * too much to send while it stands still, its memory follows after it instead (deputy_late.c), all of
- * it: what was sent is forgotten.
+ * It is stopped when a round was small, or two were not smaller than the one before (it writes faster
+ * than the network is; one may have met a busy moment of a machine), or ROUNDS_MAX were made. Then
+ * the same once more: image, pages, end. Should there be too much to send while it stands still, its
+ * memory follows after it instead (deputy_late.c), all of it: what was sent is forgotten.
  *
  * Mappings of image and round are from one reading of /proc/PID/maps. Both ends compare it with
  * the image before it, and what is new is empty at the host: so everything in it is sent with that
@@ -31,7 +31,8 @@
 #include "migrate/region.h"
 #include "tracee/maps.h"
 
-#define ROUNDS_MAX   8
+#define ROUNDS_MAX   12
+#define STALLS_MAX   2
 #define SMALL_PAGES  256  /* 1 MiB */
 #define FOLLOW_PAGES 8192 /* 32 MiB: a quarter of a second on a Gigabit network */
 #define REGION_ALIGN (2ULL << 20)
@@ -65,7 +66,6 @@ static int outline(struct deputy *d, struct err *e)
 	struct image *m = &d->early;
 	pid_t tids[IMAGE_THREADS_MAX];
 	struct proc_stat st;
-	struct cpu cpu;
 	int r;
 
 	for (size_t i = 0; i < d->stub.n; i++)
@@ -75,8 +75,7 @@ static int outline(struct deputy *d, struct err *e)
 		r = proc_stat_read(d->pid, &st, e);
 	if (r < 0)
 		return r;
-	cpu_read(&cpu);
-	m->xcr0 = cpu.xcr0;
+	m->xcr0 = cpu_xcr0();
 	m->pid = (uint32_t)d->pid;
 	m->uid = st.uid[0];
 	m->gid = st.gid[0];
@@ -132,14 +131,17 @@ static bool same_mappings(const struct image *a, const struct image *b)
 static int take_mappings(struct deputy *d, struct err *e)
 {
 	struct image_mapping *mappings = d->was.mappings;
+	int r;
 
 	/* each has an array of its own; they change places */
 	d->was.mappings = d->early.mappings;
 	d->was.n_mappings = d->early.n_mappings;
 	d->early.mappings = mappings;
-	return capture_mappings(&d->dirty.maps, d->early.parasite,
-				d->early.parasite + d->early.parasite_size,
-				d->rounds ? &d->was : &d->flags, &d->early, e);
+	r = capture_mappings(&d->dirty.maps, d->early.parasite,
+			     d->early.parasite + d->early.parasite_size,
+			     d->rounds ? &d->was : &d->flags, &d->early, e);
+	deputy_files_mark(d, &d->early);
+	return r;
 }
 
 static int start_round(struct deputy *d, struct err *e)
@@ -163,6 +165,12 @@ static int start_round(struct deputy *d, struct err *e)
 	return r;
 }
 
+static void tell(const struct deputy *d, const char *text)
+{
+	if (d->ops->note)
+		d->ops->note(d->owner, text);
+}
+
 /* no pages, but all that takes the host some time */
 static int start_late(struct deputy *d, struct err *e)
 {
@@ -173,6 +181,7 @@ static int start_late(struct deputy *d, struct err *e)
 	if (!r)
 		r = choose_region(&d->early, &d->early.parasite, e);
 	d->early.parasite_size = REGION_BYTES;
+	deputy_files_mark(d, &d->early);
 	return r < 0 ? r : put_image(d, e);
 }
 
@@ -193,7 +202,13 @@ static int start_again(struct deputy *d, struct err *e)
 
 int deputy_copy_start(struct deputy *d, struct err *e)
 {
-	int r = begin_tracking(d, e);
+	int r;
+
+	if (d->late && d->checkpoint) {
+		d->late = DEPUTY_LATE_NO;
+		tell(d, "its memory goes before it, for images of it are to be kept");
+	}
+	r = begin_tracking(d, e);
 
 	if (!r && d->late) {
 		r = pages_reader_open(&d->reader, d->pid, 0, 0, e);
@@ -216,16 +231,14 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e)
 		return 0;
 	if (!d->tracking)
 		return start_again(d, e);
-	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX ||
-		      (d->rounds > 1 && pages >= d->round_pages);
+	d->stalls += d->rounds > 1 && pages >= d->round_pages;
+	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX || d->stalls == STALLS_MAX;
 	d->round_pages = pages;
 	log_debug("round %u: %llu pages", d->rounds, (unsigned long long)pages);
-	if (*ret_enough && pages > FOLLOW_PAGES) {
+	if (*ret_enough && pages > FOLLOW_PAGES && !d->checkpoint) {
 		*ret_enough = false;
 		d->late = DEPUTY_LATE_WANTED;
-		if (d->ops->note)
-			d->ops->note(d->owner,
-				     "it writes faster than the network is: its memory follows it");
+		tell(d, "it writes faster than the network is: its memory follows it");
 		return 0;
 	}
 	return *ret_enough ? 0 : start_round(d, e);

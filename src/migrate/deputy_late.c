@@ -45,10 +45,10 @@ static const struct image_mapping *mapping_of(const struct image *m, uint64_t at
 	return &m->mappings[low];
 }
 
-/* who writes it at the host writes it here in the end: it has no pages of its own to be missed */
+/* not what the host maps of a file of its own, nor what has no pages of its own to be missed */
 static bool is_late(const struct image_mapping *v)
 {
-	if (v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL))
+	if (v->file || v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL))
 		return false;
 	return !(v->flags & IMAGE_MAP_SHARED) || !(v->prot & PROT_WRITE);
 }
@@ -63,8 +63,10 @@ static enum pages_which which(const struct image_mapping *v)
 
 static int need(struct pageset *s, const struct image *m, uint64_t at)
 {
+	const struct image_mapping *v = mapping_of(m, at);
+
 	at &= ~(uint64_t)(MOVE_PAGE - 1);
-	return mapping_of(m, at) ? pageset_add(s, at, 1) : 0;
+	return v && is_late(v) ? pageset_add(s, at, 1) : 0;
 }
 
 /*
@@ -115,6 +117,8 @@ int deputy_late_last(struct deputy *d)
 
 		if (is_late(v))
 			r = pages_add(&d->reader, v->start, v->end, PAGES_STAY);
+		else if (v->file)
+			r = pages_add(&d->reader, v->start, v->end, PAGES_OWN);
 		else if (v->flags & IMAGE_MAP_SHARED)
 			r = pages_add(&d->reader, v->start, v->end, PAGES_ALL);
 	}

@@ -37,7 +37,8 @@
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
 
-#define QUIET_MS 10000 /* for cancelled calls to end; what waits for a disk may take longer */
+#define EARLY_CHUNKS 4	   /* of 2 MiB, in one turn of the loop */
+#define QUIET_MS     10000 /* for cancelled calls to end; what waits for a disk may take longer */
 
 /* ---------------------------------------------------------------- descriptors */
 
@@ -159,11 +160,31 @@ static int put_page(void *owner, uint64_t at, enum page_store_kind kind, const u
 	};
 	bool end;
 
+	int r;
+
 	if (!deputy_is_mapped(to->image, at, at + MOVE_PAGE))
-		return 0; /* unmapped since it came */
+		return 0; /* unmapped since it came, or mapped since it left */
+	if (kind == PAGE_STORE_ABSENT && !to->writer.drop)
+		return 0; /* not while the stub works */
 	if (bytes)
 		memcpy(payload.bytes, bytes, MOVE_PAGE);
-	return pages_write(&to->writer, &f, &end, e);
+	r = pages_write(&to->writer, &f, &end, e);
+	return r < 0 ? r : 1;
+}
+
+int deputy_put_early(struct deputy *d, uint64_t *from, struct err *e)
+{
+	struct rebuilding to = {
+		.d = d,
+		.image = &d->stub.before,
+		.writer = { .mem = d->mem,
+			    .pagemap = d->pagemap,
+			    .owner = d,
+			    .hide_start = d->stub.region,
+			    .hide_end = d->stub.region + REGION_BYTES },
+	};
+
+	return page_store_some(&d->checkpoint->store, from, EARLY_CHUNKS, put_page, &to, e);
 }
 
 static int put_pages(struct deputy *d, const struct image *m, struct err *e)

@@ -10,7 +10,7 @@
  * At RECALL it runs on, while rounds go home as they came. Only what the stub has mapped can be
  * written there now: the mappings of the arrival. What was mapped since goes with the image, when it
  * is frozen, and so does a place that was unmapped in between. A thread that can go on at home only
- * is not kept waiting for rounds.
+ * is not kept waiting for rounds; nor is there one for what came by post-copy (guest_late.c).
  */
 #include <errno.h>
 
@@ -18,7 +18,8 @@
 #include "migrate/guest.h"
 #include "migrate/region.h"
 
-#define ROUNDS_MAX  8
+#define ROUNDS_MAX  12 /* as in deputy_copy.c */
+#define STALLS_MAX  2
 #define SMALL_PAGES 256 /* 1 MiB */
 
 /* a round of which nothing has to be told */
@@ -152,7 +153,8 @@ int guest_copy_home(struct guest *g, bool whole, struct err *e)
 		guest_not_kept(g, "a thread of it waits to go home");
 		return 0;
 	}
-	if (g->untracked || is_awaited(g)) {
+	/* what came by post-copy misses pages: who reads one that it has just given back waits for himself */
+	if (g->untracked || is_awaited(g) || g->lacks.on) {
 		guest_freeze(g);
 		return 0;
 	}
@@ -171,8 +173,9 @@ int guest_take_copied(struct guest *g, struct err *e)
 
 	if (!g->copying || !g->round_is_sent)
 		return err_set(e, -EPROTO, "the end of a round that goes on");
+	g->stalls += g->rounds > 1 && pages >= g->round_pages;
 	if (pages <= SMALL_PAGES || g->rounds == ROUNDS_MAX || is_awaited(g) ||
-	    (g->rounds > 1 && pages >= g->round_pages)) {
+	    g->stalls == STALLS_MAX) {
 		stop_copying(g);
 		return 0;
 	}
@@ -192,6 +195,8 @@ int guest_copy_last(struct guest *g, struct err *e)
 		r = pages_add_all(&g->reader, &g->image);
 	} else {
 		r = pages_add_new(&g->reader, &g->arrived, &g->image, IMAGE_BY_PLACE, false);
+		if (!r)
+			r = guest_files_leave(g, &g->image);
 		if (!r)
 			r = pages_add_shared(&g->reader, &g->image);
 		pages_add_round(&g->reader, &g->dirty, &g->arrived);

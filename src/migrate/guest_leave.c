@@ -131,9 +131,10 @@ static int send_pending(struct guest *g, pid_t tid, bool shared, struct err *e)
 		siginfo_t info = list[i].info;
 		const uint32_t to[2] = { shared ? 0 : (uint32_t)tid, (uint32_t)info.si_signo };
 
-		guest_restore_info(g, shared ? 0 : tid, &info);
+		bool ours = guest_restore_info(g, shared ? 0 : tid, &info);
+
 		guest_send(g, MOVE_SIGNAL, to, sizeof(to), &info, sizeof(info));
-		if (g->checkpoint)
+		if (g->checkpoint && ours)
 			r = guest_keep_info(g, shared ? 0 : tid, &info);
 	}
 	if (!r)
@@ -200,8 +201,9 @@ void guest_frozen(struct guest *g)
 {
 	struct err e = { 0 };
 
-	if (g->state != GUEST_FREEZING || !all_frozen(g) || guest_late_hold(g))
+	if (g->state != GUEST_FREEZING || g->behind.n || !all_frozen(g) || guest_late_hold(g))
 		return;
+	guest_stream_end_all(g);
 	g->state = GUEST_LEAVING;
 	if (start_leaving(g, &e) < 0) {
 		guest_fail(g, e.code, e.text);

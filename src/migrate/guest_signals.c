@@ -178,10 +178,9 @@ static bool is_ours(const siginfo_t *info)
 	return info->si_pid == getpid() && (info->si_code == SI_USER || info->si_code == SI_TKILL);
 }
 
-void guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info)
+bool guest_restore_info(struct guest *g, pid_t tid, siginfo_t *info)
 {
-	if (is_ours(info))
-		(void)recall_signal(g, tid, info->si_signo, info); /* else as it is */
+	return is_ours(info) && recall_signal(g, tid, info->si_signo, info); /* else as it is */
 }
 
 /*

@@ -227,9 +227,11 @@ static void on_borne(struct guest_thread *t)
 
 static void on_gone(struct guest *g, pid_t tid, uint32_t status)
 {
-	struct guest_thread *t = guest_thread(g, tid);
+	struct guest_thread *t = guest_thread(g, tid), *parent = parent_of(g, tid);
 	const uint32_t payload = (uint32_t)tid;
 
+	if (parent)
+		parent->born = 0; /* it lived so briefly that its birth is still to be told */
 	if (tid == g->build.pid) {
 		g->build.pid = 0;
 		guest_send(g, MOVE_EXIT, &status, sizeof(status), NULL, 0);
@@ -263,7 +265,7 @@ static void on_waited(struct guest_thread *t)
 		return;
 	if ((int64_t)regs.rax > 0 && regs.rsi &&
 	    guest_read(t, regs.rsi, &info, sizeof(info)) == 0) {
-		guest_restore_info(t->guest, t->tid, &info);
+		(void)guest_restore_info(t->guest, t->tid, &info); /* else it was sent here */
 		told_later(guest_write(t, regs.rsi, &info, sizeof(info)));
 	}
 	go_on(t);
@@ -372,7 +374,7 @@ static void on_stop(struct guest *g, const struct tracee_stop *stop)
 			go_on(t);
 		return;
 	case TRACEE_CLONE: /* on to the end of the call */
-		if (!guest_thread(g, (pid_t)stop->value))
+		if (t->born == (pid_t)stop->value && !guest_thread(g, t->born))
 			announce(g, (pid_t)stop->value);
 		told_later(tracee_syscall_cont(t->tid, 0));
 		return;

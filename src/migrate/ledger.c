@@ -180,19 +180,69 @@ static void note_offset(struct ledger *l, int number, int fd)
 		entry->value = (uint64_t)at;
 }
 
-/* the number is another file from now on, or none: what it was is kept */
-static void note_descriptor(struct ledger *l, int number, int kept, bool close_exec)
+/* the number is another file from now on, or none; Return: its entry, NULL: it has one, or no room */
+static struct ledger_entry *note_descriptor(struct ledger *l, int number, int kept)
 {
-	struct ledger_entry *entry;
-
 	if (!is_known(l, number) || l->seen[number] & SEEN_DESCRIPTOR) {
 		fd_close(&kept);
-		return;
+		return NULL;
 	}
 	l->seen[number] |= SEEN_DESCRIPTOR;
-	entry = add(l, LEDGER_DESCRIPTOR, number, kept);
-	if (entry)
-		entry->close_exec = close_exec;
+	return add(l, LEDGER_DESCRIPTOR, number, kept);
+}
+
+/* the file of a descriptor, not the open one; -errno: we may not open it again like that */
+static int file_of(int fd, int flags)
+{
+	int mode = (flags & O_ACCMODE) == O_WRONLY ? W_OK : R_OK | W_OK, path;
+	char link[32];
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	path = open(link, O_PATH | O_CLOEXEC);
+	if (path >= 0 && syscall(SYS_faccessat2, path, "", mode, AT_EMPTY_PATH | AT_EACCESS) < 0) {
+		(void)close(path);
+		return -EACCES;
+	}
+	return path < 0 ? -errno : path;
+}
+
+static int open_again(const struct ledger_entry *entry, int flags)
+{
+	char link[32];
+	int fd;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", entry->kept);
+	fd = open(link, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * It can be written and goes: it is to be opened again, at the offset it had. What was noted of that
+ * holds the open file, and may not any more. Return: false: it cannot be
+ */
+static bool note_writable(struct ledger *l, int number, int fd, int flags, bool close_exec)
+{
+	off_t at = lseek(fd, 0, SEEK_CUR);
+	struct ledger_entry *entry;
+	int file = file_of(fd, flags);
+
+	if (file < 0 || at < 0) {
+		fd_close(&file);
+		return false;
+	}
+	for (size_t i = l->n; i-- > 0;)
+		if (l->entries[i].kind == LEDGER_OFFSET && l->entries[i].number == number) {
+			at = (off_t)l->entries[i].value;
+			fd_close(&l->entries[i].kept);
+		}
+	entry = note_descriptor(l, number, file);
+	if (!entry)
+		return true; /* there is none to be given back; or no room, which is said */
+	entry->by_path = true;
+	entry->flags = flags & ~(O_CREAT | O_EXCL | O_TRUNC);
+	entry->close_exec = close_exec;
+	entry->value = (uint64_t)at;
+	return true;
 }
 
 /* Return: the entry of this file's length, made if need be; -ENOSPC */
@@ -207,10 +257,11 @@ static int note_length(struct ledger *l, int fd, const struct stat *st, size_t *
 			*ret = i;
 			return 0;
 		}
-	kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	kept = file_of(fd, O_WRONLY);
 	entry = kept < 0 ? NULL : add(l, LEDGER_LENGTH, -1, kept);
 	if (!entry)
 		return -ENOSPC;
+	entry->by_path = true;
 	entry->value = entry->end = (uint64_t)st->st_size;
 	entry->device = st->st_dev;
 	entry->inode = st->st_ino;
@@ -250,7 +301,7 @@ static void before_write(struct ledger *l, struct ledger_note *note, uint64_t at
 	note->appends = flags & O_APPEND;
 	note->offset = note->effect == EFFECT_PWRITE ? at : (uint64_t)lseek(fd, 0, SEEK_CUR);
 	if (note_length(l, fd, &st, &note->entry) < 0)
-		ledger_spoil(l, "it has used too many files since");
+		ledger_spoil(l, "it writes to more files, or others, than can be cut back");
 	else
 		note->kept = fd_take(&fd);
 }
@@ -258,9 +309,11 @@ static void before_write(struct ledger *l, struct ledger_note *note, uint64_t at
 /* number is about to go; Return: it can be given back */
 static bool before_end(struct ledger *l, uint32_t nr, int number)
 {
+	struct ledger_entry *entry;
 	bool close_exec, locked;
 	struct stat st;
 	AUTO_CLOSE int fd = look(l, number, &st);
+	int flags = fd < 0 ? 0 : fcntl(fd, F_GETFL);
 
 	if (fd == -EBADF)
 		return true; /* there is nothing */
@@ -273,7 +326,11 @@ static bool before_end(struct ledger *l, uint32_t nr, int number)
 		spoil_by(l, nr, locked ? "a file with locks" : kind_of(&st));
 		return false;
 	}
-	note_descriptor(l, number, fd_take(&fd), close_exec);
+	if (flags & O_ACCMODE)
+		return note_writable(l, number, fd, flags, close_exec);
+	entry = note_descriptor(l, number, fd_take(&fd));
+	if (entry)
+		entry->close_exec = close_exec;
 	return true;
 }
 
@@ -367,7 +424,7 @@ static void after_open(struct ledger *l, const struct ledger_note *note, int num
 		spoil_by(l, note->nr, "a file that may be new");
 		return;
 	}
-	note_descriptor(l, number, -1, false);
+	(void)note_descriptor(l, number, -1);
 	if (is_known(l, number))
 		l->seen[number] |= SEEN_NEW;
 }
@@ -429,7 +486,7 @@ void ledger_after(struct ledger *l, struct ledger_note *note, int64_t result)
 	case EFFECT_NEW:
 	case EFFECT_REPLACE:
 		if (result >= 0)
-			note_descriptor(l, (int)result, -1, false);
+			(void)note_descriptor(l, (int)result, -1);
 		break;
 	case EFFECT_NONE:
 	case EFFECT_CLOSE:
@@ -464,16 +521,25 @@ int ledger_check(const struct ledger *l, struct err *e)
 	return 0;
 }
 
+static int cut_back(const struct ledger_entry *entry)
+{
+	AUTO_CLOSE int fd = entry->end == entry->value ? -1 : open_again(entry, O_WRONLY);
+
+	if (entry->end == entry->value)
+		return 0;
+	return fd < 0 ? fd : ftruncate(fd, (off_t)entry->value) < 0 ? -errno : 0;
+}
+
 int ledger_undo(struct ledger *l, struct err *e)
 {
 	for (size_t i = l->n; i-- > 0;) {
 		struct ledger_entry *entry = &l->entries[i];
+		int r = entry->kind == LEDGER_LENGTH ? cut_back(entry) : 0;
 
-		if (entry->kind == LEDGER_LENGTH && entry->end != entry->value &&
-		    ftruncate(entry->kept, (off_t)entry->value) < 0)
-			return err_set(e, -errno, "cut a file back to %llu bytes: %s",
-				       (unsigned long long)entry->value, strerror(errno));
-		if (entry->kind == LEDGER_OFFSET &&
+		if (r < 0)
+			return err_set(e, r, "cut a file back to %llu bytes: %s",
+				       (unsigned long long)entry->value, strerror(-r));
+		if (entry->kind == LEDGER_OFFSET && entry->kept >= 0 &&
 		    lseek(entry->kept, (off_t)entry->value, SEEK_SET) < 0)
 			return err_set(e, -errno, "set the offset of a file: %s", strerror(errno));
 	}
@@ -487,9 +553,21 @@ int ledger_descriptors(const struct ledger *l,
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && i < l->n; i++)
-		if (l->entries[i].kind == LEDGER_DESCRIPTOR)
-			r = put(owner, l->entries[i].number, l->entries[i].kept,
-				l->entries[i].close_exec, e);
+	for (size_t i = 0; !r && i < l->n; i++) {
+		const struct ledger_entry *entry = &l->entries[i];
+		AUTO_CLOSE int again = -1;
+
+		if (entry->kind != LEDGER_DESCRIPTOR)
+			continue;
+		if (entry->by_path) {
+			again = open_again(entry, entry->flags);
+			if (again < 0 || lseek(again, (off_t)entry->value, SEEK_SET) < 0)
+				return err_set(e, again < 0 ? again : -errno,
+					       "open a file again that it had closed: %s",
+					       strerror(again < 0 ? -again : errno));
+		}
+		r = put(owner, entry->number, again >= 0 ? again : entry->kept, entry->close_exec,
+			e);
+	}
 	return r;
 }

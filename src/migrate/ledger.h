@@ -16,8 +16,11 @@
  * that was created perhaps. Writing is undoable if it makes a regular file longer, and everything
  * that was added since the image was added by this process; ledger_check() looks at that last.
  *
- * Entries hold descriptors of their own, to the same open files, so what the process has closed can
- * be given back. Of pipes and sockets none is held: the other end would not see them closed.
+ * Entries hold descriptors of their own, so what the process has closed can be given back. But to hold
+ * an open file is to keep it from being closed. So of pipes and sockets none is held, the other end
+ * would notice; nor of a file that can be written, for others may wait for that to end (inotify(7),
+ * ETXTBSY of execve(2)). Of those the file is held (O_PATH), and opened again as it was; what
+ * else had the same offset does not share it any more then.
  *
  * The entries are undone from the newest to the oldest: of two that say something about one file the
  * older one is right. Descriptors are given back by who can (ledger_descriptors()).
@@ -45,10 +48,12 @@ enum ledger_kind {
 
 struct ledger_entry {
 	enum ledger_kind kind;
-	int number;	 /* DESCRIPTOR: of the process */
-	int kept;	 /* owned: the open file; DESCRIPTOR: -1, there was none of this number */
+	int number; /* OFFSET, DESCRIPTOR: of the process */
+	int kept;   /* owned: the open file; -1: none; DESCRIPTOR: there was none of this number */
+	bool by_path;	 /* kept is the file alone (O_PATH); LENGTH: always */
+	int flags;	 /* DESCRIPTOR, by_path: for open(2) */
 	bool close_exec; /* DESCRIPTOR */
-	uint64_t value;	 /* OFFSET, LENGTH: as at the image */
+	uint64_t value;	 /* as at the image: the length; else the offset */
 	uint64_t end;	 /* LENGTH: up to where this process has written */
 	dev_t device;	 /* LENGTH */
 	ino_t inode;

@@ -26,6 +26,7 @@
 struct page_store_chunk {
 	uint64_t base;
 	uint32_t kept[CHUNK_PAGES], next[CHUNK_PAGES];
+	bool there[CHUNK_PAGES]; /* kept was put into the process */
 };
 
 void page_store_init(struct page_store *s)
@@ -247,6 +248,7 @@ void page_store_commit(struct page_store *s)
 			free_slot(s, c->kept[k]);
 			c->kept[k] = c->next[k];
 			c->next[k] = UNKNOWN;
+			c->there[k] = false;
 		}
 	}
 }
@@ -258,31 +260,44 @@ void page_store_discard(struct page_store *s)
 			set_next(s, &s->chunks[i].next[k], UNKNOWN);
 }
 
-int page_store_each(const struct page_store *s,
-		    int (*fn)(void *owner, uint64_t at, enum page_store_kind kind,
-			      const uint8_t *bytes, struct err *e),
-		    void *owner, struct err *e)
+static int name_page(const struct page_store *s, uint64_t at, uint32_t v, page_store_fn *fn,
+		     void *owner, struct err *e)
 {
 	uint8_t page[PAGE_STORE_PAGE];
-	int r = 0;
 
-	for (size_t i = 0; i < s->n; i++) {
-		const struct page_store_chunk *c = &s->chunks[i];
+	if (v < SLOTS)
+		return fn(owner, at, v == ZERO ? PAGE_STORE_ZERO : PAGE_STORE_ABSENT, NULL, e);
+	if (!read_slot(s, v, page))
+		return err_set(e, -EIO, "its image cannot be read any more");
+	return fn(owner, at, PAGE_STORE_BYTES, page, e);
+}
 
-		for (size_t k = 0; !r && k < CHUNK_PAGES; k++) {
-			uint64_t at = c->base + k * PAGE_STORE_PAGE;
-			uint32_t v = c->kept[k];
+int page_store_some(struct page_store *s, uint64_t *from, size_t n, page_store_fn *fn, void *owner,
+		    struct err *e)
+{
+	size_t i = place(s, *from);
 
-			if (v == UNKNOWN)
-				continue;
-			if (v >= SLOTS && !read_slot(s, v, page))
-				return err_set(e, -EIO, "its image cannot be read any more");
-			r = fn(owner, at,
-			       v >= SLOTS  ? PAGE_STORE_BYTES
-			       : v == ZERO ? PAGE_STORE_ZERO
-					   : PAGE_STORE_ABSENT,
-			       v >= SLOTS ? page : NULL, e);
+	for (; i < s->n && n; i++, n--) {
+		struct page_store_chunk *c = &s->chunks[i];
+
+		for (size_t k = 0; k < CHUNK_PAGES; k++) {
+			int r = c->kept[k] == UNKNOWN || c->there[k]
+					? 0
+					: name_page(s, c->base + k * PAGE_STORE_PAGE, c->kept[k],
+						    fn, owner, e);
+
+			if (r < 0)
+				return r;
+			c->there[k] |= r == 1;
 		}
+		*from = c->base + CHUNK_BYTES;
 	}
-	return r;
+	return i < s->n;
+}
+
+int page_store_each(struct page_store *s, page_store_fn *fn, void *owner, struct err *e)
+{
+	uint64_t from = 0;
+
+	return page_store_some(s, &from, SIZE_MAX, fn, owner, e);
 }

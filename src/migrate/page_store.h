@@ -14,6 +14,9 @@
  * ones; page_store_discard() forgets next. Until then nothing that is kept is overwritten, so an
  * image that is torn (the host is gone, the disk is full) costs nothing but itself.
  *
+ * What is kept may be put into the process before it stops, as far as it can be: what was put there is
+ * marked, and not named again until it is replaced.
+ *
  * The file is made in a directory of the process's user, for him alone (mode 0600), and has no name
  * from the beginning: nobody else can open it, and it is gone with its deputy. It never becomes
  * longer than the limit.
@@ -84,15 +87,21 @@ void page_store_commit(struct page_store *s);
 /** page_store_discard() - It will not be finished */
 void page_store_discard(struct page_store *s);
 
+/* @bytes: PAGE_STORE_PAGE bytes or NULL; Return: 1 it is there now, 0 it is not, -errno ends it */
+typedef int page_store_fn(void *owner, uint64_t at, enum page_store_kind kind, const uint8_t *bytes,
+			  struct err *e);
+
 /**
- * page_store_each() - What is kept, by address
- * @fn:		@bytes: PAGE_STORE_PAGE bytes or NULL; -errno ends it
+ * page_store_some() - What is kept and not there yet, by address
+ * @from:	0 at first; where it goes on
+ * @n:		Pieces of 2 MiB to look at
  *
- * Return: 0, -EIO (the file has lost something), or what fn said
+ * Return: 1 there may be more, 0 that was all, -EIO (the file has lost something), or what fn said
  */
-int page_store_each(const struct page_store *s,
-		    int (*fn)(void *owner, uint64_t at, enum page_store_kind kind,
-			      const uint8_t *bytes, struct err *e),
-		    void *owner, struct err *e) MUST_CHECK;
+int page_store_some(struct page_store *s, uint64_t *from, size_t n, page_store_fn *fn, void *owner,
+		    struct err *e) MUST_CHECK;
+
+/** page_store_each() - All of it at once */
+int page_store_each(struct page_store *s, page_store_fn *fn, void *owner, struct err *e) MUST_CHECK;
 
 #endif

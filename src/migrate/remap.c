@@ -24,37 +24,40 @@ static const struct {
 
 /* a full batch is run and begun again */
 static int add(struct remapping *m, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
-	       uint64_t a4)
+	       uint64_t a4, uint64_t a5)
 {
-	int r = batch_add(m->batch, nr, a0, a1, a2, a3, a4, 0);
+	int r = batch_add(m->batch, nr, a0, a1, a2, a3, a4, a5);
 
 	if (r == -ENOBUFS) {
 		r = set_state_run(m->batch, m->pid, "change its mappings", m->e);
 		if (r < 0)
 			return r;
-		r = batch_add(m->batch, nr, a0, a1, a2, a3, a4, 0);
+		r = batch_add(m->batch, nr, a0, a1, a2, a3, a4, a5);
 	}
 	return r < 0 ? err_set(m->e, r, "make a batch: %s", strerror(-r)) : 0;
 }
 
 /*
- * There are no files: what is behind a mapping at home is the stub's. Shared memory that can be
- * written is shared memory here as well, so that madvise(2) and the like do what they do at home.
+ * There are no files but those that are lent: what is behind another mapping at home is the stub's.
+ * Shared memory that can be written is shared memory here as well, so that madvise(2) and the like
+ * do what they do at home.
  */
 static int add_new(struct remapping *m, uint64_t start, uint64_t len,
 		   const struct image_mapping *to)
 {
-	bool shared = (to->flags & IMAGE_MAP_SHARED) && (to->prot & PROT_WRITE);
-	uint64_t flags = MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+	bool shared = (to->flags & IMAGE_MAP_SHARED) && (to->prot & PROT_WRITE || to->file);
+	uint64_t flags = MAP_FIXED | MAP_NORESERVE | (to->file ? 0 : MAP_ANONYMOUS);
+	uint64_t fd = to->file ? LENT_FDS_FIRST + to->file - 1 : (uint64_t)-1;
+	uint64_t offset = to->file ? to->offset + (start - to->start) : 0;
 	int r;
 
 	flags |= shared ? MAP_SHARED : MAP_PRIVATE;
 	if (to->flags & IMAGE_MAP_GROWSDOWN)
 		flags |= MAP_GROWSDOWN;
-	r = add(m, SYS_mmap, start, len, to->prot, flags, (uint64_t)-1);
+	r = add(m, SYS_mmap, start, len, to->prot, flags, fd, offset);
 	for (size_t i = 0; !r && i < ARRAY_LEN(advices); i++)
 		if (to->flags & advices[i].flag)
-			r = add(m, SYS_madvise, start, len, (uint64_t)advices[i].advice, 0, 0);
+			r = add(m, SYS_madvise, start, len, (uint64_t)advices[i].advice, 0, 0, 0);
 	return r;
 }
 
@@ -65,9 +68,9 @@ static int change(void *owner, enum image_change what, uint64_t start, uint64_t 
 
 	switch (what) {
 	case IMAGE_GONE:
-		return add(m, SYS_munmap, start, end - start, 0, 0, 0);
+		return add(m, SYS_munmap, start, end - start, 0, 0, 0, 0);
 	case IMAGE_PROTECT:
-		return add(m, SYS_mprotect, start, end - start, to->prot, 0, 0);
+		return add(m, SYS_mprotect, start, end - start, to->prot, 0, 0, 0);
 	case IMAGE_NEW:
 		return add_new(m, start, end - start, to);
 	}

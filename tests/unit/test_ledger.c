@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -173,6 +174,27 @@ static void test_what_was_closed_is_open_again(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
 	(void)close(fd);
+}
+
+/* nobody else is kept from executing it, or waits for its close in vain */
+static void test_the_end_of_writing_is_noticed(void **state)
+{
+	/* a number that no file gets by itself: the process's and ours are one here */
+	int low = make_file("#!/bin/true\n"), fd = fcntl(low, F_DUPFD_CLOEXEC, 150),
+	    watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	struct inotify_event event;
+
+	(void)state;
+	(void)close(low);
+	assert_true(inotify_add_watch(watch, path, IN_CLOSE_WRITE) >= 0);
+	assert_int_equal(put(fd, "# more\n"), 7);
+	assert_int_equal(call(SYS_close, (uint64_t)fd, 0, 0, 0), 0);
+	assert_int_equal(read(watch, &event, sizeof(event)), sizeof(event));
+	assert_int_equal(event.mask, IN_CLOSE_WRITE);
+	go_back();
+	is(fd, "#!/bin/true\n", 12);
+	(void)close(fd);
+	(void)close(watch);
 }
 
 static void test_a_file_that_is_opened_for_each_line(void **state)
@@ -362,6 +384,7 @@ int main(void)
 		T(test_appends_are_cut_off),
 		T(test_offsets_of_reads_are_put_back),
 		T(test_what_was_closed_is_open_again),
+		T(test_the_end_of_writing_is_noticed),
 		T(test_a_file_that_is_opened_for_each_line),
 		T(test_a_file_that_is_there_may_be_opened_to_create),
 		T(test_a_new_file_is_outside),

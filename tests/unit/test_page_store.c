@@ -144,6 +144,32 @@ static void test_more_than_the_limit_in_memory(void **state)
 	assert_true(st.st_size <= (off_t)LIMIT * PAGE);
 }
 
+static int say_and_have(void *owner, uint64_t at, enum page_store_kind kind, const uint8_t *p,
+			struct err *e)
+{
+	return say(owner, at, kind, p, e) < 0 ? -1 : kind != PAGE_STORE_ABSENT;
+}
+
+static void test_what_is_there_is_named_once(void **state)
+{
+	char got[256] = "";
+	uint64_t from = 0;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(put(1, 2, 'a'), 0);
+	assert_int_equal(put_other(600, PAGE_STORE_ABSENT), 0);
+	assert_int_equal(put(1200, 1, 'x'), 0);
+	page_store_commit(&store);
+	assert_int_equal(page_store_some(&store, &from, 1, say_and_have, got, &e), 1);
+	assert_string_equal(got, "1=a 2=b ");
+	assert_int_equal(page_store_some(&store, &from, 9, say_and_have, got, &e), 0);
+	assert_string_equal(got, "1=a 2=b 600=- 1200=x ");
+	assert_int_equal(put(2, 1, 'z'), 0); /* another one, and not there */
+	page_store_commit(&store);
+	is("2=z 600=- ");
+}
+
 static void test_its_file_is_for_its_user_alone(void **state)
 {
 	struct stat st;
@@ -170,10 +196,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_only_what_is_whole_is_there),   T(test_the_last_of_many_counts),
-		T(test_slots_are_used_again),	       T(test_the_limit_keeps_what_was_there),
-		T(test_more_than_the_limit_in_memory), T(test_its_file_is_for_its_user_alone),
-		T(test_what_is_lost_is_noticed),
+		T(test_only_what_is_whole_is_there),	T(test_the_last_of_many_counts),
+		T(test_slots_are_used_again),		T(test_the_limit_keeps_what_was_there),
+		T(test_more_than_the_limit_in_memory),	T(test_what_is_there_is_named_once),
+		T(test_its_file_is_for_its_user_alone), T(test_what_is_lost_is_noticed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
