@@ -17,7 +17,8 @@
  *				"watching" is said first
  *	read BYTES MIB		so much of its file (its argument), so many bytes at a time: MB/s
  *	write BYTES MIB		the same into a new file beside it, NAME.out
- *	touch MIB MS		look at random pages of the first MIB for MS: touches made
+ *	touch MIB		look at random pages of the first MIB until SIGUSR1: how many in each
+ *				second. "touching" is said first
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -151,16 +152,27 @@ static void watch(uint64_t rate, uint64_t unused)
 	(void)printf("%.1f %.1f\n", (double)gap / 1000, (double)written * PAGE / 1e6);
 }
 
-static void touch(uint64_t mib, uint64_t ms)
+static void touch(uint64_t mib, uint64_t unused)
 {
-	uint64_t end = now_ns() + ms * 1000000, n = 0, sum = 0;
+	uint64_t begin = now_ns(), now, sum = 0;
+	size_t second = 0;
 
-	while (now_ns() < end) {
+	(void)unused;
+	(void)printf("touching\n");
+	memset(figures, 0, sizeof(figures));
+	stop = 0;
+	while (now = now_ns(), !stop) {
+		second = (now - begin) / 1000000000;
+		if (second >= PIECES)
+			break;
 		for (int i = 0; i < 64; i++)
 			sum += memory[any() % (mib << 8) * PAGE];
-		n += 64;
+		figures[second] += 64;
 	}
-	(void)printf("%llu %llu\n", (unsigned long long)n, (unsigned long long)sum);
+	state += sum;			    /* so that it had to be read */
+	for (size_t i = 0; i < second; i++) /* not the last one, which was not a whole second */
+		(void)printf("%.0f%s", figures[i], i + 1 < second ? " " : "");
+	(void)printf("\n");
 }
 
 /* from open to close, as a program that uses a file would */

@@ -429,7 +429,10 @@ static void on_room(void *owner)
 
 	if (d->state == DEPUTY_COPYING || d->state == DEPUTY_SENDING)
 		go_on_sending(d);
-	else if (d->state < DEPUTY_RETURNING && d->late == DEPUTY_LATE_YES)
+	if (d->state < DEPUTY_AWAY || d->state >= DEPUTY_RETURNING)
+		return;
+	stub_room(&d->stub);
+	if (d->late == DEPUTY_LATE_YES)
 		deputy_late_serve(d);
 	else
 		deputy_stream_on(d);

@@ -159,6 +159,14 @@ static void on_answer(void *owner, pid_t tid, const uint8_t *p, size_t n)
 		deputy_send(d, MOVE_ANSWER, &h, sizeof(h), p, n);
 }
 
+/* for the longest one, and some left for signals; nobody is told any more when it is resumed */
+static bool has_room(void *owner)
+{
+	const struct deputy *d = owner;
+
+	return d->state == DEPUTY_RESUMING || channel_room(d->channel, MOVE_PAYLOAD_MAX);
+}
+
 static int keep(struct deputy *d, pid_t tid, uint64_t number, const siginfo_t *info)
 {
 	struct pending *more = reallocarray(d->pending, d->n_pending + 1, sizeof(*more));
@@ -217,6 +225,7 @@ static void on_died(void *owner, int wait_status)
 }
 
 const struct stub_ops deputy_stub_ops = {
+	.room = has_room,
 	.answer = on_answer,
 	.signal = on_signal,
 	.cloned = on_cloned,

@@ -113,6 +113,8 @@ int deputy_files_tell(struct deputy *d, struct err *e)
 	struct buf b;
 	int r;
 
+	if (d->late) /* a page of a file cannot be told of when it is missed */
+		deputy_files_done(d);
 	buf_init(&b, FILES_BYTES_MAX);
 	r = files_put(&b, &d->files.list);
 	while (!r) {

@@ -258,8 +258,10 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 	deputy_lap(d, "pages");
 	if (d->checkpoint) {
 		r = checkpoint_commit(d->checkpoint, taken, e);
-		if (!r)
+		if (!r) {
+			deputy_enter(d, DEPUTY_RETURNING, 0); /* no way back from here */
 			r = deputy_rebuild(d, false, e);
+		}
 	} else if (d->state != DEPUTY_RETURNING) {
 		r = err_set(e, -EPROTO, "DONE without an image");
 	} else {

@@ -171,8 +171,9 @@ struct guest_behind {
 	pid_t tid;				      /* whose writes are on the way */
 	uint32_t fd;
 	uint32_t lens[GUEST_BEHIND_MOST], first, n; /* how long each is */
-	uint32_t bytes;
-	int error; /* -errno that is still to be told; 0: none */
+	uint32_t bytes;				    /* of them, and pending */
+	struct buf pending; /* written, and not sent: only while one is on the way */
+	int error;	    /* -errno that is still to be told; 0: none */
 	uint32_t error_fd;
 };
 
@@ -356,8 +357,13 @@ void guest_stream_done(struct guest *g);
 /** guest_behind_call() - A call was trapped; true: it is a write that is dealt with here */
 bool guest_behind_call(struct guest_thread *t);
 
-/** guest_behind_blocks() - Must calls of this thread wait for another one's writes? */
+/** guest_behind_blocks() - Must calls of this thread wait for another one's writes? Its own are sent */
 bool guest_behind_blocks(const struct guest_thread *t);
+
+/** guest_behind_flush() - Send what was put together: before anything else that home hears of */
+void guest_behind_flush(struct guest *g);
+void guest_behind_init(struct guest *g);
+void guest_behind_done(struct guest *g);
 
 /** guest_behind_result() - What a call is to return, when there is a failure to be told */
 int64_t guest_behind_result(struct guest_thread *t, int64_t result);

@@ -6,7 +6,8 @@
  * of a local file system, not synchronous, no limit of its size, with SPACE_LEAST bytes free; the
  * last is asked again after each LOOK_BYTES. Then a write is sent to home and the program goes on with
  * all of its bytes written. At most BEHIND_BYTES are on the way: a write that finds that much is an
- * ordinary call. So a file system that is nearly full is written as at home, and the write that does
+ * ordinary call. While one is on the way, small ones are put together, and sent when it is answered, so
+ * that a program that writes a line at a time has a call for many. So a file system that is nearly full is written as at home, and the write that does
  * not fit says ENOSPC.
  *
  * Nobody may see what the program does next without what it wrote before:
@@ -161,24 +162,48 @@ static void ask(struct guest_thread *t)
 
 /* --------------------------------------------------------------------- writing */
 
-/* the whole request; Return: false: its bytes are not all there, home's kernel says what that means */
-static bool put_write(struct guest_thread *t, struct buf *b)
+void guest_behind_flush(struct guest *g)
 {
-	const struct call_fixup fix = { .at = CALL_FIX_ARG | 1, .place = 0 };
-	size_t n = (size_t)t->args[2];
-	const struct call_request q = {
-		.nr = SYS_write,
-		.n_fixups = 1,
-		.args = { t->args[0], 0, n },
-		.in_len = (uint32_t)n,
-		.out_at = (uint32_t)n,
+	struct guest_behind *b = &g->behind;
+	const uint32_t n = (uint32_t)b->pending.len;
+	const struct {
+		uint32_t tid, flags;
+		struct call_request q;
+		struct call_fixup fix;
+	} head = {
+		.tid = (uint32_t)b->tid,
+		.flags = GUEST_CALL_BEHIND,
+		.q = { .nr = SYS_write,
+		       .n_fixups = 1,
+		       .args = { b->fd, 0, n },
+		       .in_len = n,
+		       .out_at = n },
+		.fix = { .at = CALL_FIX_ARG | 1, .place = 0 },
 	};
+
+	if (!n)
+		return;
+	guest_send(g, MOVE_CALL, &head, sizeof(head), buf_bytes(&b->pending), n);
+	buf_reset(&b->pending);
+	b->lens[(b->first + b->n++) % GUEST_BEHIND_MOST] = n;
+}
+
+/* Return: false: not now, or not all of its bytes are there and home's kernel says what that means */
+static bool take_bytes(struct guest_thread *t, uint32_t n)
+{
+	struct guest *g = t->guest;
+	struct guest_behind *b = &g->behind;
 	uint8_t *to;
 
-	if (buf_put(b, &q, sizeof(q)) < 0 || buf_put(b, &fix, sizeof(fix)) < 0 ||
-	    buf_room(b, n, &to) < 0 || guest_read(t, t->args[1], to, n) < 0)
+	if ((b->n && (b->tid != t->tid || b->fd != (uint32_t)t->args[0])) ||
+	    b->n >= GUEST_BEHIND_MOST - 1 || b->bytes + n > BEHIND_BYTES ||
+	    channel_backlog(g->channel) > MOVE_KEPT_MAX / 2)
 		return false;
-	buf_grow(b, n);
+	if (b->pending.len + n > BEHIND_MOST)
+		guest_behind_flush(g);
+	if (buf_room(&b->pending, n, &to) < 0 || guest_read(t, t->args[1], to, n) < 0)
+		return false;
+	buf_grow(&b->pending, n);
 	return true;
 }
 
@@ -186,24 +211,17 @@ static void send_behind(struct guest_thread *t)
 {
 	struct guest *g = t->guest;
 	struct guest_behind_fd *row = row_of(g, (uint32_t)t->args[0]);
-	const uint32_t header[2] = { (uint32_t)t->tid, GUEST_CALL_BEHIND };
 	uint32_t n = (uint32_t)t->args[2];
-	struct buf b;
 
-	buf_init(&b, CALL_BYTES_MAX);
-	if ((g->behind.n && (g->behind.tid != t->tid || g->behind.fd != row->fd)) ||
-	    g->behind.n == GUEST_BEHIND_MOST || g->behind.bytes + n > BEHIND_BYTES ||
-	    !channel_room(g->channel, MOVE_PAYLOAD_MAX) || !put_write(t, &b)) {
-		buf_done(&b);
+	if (!take_bytes(t, n)) {
 		guest_forward(t);
 		return;
 	}
-	guest_send(g, MOVE_CALL, header, sizeof(header), buf_bytes(&b), b.len);
-	buf_done(&b);
 	g->behind.tid = t->tid;
 	g->behind.fd = row->fd;
-	g->behind.lens[(g->behind.first + g->behind.n++) % GUEST_BEHIND_MOST] = n;
 	g->behind.bytes += n;
+	if (!g->behind.n)
+		guest_behind_flush(g);
 	row->left = row->left > n ? row->left - n : 0;
 	guest_reply(t, n);
 }
@@ -268,7 +286,10 @@ bool guest_behind_call(struct guest_thread *t)
 
 bool guest_behind_blocks(const struct guest_thread *t)
 {
-	return t->guest->behind.n && t->guest->behind.tid != t->tid;
+	if (t->guest->behind.n && t->guest->behind.tid != t->tid)
+		return true;
+	guest_behind_flush(t->guest);
+	return false;
 }
 
 int64_t guest_behind_result(struct guest_thread *t, int64_t result)
@@ -311,9 +332,21 @@ int guest_behind_answer(struct guest *g, const uint8_t *p, size_t n, struct err 
 		note_failure(g, a.result);
 	b->bytes -= b->lens[b->first];
 	b->first = (b->first + 1) % GUEST_BEHIND_MOST;
-	if (--b->n)
+	b->n--;
+	guest_behind_flush(g);
+	if (b->n)
 		return 0;
 	guest_send_waiting(g);
 	guest_frozen(g);
 	return 0;
+}
+
+void guest_behind_init(struct guest *g)
+{
+	buf_init(&g->behind.pending, BEHIND_MOST);
+}
+
+void guest_behind_done(struct guest *g)
+{
+	buf_done(&g->behind.pending);
 }

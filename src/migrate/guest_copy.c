@@ -148,7 +148,7 @@ int guest_copy_home(struct guest *g, bool whole, struct err *e)
 {
 	int r;
 
-	g->rounds = 0;
+	g->rounds = g->stalls = 0;
 	if (whole && is_awaited(g)) {
 		guest_not_kept(g, "a thread of it waits to go home");
 		return 0;

@@ -176,6 +176,7 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_de
 	image_init(&g->image);
 	buf_init(&g->image_bytes, IMAGE_BYTES_MAX);
 	guest_files_init(g, lender);
+	guest_behind_init(g);
 	r = begin(start);
 	if (!r) {
 		tell_stage();
@@ -192,6 +193,7 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_de
 	build_abort(&g->build);
 	guest_files_done(g);
 	guest_stream_done(g);
+	guest_behind_done(g);
 	channel_free(g->channel);
 	control_free(control);
 	return r ? 1 : 0;

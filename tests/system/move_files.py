@@ -24,7 +24,7 @@ PIECE = 3000
 
 # waits for an order, and then does what it names; a number in each piece, so that none can be missed
 PROGRAM = r"""
-import errno, hashlib, os, signal, sys
+import errno, os, signal, sys, threading
 what, path, other = sys.argv[1:4]
 def piece(n):
     return n.to_bytes(4, "little") * 750
@@ -56,6 +56,16 @@ for line in sys.stdin:
         for n in range(400):
             os.write(fd, piece(n))
         os._exit(7) if line == "exit\n" else os.kill(os.getpid(), signal.SIGTERM)
+    elif what == "threads":
+        fd = os.open(path, os.O_RDONLY)
+        def read(i):
+            for n in range(30):
+                same.append(os.pread(fd, 229376, 4096 * ((i + n) % 100)) == data[4096 * ((i + n) % 100):][:229376])
+        same, threads = [], [threading.Thread(target=read, args=(i,)) for i in range(40)]
+        data = os.pread(fd, 1 << 20, 0)
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        print(len(same), all(same), flush=True)
     elif what == "copy":
         copy()
         print("copied", flush=True)
@@ -162,6 +172,16 @@ class Files(unittest.TestCase):
             self.assertEqual(program.process.wait(moving.LIMIT_S), status)
             self.check_pieces(self.path("file"), 399, 400 * PIECE)
             self.check_pieces(self.path(order), 399, 400 * PIECE)
+
+    def test_many_readers(self):
+        """More answers at a time than the channel has room for."""
+        with open(self.path("file"), "wb") as f:
+            f.write(os.urandom(1 << 20))
+        os.chmod(self.path("file"), 0o644)
+        program = self.program("threads", self.path("file"))
+        self.away(program)
+        program.tell()
+        self.assertEqual(program.said(), ["1200", "True"])
 
     def test_stream_replaced(self):
         """Cut at any byte while a file is copied: every byte of it comes once."""
