@@ -239,7 +239,8 @@ static void begin(struct guest_thread *t)
 	t->answer = NULL;
 	t->late_end = 0;
 	/* while memory is late nothing is read ahead or written behind: both touch it at once */
-	if (!t->guest->lacks.on && (guest_stream_call(t) || guest_behind_call(t)))
+	if ((!t->guest->lacks.on || t->guest->lacks.done) &&
+	    (guest_stream_call(t) || guest_behind_call(t)))
 		return;
 	if (v.class == TABLE_VIRTUAL && guest_virtual(t))
 		return;
