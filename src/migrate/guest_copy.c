@@ -148,7 +148,7 @@ int guest_copy_home(struct guest *g, bool whole, struct err *e)
 {
 	int r;
 
-	g->rounds = 0;
+	g->rounds = g->stalls = 0;
 	if (whole && is_awaited(g)) {
 		guest_not_kept(g, "a thread of it waits to go home");
 		return 0;
@@ -195,7 +195,9 @@ int guest_copy_last(struct guest *g, struct err *e)
 	} else {
 		r = pages_add_new(&g->reader, &g->arrived, &g->image, IMAGE_BY_PLACE, false);
 		if (!r)
-			r = pages_add_shared(&g->reader, &g->image);
+			r = guest_files_leave(g, &g->image);
+		if (!r)
+			r = pages_add_shared(&g->reader, &g->image, true);
 		pages_add_round(&g->reader, &g->dirty, &g->arrived);
 	}
 	return r < 0 ? err_set(e, r, "no memory for a list of its mappings") : 0;
