@@ -342,17 +342,21 @@ static bool was_told(struct stub *s, pid_t tid, const siginfo_t *info)
 
 static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee_stop *stop)
 {
+	bool told;
+
 	if (s->letting == stop->signo) {
 		s->letting = 0;
 		go_on(t, stop->signo);
 		return;
 	}
-	if (is_broken(stop)) {
+	/* a fault that the program itself made just before it left is told like any other signal */
+	told = was_told(s, t->tid, &stop->info);
+	if (!told && is_broken(stop)) {
 		(void)kill(s->pid, SIGKILL); /* told by its end */
 		return;
 	}
 	interrupted(t);
-	if (!was_told(s, t->tid, &stop->info))
+	if (!told)
 		s->ops->signal(s->owner, for_thread(stop, s->pid) ? t->tid : 0, &stop->info);
 	go_on(t, 0);
 }
