@@ -169,6 +169,8 @@ static int read_it(struct deputy *d, struct err *e)
 	deputy_files_mark(d, &d->stub.before);
 	if (!r)
 		r = image_check(&d->stub.before, e);
+	if (!r && mapped_files(&d->mapped, &d->stub.before) < 0)
+		r = err_set(e, -ENOMEM, "no memory for a list of its files");
 	if (!r) {
 		r = image_put(&d->image_bytes, &d->stub.before);
 		if (r < 0)
@@ -292,6 +294,7 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	r = stub_start(&d->stub, e);
 	deputy_lap(d, "go");
 	deputy_enter(d, DEPUTY_AWAY, clock_boot_us() - d->froze_us);
+	mapped_look(&d->mapped, d->pid); /* before its first call is taken */
 	if (d->late)
 		r = r < 0 ? r : deputy_late_run(d, e);
 	else
@@ -515,6 +518,7 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	image_init(&d->was);
 	buf_init(&d->image_bytes, IMAGE_BYTES_MAX);
 	image_init(&d->back);
+	mapped_init(&d->mapped);
 	confine_init(&d->confine);
 	stub_init(&d->stub, l, &deputy_stub_ops, d);
 	deputy_behind_init(d);
@@ -563,6 +567,7 @@ void deputy_done(struct deputy *d)
 	image_done(&d->was);
 	buf_done(&d->image_bytes);
 	image_done(&d->back);
+	mapped_done(&d->mapped);
 	confine_done(&d->confine);
 	deputy_files_done(d);
 	deputy_stream_done(d);

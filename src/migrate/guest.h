@@ -71,6 +71,7 @@ enum guest_hold {
 
 struct guest;
 struct guest_thread;
+struct guest_view;
 
 /* what to do with the answer to a request that the agent made for itself */
 typedef void guest_answer_fn(struct guest_thread *t, const uint8_t *p, size_t n);
@@ -93,6 +94,7 @@ struct guest_thread {
 	uint64_t args[6];
 	struct buf request;	      /* made and not yet sent: the channel is full */
 	guest_answer_fn *answer;      /* NULL: the marshaller's */
+	struct guest_view *view;      /* of /proc, being made; guest_views.c */
 	struct user_regs_struct regs; /* CLONING, BEARING, MAPPING: as the program had them */
 	pid_t born;		      /* BEARING: the new thread's id */
 	uint64_t map_at, map_done;    /* MAPPING */
@@ -368,6 +370,30 @@ void guest_behind_done(struct guest *g);
 /** guest_behind_result() - What a call is to return, when there is a failure to be told */
 int64_t guest_behind_result(struct guest_thread *t, int64_t result);
 int guest_behind_answer(struct guest *g, const uint8_t *p, size_t n, struct err *e) MUST_CHECK;
+
+/** guest_answer() - The marshaller takes an answer, of home or made here */
+void guest_answer(struct guest_thread *t, const uint8_t *p, size_t n);
+
+/* guest_times.c */
+#define GUEST_TIMES_MAX 128 /* bytes of an answer with times in it */
+
+/**
+ * guest_times_add() - CPU time used here is added to an answer of home that tells CPU time
+ * @amended:	Room for the new answer
+ *
+ * Return: the answer to be taken: @p or @amended
+ */
+const uint8_t *guest_times_add(const struct guest_thread *t, const uint8_t *p, size_t n,
+			       uint8_t amended[GUEST_TIMES_MAX]);
+
+/* guest_views.c */
+
+/** guest_views_open() - Its call is about to go home: does it open a view? true: it was dealt with */
+bool guest_views_open(struct guest_thread *t);
+
+/** guest_views_hide() - An answer has come: does it list our descriptors? true: it is dealt with */
+bool guest_views_hide(struct guest_thread *t, const uint8_t *p, size_t n);
+void guest_views_forget(struct guest_thread *t);
 
 /* guest_virtual.c */
 

@@ -20,6 +20,8 @@ int restore_memory(struct stub *s, const struct image *m, struct err *e)
 	r = capture_maps(s->pid, s->region, s->region + REGION_BYTES, &s->before, &now, e);
 	if (!r)
 		r = remap(&s->batch, s->pid, &now, m, IMAGE_BY_PLACE, e);
+	if (!r)
+		r = remap_open_shared(&s->batch, s->pid, m, false, e);
 	image_done(&now);
 	return r;
 }
@@ -65,7 +67,9 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 		if (!find(m, s->threads[i]->tid))
 			return err_set(e, -EPROTO, "thread %d has not come back",
 				       s->threads[i]->tid);
-	r = set_state_process(&s->batch, m, true);
+	r = remap_shut_shared(&s->batch, s->pid, m, false, e);
+	if (!r)
+		r = set_state_process(&s->batch, m, true);
 	if (!r)
 		r = set_state_run(&s->batch, s->pid, "set the state of the process", e);
 	if (!r)
