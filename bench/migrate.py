@@ -10,9 +10,12 @@ run. Lines (--only takes their names):
 
   freeze     how long a small process stands still: by what it sees itself, and the deputy
   precopy    the same with 1 and 2 GiB, 50 MB/s of which are written meanwhile
-  postcopy   not built yet
+  postcopy   the same when 1 GiB follows after the move, and how much slower a program is that has
+             256 MiB of it in use, in the 60 s after it; "refill" is until it is nearly as fast again
   bulk       memory moved in a second, against one TLS 1.3 stream
   call       a forwarded call that does nothing, against a TLS 1.3 and a TCP echo
+  files      a file read and written from front to back, against one TLS 1.3 stream (this is what
+             NFS is measured against as well: where the kernel has it, mount it over the same path)
   local      a call that needs no forwarding, away against at home
   compute    a program that only computes, away against at home
   residue    what is left of us after it came home
@@ -31,6 +34,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -41,6 +45,7 @@ SLOT = 900  # of a box: no comosixd gives so high a number soon
 HOME, HOST = "10.99.0.1", "10.99.0.2"
 CONNECT, COPY, CAPTURE, AWAY = 2, 3, 4, 6  # wire/half.proto
 FATE_HOME = 2
+MINUTE_S, FOLLOWS_S = 60, 4  # of "postcopy": how long it is watched, and when all has followed
 PLACES = {"one CPU": {0}, "free": None}
 
 
@@ -84,10 +89,10 @@ def bind(cpus):
 class Subject:
     """bench/migrate/subject.c"""
 
-    def __init__(self, cpus=None):
+    def __init__(self, cpus=None, file=()):
         self.process = subprocess.Popen(
             ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups",
-             os.path.join(TOOLS, "bench-subject")],
+             os.path.join(TOOLS, "bench-subject"), *file],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=lambda: bind(cpus))
         self.pid = int(self.process.stdout.readline())
 
@@ -119,6 +124,11 @@ class Subject:
         os.kill(self.pid, signal.SIGUSR1)
         return float(self.word()) / 1000
 
+    def counts(self):
+        """The end of "touch"."""
+        os.kill(self.pid, signal.SIGUSR1)
+        return [float(word) for word in self.process.stdout.readline().split()]
+
     def look(self):
         """What /proc tells of it that a move could leave behind."""
         def read(name):
@@ -138,12 +148,12 @@ class Subject:
 class Move:
     """One process, away; home again at the end."""
 
-    def __init__(self, wire, subject, cpus=None):
+    def __init__(self, wire, subject, cpus=None, how=()):
         self.times = {}
         self.freeze_ms = 0.0
         self.is_away = False
         self.process = subprocess.Popen(
-            [os.path.join(TOOLS, "bench-pair"), str(subject.pid), *wire.args, str(SLOT)],
+            [os.path.join(TOOLS, "bench-pair"), str(subject.pid), *wire.args, str(SLOT), *how],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: bind(cpus),
             env=dict(os.environ, COMOSIX_BIN=os.path.join(BUILD, "bin")))
 
@@ -226,7 +236,39 @@ def precopy(wire, runs):
 
 
 def postcopy(wire, runs):
-    yield row("postcopy", "free", "<= 5 ms", said="not built yet")
+    out, gaps = [], []
+    for _ in range(min(runs, 3)):
+        with Subject() as subject:
+            subject.ask("fill", 1024)
+            subject.ask("watch", 0)
+            with Move(wire, subject, how=["post-copy"]) as move:
+                out.append(move.freeze_ms)
+                gaps.append(subject.longest_gap_ms())
+    yield row("postcopy 1 GiB", "free", "<= 5 ms", deputy_ms=statistics.median(out),
+              stood_still_ms=statistics.median(gaps))
+    yield slowdown(wire)
+
+
+def slowdown(wire, home_s=5, away_s=60):
+    """Touches in each second by a program that is away for a minute, against those before and after."""
+    with Subject() as subject:
+        subject.ask("fill", 1024)
+        begun = time.monotonic()
+        subject.ask("touch", 256)
+        time.sleep(home_s + 1)
+        with Move(wire, subject, how=["post-copy"]) as move:
+            moved = move.times[AWAY] / 1e6 - begun
+            time.sleep(away_s + 1)
+            move.home()
+            back = time.monotonic() - begun
+            time.sleep(home_s + 1)
+            counts = subject.counts()
+    home = statistics.median(counts[1:int(moved)] + counts[int(back) + 1:])
+    away = counts[int(moved):int(moved) + away_s]
+    refill = next((s for s, n in enumerate(away) if n >= 0.9 * home), away_s)
+    return row("postcopy after", "free", "<= 5 % slower over 60 s", refill_s=refill,
+               slower_percent=100 * (1 - statistics.mean(away) / home),
+               slower_after_refill_percent=100 * (1 - statistics.mean(away[refill:] or [0]) / home))
 
 
 def bulk(wire, runs, mib=256):
@@ -255,6 +297,26 @@ def call(wire, runs, n=1000):
         ours, tls, tcp = (statistics.median(x) for x in (ours, tls, tcp))
         yield row("call", place, "<= 2 x TLS", ours_us=ours / 1000, tls_us=tls / 1000, tcp_us=tcp / 1000,
                   ratio=ours / tls, ratio_to_tcp=ours / tcp)
+
+
+def files(wire, runs, mib=64):
+    with tempfile.TemporaryDirectory(prefix="comosix-bench.", dir="/var/tmp") as place:
+        os.chown(place, USER, USER)
+        file = os.path.join(place, "file")
+        with open(file, "wb") as f:
+            f.write(os.urandom(mib << 20))
+        os.chmod(file, 0o644)
+        for what, size in (("read", 131072), ("read", 4096), ("write", 65536), ("write", 4096)):
+            bare, home, away = [], [], []
+            for _ in range(runs):
+                bare.append(wire.bare("tls-stream", mib, None) * 1.048576)
+                with Subject(file=[file]) as subject:
+                    home.append(subject.figure(what, size, mib))
+                    with Move(wire, subject):
+                        away.append(subject.figure(what, size, mib))
+            away, bare, home = (statistics.median(x) for x in (away, bare, home))
+            yield row(f"{what} {size}", "free", ">= 0.8 of NFS", away_mb_s=away, tls_mb_s=bare, ratio=away / bare,
+                      home_mb_s=home)
 
 
 def local(wire, runs, n=200000):
@@ -297,7 +359,7 @@ def residue(wire, runs):
               fds=len(set(after["fds"]) - set(before["fds"])), home_ns=statistics.median(null), back_ns=back)
 
 
-LINES = {f.__name__: f for f in (freeze, precopy, postcopy, bulk, call, local, compute, residue)}
+LINES = {f.__name__: f for f in (freeze, precopy, postcopy, bulk, call, files, local, compute, residue)}
 
 
 def text(value):

@@ -2,7 +2,7 @@
 /*
  * pair.c - both daemons of a move, with a TCP connection between its halves
  *
- * bench-pair PID HOME-NS HOST-NS ADDRESS SLOT
+ * bench-pair PID HOME-NS HOST-NS ADDRESS SLOT [post-copy]
  *
  * Theory of operation. Starts comosix-deputy and comosix-guest, of COMOSIX_BIN, as two comosixd do: they
  * get the ends of one connection and are alone with it. What they say is told on stdout, a line
@@ -141,7 +141,7 @@ static int start_program(struct side *s, int stream, struct err *e)
 	return r < 0 ? r : loop_add_child(loop, s->pid, on_end, s, &ref);
 }
 
-static void start(int stream[2], pid_t pid, uint32_t slot)
+static void start(int stream[2], pid_t pid, uint32_t slot, bool post_copy)
 {
 	static uint8_t id[HALF_ID_LEN], key[HALF_KEY_LEN];
 	Cmx__HalfStart start = CMX__HALF_START__INIT;
@@ -162,6 +162,7 @@ static void start(int stream[2], pid_t pid, uint32_t slot)
 	start.gid = st.gid[0];
 	start.lease_ms = LEASE_MS;
 	start.slot = slot;
+	start.post_copy = post_copy;
 	m.body_case = CMX__HALF__BODY_START;
 	m.start = &start;
 	for (int i = 0; i < 2; i++)
@@ -194,15 +195,17 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	uint64_t pid, slot;
 	int stream[2];
+	bool is_post_copy = argc == 7 && !strcmp(argv[6], "post-copy");
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0); /* cannot fail before the first use */
-	if (argc != 6 || parse_u64(argv[1], &pid) < 0 || parse_u64(argv[5], &slot) < 0)
+	if ((argc != 6 && !is_post_copy) || parse_u64(argv[1], &pid) < 0 ||
+	    parse_u64(argv[5], &slot) < 0)
 		return 2;
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		die("SIGPIPE: %s", strerror(errno));
 	if (wire_open(argv[2], argv[3], argv[4], stream, &e) < 0 || loop_new(&loop, &e) < 0)
 		die("%s", e.text);
-	start(stream, (pid_t)pid, (uint32_t)slot);
+	start(stream, (pid_t)pid, (uint32_t)slot, is_post_copy);
 	if (loop_add_fd(loop, STDIN_FILENO, EPOLLIN, on_order, NULL, &orders_ref) < 0)
 		die("watch stdin: is it a pipe?");
 	return loop_run(loop);

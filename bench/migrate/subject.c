@@ -15,8 +15,12 @@
  *	watch MB-PER-S		look at the clock, and write that much in random pages of the
  *				memory, until SIGUSR1: the longest gap in us, and MB written.
  *				"watching" is said first
- *	touch MIB MS		look at random pages of the first MIB for MS: touches made
+ *	read BYTES MIB		so much of its file (its argument), so many bytes at a time: MB/s
+ *	write BYTES MIB		the same into a new file beside it, NAME.out
+ *	touch MIB		look at random pages of the first MIB until SIGUSR1: how many in each
+ *				second. "touching" is said first
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,6 +40,8 @@ static uint8_t *memory;
 static uint64_t n_pages, state = 88172645463325252ULL;
 static volatile sig_atomic_t stop;
 static double figures[PIECES];
+static const char *file;
+static uint8_t bytes[1 << 20];
 
 static uint64_t now_ns(void)
 {
@@ -146,31 +152,74 @@ static void watch(uint64_t rate, uint64_t unused)
 	(void)printf("%.1f %.1f\n", (double)gap / 1000, (double)written * PAGE / 1e6);
 }
 
-static void touch(uint64_t mib, uint64_t ms)
+static void touch(uint64_t mib, uint64_t unused)
 {
-	uint64_t end = now_ns() + ms * 1000000, n = 0, sum = 0;
+	uint64_t begin = now_ns(), now, sum = 0;
+	size_t second = 0;
 
-	while (now_ns() < end) {
+	(void)unused;
+	(void)printf("touching\n");
+	memset(figures, 0, sizeof(figures));
+	stop = 0;
+	while (now = now_ns(), !stop) {
+		second = (now - begin) / 1000000000;
+		if (second >= PIECES)
+			break;
 		for (int i = 0; i < 64; i++)
 			sum += memory[any() % (mib << 8) * PAGE];
-		n += 64;
+		figures[second] += 64;
 	}
-	(void)printf("%llu %llu\n", (unsigned long long)n, (unsigned long long)sum);
+	state += sum;			    /* so that it had to be read */
+	for (size_t i = 0; i < second; i++) /* not the last one, which was not a whole second */
+		(void)printf("%.0f%s", figures[i], i + 1 < second ? " " : "");
+	(void)printf("\n");
+}
+
+/* from open to close, as a program that uses a file would */
+static void transfer(int flags, const char *tail, uint64_t size, uint64_t mib)
+{
+	uint64_t done = 0, begin = now_ns();
+	char path[512];
+	ssize_t n = 1;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s%s", file, tail);
+	fd = open(path, flags, 0600);
+	while (fd >= 0 && n > 0 && done < mib << 20) {
+		n = flags == O_RDONLY ? read(fd, bytes, size) : write(fd, bytes, size);
+		done += n > 0 ? (uint64_t)n : 0;
+	}
+	if (fd < 0 || done < mib << 20 || close(fd) < 0) {
+		perror(path);
+		exit(1);
+	}
+	(void)printf("%.1f\n", (double)done * 1000 / (double)(now_ns() - begin));
+}
+
+static void read_file(uint64_t size, uint64_t mib)
+{
+	transfer(O_RDONLY, "", size, mib);
+}
+
+static void write_file(uint64_t size, uint64_t mib)
+{
+	transfer(O_WRONLY | O_CREAT | O_TRUNC, ".out", size, mib);
 }
 
 static const struct {
 	const char *word;
 	void (*obey)(uint64_t a, uint64_t b);
 } orders[] = {
-	{ "fill", fill },	{ "null", null },   { "local", local },
-	{ "compute", compute }, { "watch", watch }, { "touch", touch },
+	{ "fill", fill },   { "null", null },	{ "local", local },    { "compute", compute },
+	{ "watch", watch }, { "touch", touch }, { "read", read_file }, { "write", write_file },
 };
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char line[128], word[16];
 	unsigned long long a, b;
 
+	file = argc > 1 ? argv[1] : NULL;
 	(void)setvbuf(stdout, NULL, _IOLBF, 0); /* cannot fail before the first use */
 	if (signal(SIGUSR1, on_stop) == SIG_ERR)
 		return 1;

@@ -28,9 +28,7 @@ static const struct opt_command self = {
 	.examples =
 		"  migrate 4711 n3       to the node n3\n"
 		"  migrate 4711 best     to the node with the most room\n"
-		"  migrate -p 4711 n3    at once, however large it is; if this node is lost "
-		"before\n"
-		"                        its memory has followed, so is the process\n"
+		"  migrate -p 4711 n3    at once, however large it is; its memory follows\n"
 		"  migrate 4711 home     back to where it was started\n"
 		"\n"
 		"It is moved while it runs, and this command waits until it runs there. Exit "

@@ -19,9 +19,9 @@
 #define XCOMP_BV     520
 #define XCR0_LEAST   3 /* x87 and SSE: every x86-64 has them */
 
-#define PROT_ALL  7U
-#define WRITABLE  2U /* PROT_WRITE */
-#define FLAGS_ALL (IMAGE_MAP_READONLY * 2U - 1)
+#define PROT_ALL      7U
+#define PROT_WRITABLE 2U
+#define FLAGS_ALL     (IMAGE_MAP_READONLY * 2U - 1)
 
 /* ---- memory ---- */
 
@@ -180,11 +180,14 @@ static int check_kind(const struct image_mapping *v, struct err *e)
 	if ((special && v->flags & (IMAGE_MAP_FILE | IMAGE_MAP_SHARED | IMAGE_MAP_GROWSDOWN)) ||
 	    special == (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL))
 		return bad_mapping(v, "that is two things at once", e);
-	if (v->flags & IMAGE_MAP_READONLY && (!(v->flags & IMAGE_MAP_SHARED) || v->prot & WRITABLE))
+	if (v->flags & IMAGE_MAP_READONLY && (!(v->flags & IMAGE_MAP_SHARED) || v->prot & PROT_WRITABLE))
 		return bad_mapping(v, "that can never be written, and can", e);
 	if (v->flags & IMAGE_MAP_FILE &&
 	    (!is_aligned(v->offset) || v->offset > INT64_MAX - (v->end - v->start)))
 		return bad_mapping(v, "of a file at an offset that cannot be", e);
+	if (v->file && (v->file > IMAGE_FILES_MAX || !(v->flags & IMAGE_MAP_FILE) ||
+			(v->flags & IMAGE_MAP_SHARED && v->prot & PROT_WRITABLE)))
+		return bad_mapping(v, "of a file that no host can have", e);
 	return 0;
 }
 

@@ -30,6 +30,7 @@
 #define IMAGE_XSTATE_MAX   12288
 #define IMAGE_SIGNALS	   64
 #define IMAGE_NAME_MAX	   16
+#define IMAGE_FILES_MAX	   512
 #define IMAGE_BYTES_MAX	   (64U << 20)
 
 /* of a mapping, /proc/PID/smaps "VmFlags" */
@@ -55,6 +56,7 @@ struct image_mapping {
 	uint32_t flags; /* enum image_map_flags */
 	uint64_t offset, inode;
 	uint32_t major, minor; /* of the file's device */
+	uint32_t file; /* the host has it too: 1 + its place in the list of files.h; 0: sent */
 };
 
 /* arguments of prctl(PR_SET_MM_MAP) without exe_fd, prctl(2) */

@@ -38,6 +38,7 @@ static const struct record_field mapping_fields[] = {
 	NUMBER(struct image_mapping, prot),   NUMBER(struct image_mapping, flags),
 	NUMBER(struct image_mapping, offset), NUMBER(struct image_mapping, inode),
 	NUMBER(struct image_mapping, major),  NUMBER(struct image_mapping, minor),
+	NUMBER(struct image_mapping, file),
 };
 
 static const struct record_field thread_fields[] = {

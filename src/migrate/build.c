@@ -188,7 +188,7 @@ static int map_region(struct build *b, const struct image *m, struct err *e)
 
 /* ------------------------------------------------------------------ memory */
 
-/* all of the agent's goes: descriptors and memory */
+/* all of the agent's goes: memory, and descriptors but for lent files, which go when it is finished */
 static int forget_agent(struct build *b, const struct image *m, struct err *e)
 {
 	uint64_t end = m->parasite + m->parasite_size;
@@ -197,8 +197,11 @@ static int forget_agent(struct build *b, const struct image *m, struct err *e)
 	if (r >= 0 && b->fill_dev > 0)
 		r = batch_add(&b->batch, SYS_close_range, 0, (uint64_t)b->fill_dev - 1, 0, 0, 0, 0);
 	if (r >= 0)
-		r = batch_add(&b->batch, SYS_close_range, (uint64_t)(b->fill_dev + 1), ~0U, 0, 0, 0,
-			      0);
+		r = batch_add(&b->batch, SYS_close_range, (uint64_t)(b->fill_dev + 1),
+			      LENT_FDS_FIRST - 1, 0, 0, 0, 0);
+	if (r >= 0)
+		r = batch_add(&b->batch, SYS_close_range, LENT_FDS_FIRST + IMAGE_FILES_MAX, ~0U, 0,
+			      0, 0, 0);
 	if (r >= 0)
 		r = batch_add(&b->batch, SYS_munmap, 0, m->parasite, 0, 0, 0, 0);
 	if (r >= 0)
@@ -329,7 +332,8 @@ static int give_state(struct build *b, const struct image *m, struct err *e)
 
 	if (r >= 0 && b->fill_dev >= 0)
 		r = batch_add(&b->batch, SYS_close, (uint64_t)b->fill_dev, 0, 0, 0, 0, 0);
-
+	if (r >= 0) /* its mappings keep the lent files */
+		r = batch_add(&b->batch, SYS_close_range, LENT_FDS_FIRST, ~0U, 0, 0, 0, 0);
 	r = r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
 		  : set_state_run(&b->batch, b->pid, "set the state of the process", e);
 	for (size_t i = 1; !r && i < m->n_threads; i++)

@@ -285,6 +285,7 @@ static int on_psk(gnutls_session_t s, const char *username, gnutls_datum_t *key)
 static void deliver(struct channel *c)
 {
 	size_t backlog = c->link.kept.len;
+	bool resuming = c->link.resuming;
 	struct err e = { 0 };
 	struct move_frame f;
 	int r = 0;
@@ -303,7 +304,9 @@ static void deliver(struct channel *c)
 		return;
 	}
 	flush(c); /* acknowledgements */
-	if (c->link.kept.len < backlog && !c->dead && c->ops->room)
+	/* after RESUME: who had stopped for a full socket waits for this one */
+	if ((c->link.kept.len < backlog || (resuming && !c->link.resuming)) && !c->dead &&
+	    c->ops->room)
 		c->ops->room(c->owner);
 }
 

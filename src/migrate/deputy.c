@@ -165,6 +165,9 @@ static int read_it(struct deputy *d, struct err *e)
 	if (!r)
 		r = check_filter(d, e);
 	if (!r)
+		r = deputy_files_check(d, e);
+	deputy_files_mark(d, &d->stub.before);
+	if (!r)
 		r = image_check(&d->stub.before, e);
 	if (!r && mapped_files(&d->mapped, &d->stub.before) < 0)
 		r = err_set(e, -ENOMEM, "no memory for a list of its files");
@@ -210,11 +213,30 @@ static void begin_sending(struct deputy *d)
 	go_on_sending(d);
 }
 
-/* after the last one the clocks are known, and the first bytes may go */
+static void start_copying(struct deputy *d)
+{
+	struct err why = { 0 };
+	int r = deputy_copy_start(d, &why);
+
+	if (r < 0)
+		undo(d, status_of(r), why.text);
+	else
+		begin_sending(d);
+}
+
+/* after it the host knows what it will be sent, and the first bytes may go */
+static int take_have(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	int r = deputy_files_take_have(d, f, e);
+
+	if (!r)
+		start_copying(d);
+	return r;
+}
+
 static int take_clock(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	struct clocks both[2];
-	struct err why = { 0 };
 	int r;
 
 	memcpy(&both[1], f->payload, sizeof(both[1])); /* wire/move.h: it is that long */
@@ -222,14 +244,7 @@ static int take_clock(struct deputy *d, const struct move_frame *f, struct err *
 	r = channel_send(d->channel, MOVE_CLOCK, both, sizeof(both), NULL, 0);
 	if (r < 0)
 		return err_set(e, r, "answer the host: %s", strerror(-r));
-	if (++d->clocks_told < CLOCKS_SAMPLES)
-		return 0;
-	r = deputy_copy_start(d, &why);
-	if (r < 0)
-		undo(d, status_of(r), why.text);
-	else
-		begin_sending(d);
-	return 0;
+	return ++d->clocks_told == CLOCKS_SAMPLES ? deputy_files_tell(d, e) : 0;
 }
 
 static int take_round(struct deputy *d, const struct move_frame *f, struct err *e)
@@ -285,6 +300,7 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	else
 		pages_reader_done(&d->reader);
 	dirty_end(&d->dirty); /* takes some time for each GiB: not before */
+	deputy_files_done(d);
 	if (d->checkpoint)
 		checkpoint_start(d->checkpoint);
 	if (r < 0)
@@ -335,6 +351,7 @@ static const struct {
 	int (*take)(struct deputy *d, const struct move_frame *f, struct err *e);
 } frames[] = {
 	{ MOVE_CLOCK, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_clock },
+	{ MOVE_HAVE, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_have },
 	{ MOVE_LATE, DEPUTY_COPYING, DEPUTY_COPYING, deputy_take_late },
 	{ MOVE_FETCH, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_fetch },
 	{ MOVE_ROUND, DEPUTY_COPYING, DEPUTY_COPYING, take_round },
@@ -342,6 +359,9 @@ static const struct {
 	{ MOVE_FAIL, DEPUTY_CONNECTING, DEPUTY_BUILDING, take_fail },
 	{ MOVE_BUILT, DEPUTY_BUILDING, DEPUTY_BUILDING, take_built },
 	{ MOVE_CALL, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_call },
+	{ MOVE_STREAM, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_stream },
+	{ MOVE_MORE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_more },
+	{ MOVE_RELEASE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_release },
 	{ MOVE_CANCEL, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_cancel },
 	{ MOVE_CLONE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_clone },
 	{ MOVE_GONE, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_gone },
@@ -396,7 +416,8 @@ int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
 		if (frames[i].type == f->type && d->state >= frames[i].from &&
 		    d->state <= frames[i].to)
-			return take_watched(d, f, frames[i].take, e);
+			return deputy_behind_keeps(d, f) ? 0
+							 : take_watched(d, f, frames[i].take, e);
 	return err_set(e, -EPROTO, "%s cannot come now", move_name(f->type));
 }
 
@@ -411,8 +432,13 @@ static void on_room(void *owner)
 
 	if (d->state == DEPUTY_COPYING || d->state == DEPUTY_SENDING)
 		go_on_sending(d);
-	else if (d->state < DEPUTY_RETURNING && d->late == DEPUTY_LATE_YES)
+	if (d->state < DEPUTY_AWAY || d->state >= DEPUTY_RETURNING)
+		return;
+	stub_room(&d->stub);
+	if (d->late == DEPUTY_LATE_YES)
 		deputy_late_serve(d);
+	else
+		deputy_stream_on(d);
 }
 
 void deputy_drop(struct deputy *d, const char *why)
@@ -495,7 +521,10 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	mapped_init(&d->mapped);
 	confine_init(&d->confine);
 	stub_init(&d->stub, l, &deputy_stub_ops, d);
-	r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
+	deputy_behind_init(d);
+	r = deputy_stream_init(d);
+	if (!r)
+		r = channel_new(l, fd, true, key, &channel_ops, d, &d->channel, e);
 	if (!r)
 		channel_keep(d->channel, false); /* up to RUN on_cut() undoes it all */
 	if (!r)
@@ -504,6 +533,8 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 		r = loop_add_timer(l, loop_now(l) + lease_ms, on_lease, d, &d->lease_ref);
 	if (r < 0)
 		deputy_done(d);
+	else
+		deputy_files_look(d);
 	return r;
 }
 
@@ -538,6 +569,9 @@ void deputy_done(struct deputy *d)
 	image_done(&d->back);
 	mapped_done(&d->mapped);
 	confine_done(&d->confine);
+	deputy_files_done(d);
+	deputy_stream_done(d);
+	deputy_behind_done(d);
 	checkpoint_free(d->checkpoint);
 	d->checkpoint = NULL;
 	fd_close(&d->mem);

@@ -27,6 +27,7 @@
 #include "loop/loop.h"
 #include "migrate/channel.h"
 #include "migrate/confine.h"
+#include "migrate/digests.h"
 #include "migrate/laps.h"
 #include "migrate/mapped.h"
 #include "migrate/pages.h"
@@ -79,6 +80,65 @@ struct deputy_ops {
 	void (*checkpoint)(void *owner, unsigned int n);
 };
 
+/* a file that the process maps, by what /proc/PID/maps says of it */
+struct deputy_file {
+	int fd;
+	struct stat st; /* as it was hashed */
+	uint64_t inode;
+	uint32_t major, minor;
+};
+
+struct deputy_files {
+	struct image_files list;
+	struct deputy_file *files; /* owned; as many as in the list */
+	bool told;		   /* and the answer is awaited */
+};
+
+#define DEPUTY_STREAMS 4
+
+/* a file that is sent before it is read; file -1: none */
+struct deputy_stream {
+	uint32_t id;
+	int file;		 /* the process's open file */
+	int own;		 /* the same file, opened by us, with the lease */
+	int nowait;		 /* RWF_NOWAIT, or 0 for a file system of memory */
+	bool broken;		 /* the guest knows, RELEASE will come */
+	uint64_t from, at, upto; /* where it began; sent; asked for */
+};
+
+struct deputy_streams {
+	struct deputy_stream s[DEPUTY_STREAMS];
+	uint32_t last_id;
+	uint64_t not_before_ms;
+	uint8_t *buffer; /* owned */
+	struct ev_ref retry_ref, io_ref;
+};
+
+/* of a CALL, and of its ANSWER */
+struct deputy_call_header {
+	uint32_t tid,
+		flags; /* 0 or DEPUTY_CALL_BEHIND: a write that the program does not wait for */
+};
+
+#define DEPUTY_CALL_BEHIND 1
+#define DEPUTY_KEPT	   (IMAGE_THREADS_MAX + 2)
+
+struct deputy_behind {
+	pid_t tid; /* whose calls stand in line; 0: there is no line */
+	struct buf line;
+	bool running;	/* one of them is with the stub */
+	uint32_t flags; /* of that one */
+	int64_t want;	/* what it is to write */
+	pid_t failed;	/* whose write did not; 0: none */
+	bool cancel;	/* the last one in line */
+	struct {
+		uint8_t what;
+		uint32_t payload;
+	} kept[DEPUTY_KEPT]; /* frames that wait for the end of the line */
+	size_t n_kept;
+	struct ev_ref empty_ref;
+};
+
 struct deputy {
 	struct loop *loop;
 	struct channel *channel;
@@ -92,8 +152,12 @@ struct deputy {
 	struct buf image_bytes;
 	bool image_is_sent, all_is_sent, recall;
 	unsigned int clocks_told;
+	struct deputy_files files;
+	struct deputy_streams streams;
+	struct deputy_behind behind;
 	struct pages_reader reader;
 	enum deputy_late late;
+	bool late_refused;
 	struct pages_reader urgent; /* late pages that somebody waits for */
 	uint64_t filling_since_us;
 	bool tracking; /* written pages are known */
@@ -160,6 +224,22 @@ int deputy_checkpoint(struct deputy *d, const struct checkpoint_spec *spec, stru
 void deputy_recall(struct deputy *d);
 void deputy_done(struct deputy *d);
 
+/* deputy_files.c */
+
+/** deputy_files_look() - Which files may the host have as well? As root */
+void deputy_files_look(struct deputy *d);
+
+/** deputy_files_tell() - Tell the host, who answers with HAVE */
+int deputy_files_tell(struct deputy *d, struct err *e) MUST_CHECK;
+int deputy_files_take_have(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** deputy_files_mark() - Note in an image which mappings are of files that the host has */
+void deputy_files_mark(const struct deputy *d, struct image *m);
+
+/** deputy_files_check() - Are they still as they were told? -EAGAIN */
+int deputy_files_check(const struct deputy *d, struct err *e) MUST_CHECK;
+void deputy_files_done(struct deputy *d);
+
 /* deputy_copy.c */
 
 /** deputy_copy_start() - The first round; d->tracking is false after it if there cannot be any */
@@ -198,6 +278,43 @@ int deputy_take_gone(struct deputy *d, const struct move_frame *f, struct err *e
 int deputy_take_stopped(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 extern const struct stub_ops deputy_stub_ops;
+
+/* deputy_stream.c */
+int deputy_stream_init(struct deputy *d) MUST_CHECK;
+void deputy_stream_done(struct deputy *d);
+
+/** deputy_stream_end() - The guest reads no more: leases are let go */
+void deputy_stream_end(struct deputy *d);
+int deputy_take_stream(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+int deputy_take_more(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+int deputy_take_release(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** deputy_stream_on() - There is room in the channel: send what is asked for */
+void deputy_stream_on(struct deputy *d);
+
+/** deputy_call() - Give a call to the stub; as stub_call() */
+int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n) MUST_CHECK;
+
+/* deputy_behind.c */
+void deputy_behind_init(struct deputy *d);
+void deputy_behind_done(struct deputy *d);
+bool deputy_behind_is_busy(const struct deputy *d);
+
+/** deputy_behind_takes() - Is a call with these flags one of the line's? */
+bool deputy_behind_takes(const struct deputy *d, pid_t tid, uint32_t flags);
+
+/** deputy_behind_call() - A call of the line; -errno: no honest guest asks for that */
+int deputy_behind_call(struct deputy *d, pid_t tid, uint32_t flags, const uint8_t *request,
+		       size_t n) MUST_CHECK;
+
+/** deputy_behind_cancel() - Is a CANCEL for this thread the line's business? */
+bool deputy_behind_cancel(struct deputy *d, pid_t tid);
+
+/** deputy_behind_answer() - Was it a call of the line? Then it is dealt with */
+bool deputy_behind_answer(struct deputy *d, pid_t tid, const uint8_t *p, size_t n);
+
+/** deputy_behind_keeps() - Does this frame wait for the end of the line? */
+bool deputy_behind_keeps(struct deputy *d, const struct move_frame *f);
 
 /* deputy_return.c: the way back */
 

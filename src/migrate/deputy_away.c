@@ -10,10 +10,6 @@
 #include "migrate/deputy.h"
 #include "migrate/deputy_checkpoint.h"
 
-struct call_header {
-	uint32_t tid, zero;
-};
-
 static uint32_t number(const struct move_frame *f)
 {
 	uint32_t v;
@@ -25,7 +21,7 @@ static uint32_t number(const struct move_frame *f)
 /* an answer of our own to a call that is not made */
 static void answer_by(struct deputy *d, pid_t tid, int64_t result)
 {
-	const struct call_header h = { .tid = (uint32_t)tid };
+	const struct deputy_call_header h = { .tid = (uint32_t)tid };
 	const struct call_answer a = { .result = result };
 
 	deputy_send(d, MOVE_ANSWER, &h, sizeof(h), &a, sizeof(a));
@@ -54,10 +50,17 @@ static bool can_be_asked(uint32_t nr)
 	return is_forwarded(row.class);
 }
 
+int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n)
+{
+	if (d->checkpoint)
+		checkpoint_call(d->checkpoint, tid, request, n);
+	return stub_call(&d->stub, tid, request, n);
+}
+
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e)
 {
+	struct deputy_call_header h;
 	struct call_request q;
-	struct call_header h;
 	int r;
 
 	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
@@ -67,14 +70,16 @@ int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e
 	if (!can_be_asked(q.nr))
 		return err_set(e, -EPROTO, "a call of thread %u that no guest asks for: %u", h.tid,
 			       q.nr);
-	if (mapped_call(&d->mapped, d->pid, (pid_t)h.tid, q.nr, q.args)) {
+	/* a write that nobody waits for is of a file that is not mapped: the first ones were asked here */
+	if (!h.flags && mapped_call(&d->mapped, d->pid, (pid_t)h.tid, q.nr, q.args)) {
 		answer_by(d, (pid_t)h.tid, CALL_COME_HOME);
 		return 0;
 	}
-	if (d->checkpoint)
-		checkpoint_call(d->checkpoint, (pid_t)h.tid, f->payload + sizeof(h),
-				f->len - sizeof(h));
-	r = stub_call(&d->stub, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
+	if (deputy_behind_takes(d, (pid_t)h.tid, h.flags))
+		r = deputy_behind_call(d, (pid_t)h.tid, h.flags, f->payload + sizeof(h),
+				       f->len - sizeof(h));
+	else
+		r = deputy_call(d, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	if (r == -ESRCH) {
 		/* the thread is ending */
 		answer_by(d, (pid_t)h.tid, -EINTR);
@@ -86,7 +91,8 @@ int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e
 int deputy_take_cancel(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	(void)e;
-	stub_cancel(&d->stub, (pid_t)number(f));
+	if (!deputy_behind_cancel(d, (pid_t)number(f)))
+		stub_cancel(&d->stub, (pid_t)number(f));
 	return 0;
 }
 
@@ -148,7 +154,7 @@ int deputy_take_exit(struct deputy *d, const struct move_frame *f, struct err *e
 
 static void on_answer(void *owner, pid_t tid, const uint8_t *p, size_t n)
 {
-	const struct call_header h = { .tid = (uint32_t)tid };
+	const struct deputy_call_header h = { .tid = (uint32_t)tid };
 	struct deputy *d = owner;
 	struct call_answer a;
 
@@ -160,8 +166,16 @@ static void on_answer(void *owner, pid_t tid, const uint8_t *p, size_t n)
 		checkpoint_answer(d->checkpoint, tid, p, n);
 	if (d->state == DEPUTY_RESUMING)
 		deputy_resume_answer(d);
-	else
+	else if (!deputy_behind_answer(d, tid, p, n))
 		deputy_send(d, MOVE_ANSWER, &h, sizeof(h), p, n);
+}
+
+/* for the longest one, and some left for signals; nobody is told any more when it is resumed */
+static bool has_room(void *owner)
+{
+	const struct deputy *d = owner;
+
+	return d->state == DEPUTY_RESUMING || channel_room(d->channel, MOVE_PAYLOAD_MAX);
 }
 
 static int keep(struct deputy *d, pid_t tid, uint64_t number, const siginfo_t *info)
@@ -222,6 +236,7 @@ static void on_died(void *owner, int wait_status)
 }
 
 const struct stub_ops deputy_stub_ops = {
+	.room = has_room,
 	.answer = on_answer,
 	.signal = on_signal,
 	.cloned = on_cloned,

@@ -225,7 +225,9 @@ static void on_time(void *owner)
 	c->timer = (struct ev_ref){ 0 };
 	if (c->deputy->state != DEPUTY_AWAY)
 		return;
-	if (!c->asked && !c->deputy->recall && channel_room(c->deputy->channel, MOVE_PAYLOAD_MAX))
+	/* as long as pages are still to come to the host, it has the image it left as */
+	if (!c->asked && !c->deputy->recall && c->deputy->late != DEPUTY_LATE_YES &&
+	    channel_room(c->deputy->channel, MOVE_PAYLOAD_MAX))
 		ask(c);
 	arm(c);
 }

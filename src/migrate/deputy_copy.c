@@ -10,7 +10,8 @@
  *
  * It is stopped when a round was small, or two were not smaller than the one before (it writes faster
  * than the network is; one may have met a busy moment of a machine), or ROUNDS_MAX were made. Then
- * the same once more: image, pages, end.
+ * the same once more: image, pages, end. Should there be too much to send while it stands still, its
+ * memory follows after it instead (deputy_late.c), all of it: what was sent is forgotten.
  *
  * Mappings of image and round are from one reading of /proc/PID/maps. Both ends compare it with
  * the image before it, and what is new is empty at the host: so everything in it is sent with that
@@ -32,7 +33,8 @@
 
 #define ROUNDS_MAX   12
 #define STALLS_MAX   2
-#define SMALL_PAGES  256 /* 1 MiB */
+#define SMALL_PAGES  256  /* 1 MiB */
+#define FOLLOW_PAGES 8192 /* 32 MiB: a quarter of a second on a Gigabit network */
 #define REGION_ALIGN (2ULL << 20)
 #define LOWEST	     (1ULL << 20) /* never below, whatever is free there */
 
@@ -129,14 +131,17 @@ static bool same_mappings(const struct image *a, const struct image *b)
 static int take_mappings(struct deputy *d, struct err *e)
 {
 	struct image_mapping *mappings = d->was.mappings;
+	int r;
 
 	/* each has an array of its own; they change places */
 	d->was.mappings = d->early.mappings;
 	d->was.n_mappings = d->early.n_mappings;
 	d->early.mappings = mappings;
-	return capture_mappings(&d->dirty.maps, d->early.parasite,
-				d->early.parasite + d->early.parasite_size,
-				d->rounds ? &d->was : &d->flags, &d->early, e);
+	r = capture_mappings(&d->dirty.maps, d->early.parasite,
+			     d->early.parasite + d->early.parasite_size,
+			     d->rounds ? &d->was : &d->flags, &d->early, e);
+	deputy_files_mark(d, &d->early);
+	return r;
 }
 
 static int start_round(struct deputy *d, struct err *e)
@@ -208,7 +213,7 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e)
 {
 	uint64_t pages = d->reader.pages - d->round_began;
 
-	*ret_enough = d->late == DEPUTY_LATE_YES;
+	*ret_enough = d->late == DEPUTY_LATE_YES || (d->tracking && d->late_refused);
 	if (*ret_enough)
 		return 0;
 	if (!d->tracking)
@@ -217,6 +222,14 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e)
 	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX || d->stalls == STALLS_MAX;
 	d->round_pages = pages;
 	log_debug("round %u: %llu pages", d->rounds, (unsigned long long)pages);
+	if (*ret_enough && pages > FOLLOW_PAGES) {
+		*ret_enough = false;
+		d->late = DEPUTY_LATE_WANTED;
+		if (d->ops->note)
+			d->ops->note(d->owner,
+				     "it writes faster than the network is: its memory follows it");
+		return 0;
+	}
 	return *ret_enough ? 0 : start_round(d, e);
 }
 

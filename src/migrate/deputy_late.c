@@ -129,6 +129,7 @@ int deputy_take_late(struct deputy *d, const struct move_frame *f, struct err *e
 	d->late = answer ? DEPUTY_LATE_NO : DEPUTY_LATE_YES;
 	if (!answer)
 		return 0;
+	d->late_refused = true;
 	(void)snprintf(why, sizeof(why),
 		       "its memory goes before it: the host cannot have it later (%s); that needs "
 		       "Linux 6.7 and /dev/userfaultfd there",

@@ -388,6 +388,7 @@ bool deputy_resume(struct deputy *d, const char *why, char *ret_why, size_t len)
 	(void)snprintf(c->why, sizeof(c->why), "%s", why);
 	log_warn("%s; it goes back to its image", why);
 	deputy_enter(d, DEPUTY_RESUMING, 0);
+	stub_room(&d->stub);
 	loop_remove(d->loop, &d->lease_ref);
 	loop_remove(d->loop, &c->timer);
 	if (turn_soon(d) < 0 ||

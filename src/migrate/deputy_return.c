@@ -51,7 +51,9 @@ int deputy_check_image(const struct deputy *d, const struct image *m, struct err
 		if (v->start < s->region + REGION_BYTES && v->end > s->region)
 			return err_set(e, -EPROTO, "it came back with a mapping over our region");
 	}
-	return stub_is_idle(s) ? 0 : err_set(e, -EPROTO, "it came back with calls under way");
+	return stub_is_idle(s) && !deputy_behind_is_busy(d)
+		       ? 0
+		       : err_set(e, -EPROTO, "it came back with calls under way");
 }
 
 int deputy_stop_stub(struct deputy *d, struct err *e)
@@ -73,6 +75,7 @@ static int start_return(struct deputy *d, struct err *e)
 		r = deputy_stop_stub(d, e);
 	if (!r)
 		r = restore_memory(&d->stub, &d->back, e);
+	deputy_stream_end(d);
 	deputy_lap(d, "memory");
 	deputy_enter(d, DEPUTY_RETURNING, 0);
 	return r;
@@ -255,8 +258,10 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 	deputy_lap(d, "pages");
 	if (d->checkpoint) {
 		r = checkpoint_commit(d->checkpoint, taken, e);
-		if (!r)
+		if (!r) {
+			deputy_enter(d, DEPUTY_RETURNING, 0); /* no way back from here */
 			r = deputy_rebuild(d, false, e);
+		}
 	} else if (d->state != DEPUTY_RETURNING) {
 		r = err_set(e, -EPROTO, "DONE without an image");
 	} else {

@@ -75,6 +75,7 @@ void guest_remove_thread(struct guest_thread *t)
 			break;
 		}
 	guest_views_forget(t);
+	guest_stream_forget(t);
 	marshal_free(t->marshal);
 	buf_done(&t->request);
 	buf_done(&t->late_answer);
@@ -176,6 +177,7 @@ static const struct {
 	int (*take)(struct guest *g, const struct move_frame *f, struct err *e);
 } frames[] = {
 	{ MOVE_CLOCK, GUEST_ARRIVING, GUEST_ARRIVING, take_clock },
+	{ MOVE_FILES, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_files },
 	{ MOVE_IMAGE, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_image },
 	{ MOVE_PAGES, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_pages },
 	{ MOVE_PAGES, GUEST_RUNNING, GUEST_LEFT, guest_late_take },
@@ -184,7 +186,9 @@ static const struct {
 	{ MOVE_ROUND, GUEST_RUNNING, GUEST_RUNNING, take_round },
 	{ MOVE_FAIL, GUEST_ARRIVING, GUEST_WAITING, take_fail },
 	{ MOVE_RUN, GUEST_WAITING, GUEST_WAITING, take_run },
-	{ MOVE_ANSWER, GUEST_RUNNING, GUEST_FREEZING, guest_take_answer },
+	{ MOVE_STREAMED, GUEST_RUNNING, GUEST_LEFT, guest_take_streamed },
+	{ MOVE_DATA, GUEST_RUNNING, GUEST_LEFT, guest_take_data },
+	{ MOVE_ANSWER, GUEST_RUNNING, GUEST_LEFT, guest_take_answer },
 	{ MOVE_SIGNAL, GUEST_WAITING, GUEST_LEAVING, guest_take_signal },
 	{ MOVE_CLONED, GUEST_RUNNING, GUEST_FREEZING, guest_take_cloned },
 	{ MOVE_RECALL, GUEST_RUNNING, GUEST_RUNNING, take_recall },

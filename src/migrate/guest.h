@@ -28,7 +28,9 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "forward/away/ahead.h"
 #include "forward/away/marshal.h"
+#include "image/files.h"
 #include "image/image.h"
 #include "loop/loop.h"
 #include "migrate/box.h"
@@ -56,6 +58,7 @@ enum guest_thread_state {
 	THREAD_BEARING,	 /* makes the new thread now; stopped at the end of clone */
 	THREAD_BORN,	 /* its first stop is awaited */
 	THREAD_MAPPING,	 /* stopped around mmap of a file; its pages are fetched */
+	THREAD_READING,	 /* trapped in a read that guest_stream.c answers */
 	THREAD_FROZEN,	 /* stopped for the way home */
 };
 
@@ -100,6 +103,7 @@ struct guest_thread {
 	int64_t rest_result;	      /* and what it gives when that is there */
 	uint64_t
 		done; /* of the call that it is about to make: by it before it came, or before it goes */
+	uint64_t read_done; /* READING: bytes of its read that it has */
 	bool cancelled;
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
@@ -109,6 +113,72 @@ struct guest_thread {
 	struct buf late_answer; /* that is taken again when they have come */
 };
 
+/* a lent file, as /proc/PID/maps here tells it */
+struct guest_file_id {
+	uint64_t inode;
+	uint32_t major, minor;
+};
+
+struct guest_files {
+	struct buf bytes; /* of home's list, as far as it has come */
+	struct image_files list;
+	struct guest_file_id id[IMAGE_FILES_MAX];
+	int sock; /* to the lender; -1: none, or all was asked */
+	struct ev_ref ref;
+	size_t next; /* the one that is being asked for */
+	bool taken, closed;
+};
+
+#define GUEST_STREAMS  4
+#define GUEST_READ_MAX 0x7ffff000ULL /* what one read gives, read(2) */
+
+enum guest_stream_state {
+	STREAM_FREE,
+	STREAM_ASKED,
+	STREAM_UNWANTED, /* asked, and no reader wants it any more */
+	STREAM_OPEN,
+};
+
+struct guest_stream {
+	enum guest_stream_state state;
+	uint32_t id, fd;
+	uint64_t offset;  /* OPEN: of the reader */
+	struct buf bytes; /* from there on */
+	bool eof;	  /* behind them is the end of the file */
+	struct ahead_window window;
+	struct guest_thread *reader; /* who waits; NULL: nobody */
+};
+
+struct guest_streams {
+	struct ahead ahead;
+	struct guest_stream s[GUEST_STREAMS];
+	uint32_t last_id;
+};
+
+#define GUEST_BEHIND_FDS  16
+#define GUEST_BEHIND_MOST 32
+#define GUEST_CALL_BEHIND 1 /* flag of a CALL and its ANSWER: nobody waits */
+
+/* what home has said of a descriptor that is written often */
+struct guest_behind_fd {
+	uint32_t fd;
+	uint32_t asked; /* questions that were answered well */
+	bool never;
+	uint32_t left; /* bytes until it is asked for its space again */
+};
+
+struct guest_behind {
+	struct ahead often;
+	struct guest_behind_fd fds[GUEST_BEHIND_FDS]; /* by number, the last one to have it */
+	pid_t tid;				      /* whose writes are on the way */
+	uint32_t fd;
+	uint32_t lens[GUEST_BEHIND_MOST], first, n; /* how long each is */
+	uint32_t bytes;				    /* of them, and pending */
+	struct buf pending; /* written, and not sent: only while one is on the way */
+	int error;	    /* -errno that is still to be told; 0: none */
+	uint32_t error_fd;
+};
+
 struct guest {
 	struct loop *loop;
 	struct channel *channel;
@@ -116,6 +186,9 @@ struct guest {
 	const struct guest_box *box;
 	struct clocks_sync clocks;
 	struct buf image_bytes;
+	struct guest_files files;
+	struct guest_streams streams;
+	struct guest_behind behind;
 	struct image image, arrived; /* as it is known last; leaving: as it came */
 	struct build build;
 	int notify;
@@ -163,6 +236,25 @@ void guest_send(struct guest *g, enum move_type type, const void *p, size_t n, c
 int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_run(struct guest *g, struct err *e) MUST_CHECK;
+
+/* guest_files.c */
+
+/** guest_files_init() - @sock: to the lender, -1: there is none */
+void guest_files_init(struct guest *g, int sock);
+void guest_files_done(struct guest *g);
+int guest_take_files(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_files_check() - Does an image name only files that were lent? -EPROTO */
+int guest_files_check(const struct guest *g, const struct image *m, struct err *e) MUST_CHECK;
+
+/** guest_files_close() - The guest is built: its mappings keep them */
+void guest_files_close(struct guest *g);
+
+/**
+ * guest_files_leave() - On the way home: mark what maps a lent file where it did at home; what maps
+ * one elsewhere is sent; -ENOMEM
+ */
+int guest_files_leave(struct guest *g, struct image *m) MUST_CHECK;
 
 /* guest_copy.c */
 
@@ -268,6 +360,40 @@ bool guest_views_open(struct guest_thread *t);
 /** guest_views_hide() - An answer has come: does it list our descriptors? true: it is dealt with */
 bool guest_views_hide(struct guest_thread *t, const uint8_t *p, size_t n);
 void guest_views_forget(struct guest_thread *t);
+
+/** guest_forward() - Make a trapped HOME call at home */
+void guest_forward(struct guest_thread *t);
+
+/* guest_stream.c */
+
+/** guest_stream_call() - A call was trapped; true: it is a read that is answered here */
+bool guest_stream_call(struct guest_thread *t);
+int guest_take_streamed(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+int guest_take_data(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
+
+/** guest_stream_end_all() - Home's offsets are right after that */
+void guest_stream_end_all(struct guest *g);
+
+/** guest_stream_forget() - The thread has ended */
+void guest_stream_forget(struct guest_thread *t);
+void guest_stream_done(struct guest *g);
+
+/* guest_behind.c */
+
+/** guest_behind_call() - A call was trapped; true: it is a write that is dealt with here */
+bool guest_behind_call(struct guest_thread *t);
+
+/** guest_behind_blocks() - Must calls of this thread wait for another one's writes? Its own are sent */
+bool guest_behind_blocks(const struct guest_thread *t);
+
+/** guest_behind_flush() - Send what was put together: before anything else that home hears of */
+void guest_behind_flush(struct guest *g);
+void guest_behind_init(struct guest *g);
+void guest_behind_done(struct guest *g);
+
+/** guest_behind_result() - What a call is to return, when there is a failure to be told */
+int64_t guest_behind_result(struct guest_thread *t, int64_t result);
+int guest_behind_answer(struct guest *g, const uint8_t *p, size_t n, struct err *e) MUST_CHECK;
 
 /* guest_virtual.c */
 

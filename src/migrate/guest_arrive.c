@@ -48,6 +48,8 @@ static int take_image(struct guest *g, struct err *e)
 	if (!r)
 		r = check_region(&g->image, e);
 	if (!r)
+		r = guest_files_check(g, &g->image, e);
+	if (!r)
 		r = was.n_threads ? change_mappings(g, &was, e) : start_building(g, e);
 	if (!r && !was.n_threads)
 		r = guest_track_early(g, e);
@@ -75,6 +77,7 @@ static int finish(struct guest *g, struct err *e)
 		return err_set(e, r, "make the filter: %s", strerror(-r));
 	filter.n = (unsigned short)n;
 	r = build_finish(&g->build, &g->image, &filter, &g->notify, e);
+	guest_files_close(g);
 	for (size_t i = 0; !r && i < g->image.n_threads; i++) {
 		const struct image_thread *from = &g->image.threads[i];
 		struct guest_thread *t = guest_add_thread(g, (pid_t)from->tid);
@@ -101,6 +104,7 @@ int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 		.pid = g->build.pid,
 		.mem = g->build.mem,
 		.written = &g->dirty.known,
+		.image = &g->image,
 		.uffd = g->dirty.uffd,
 		.pagemap = -1,
 		.hide_start = g->image.parasite,

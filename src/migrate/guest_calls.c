@@ -16,7 +16,7 @@
 #define STEP_LATE (MARSHAL_CUT + 1) /* a step that has to wait for late pages */
 
 struct call_header {
-	uint32_t tid, zero;
+	uint32_t tid, flags;
 };
 
 /*
@@ -50,12 +50,18 @@ static void send_now(struct guest_thread *t)
 	buf_reset(&t->request);
 }
 
+/* with room left for what cannot wait */
+static bool may_send(const struct guest_thread *t)
+{
+	return channel_room(t->guest->channel, MOVE_PAYLOAD_MAX) && !guest_behind_blocks(t);
+}
+
 static void send_request(struct guest_thread *t)
 {
 	if (t->state == THREAD_RUNNING)
 		t->state = THREAD_CALLING;
 	t->cancelled = false;
-	if (channel_room(t->guest->channel, sizeof(struct call_header) + t->request.len))
+	if (may_send(t))
 		send_now(t);
 	/* else it waits in t->request: guest_send_waiting() */
 }
@@ -65,8 +71,7 @@ void guest_send_waiting(struct guest *g)
 	for (size_t i = 0; i < g->n; i++) {
 		struct guest_thread *t = g->threads[i];
 
-		if (t->request.len &&
-		    channel_room(g->channel, sizeof(struct call_header) + t->request.len))
+		if (t->request.len && may_send(t))
 			send_now(t);
 	}
 }
@@ -114,6 +119,8 @@ static void cut(struct guest_thread *t, int64_t part)
 
 static void follow(struct guest_thread *t, int step, int64_t result)
 {
+	if (step == MARSHAL_RESULT)
+		result = guest_behind_result(t, result);
 	switch (step) {
 	case STEP_LATE:
 		return;
@@ -204,26 +211,36 @@ static int take_step(struct guest_thread *t, const uint8_t *p, size_t n, int64_t
 
 /* --------------------------------------------------------------- trapped */
 
-static void begin(struct guest_thread *t)
+void guest_forward(struct guest_thread *t)
 {
-	struct table_verdict v = table_judge(t->nr, t->args);
 	int64_t result = 0;
 	int step;
 
-	t->answer = NULL;
 	t->late_end = 0;
-	if (v.class == TABLE_VIRTUAL && guest_virtual(t))
-		return;
-	if (v.class != TABLE_HOME && v.class != TABLE_VIRTUAL) {
-		guest_homeward(t);
-		return;
-	}
 	step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(), &t->request,
 			      &result);
 	step = later(t, step, begin_again);
 	if (step == MARSHAL_SEND && guest_views_open(t))
 		return;
 	follow(t, step, result);
+}
+
+static void begin(struct guest_thread *t)
+{
+	struct table_verdict v = table_judge(t->nr, t->args);
+
+	t->answer = NULL;
+	t->late_end = 0;
+	/* while memory is late nothing is read ahead or written behind: both touch it at once */
+	if (!t->guest->lacks.on && (guest_stream_call(t) || guest_behind_call(t)))
+		return;
+	if (v.class == TABLE_VIRTUAL && guest_virtual(t))
+		return;
+	if (v.class != TABLE_HOME && v.class != TABLE_VIRTUAL) {
+		guest_homeward(t);
+		return;
+	}
+	guest_forward(t);
 }
 
 static void on_call(struct guest *g, const struct seccomp_notif *n)
@@ -338,6 +355,10 @@ int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e
 	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
 	if (n < sizeof(struct call_answer))
 		return err_set(e, -EPROTO, "an answer without a result");
+	if (h.flags)
+		return guest_behind_answer(g, p, n, e);
+	if (g->state > GUEST_FREEZING)
+		return err_set(e, -EPROTO, "an answer to a guest that asks nothing any more");
 	t = guest_thread(g, (pid_t)h.tid);
 	if (!t)
 		return 0; /* it has ended meanwhile */

@@ -148,7 +148,7 @@ int guest_copy_home(struct guest *g, bool whole, struct err *e)
 {
 	int r;
 
-	g->rounds = 0;
+	g->rounds = g->stalls = 0;
 	if (whole && is_awaited(g)) {
 		guest_not_kept(g, "a thread of it waits to go home");
 		return 0;
@@ -194,6 +194,8 @@ int guest_copy_last(struct guest *g, struct err *e)
 		r = pages_add_all(&g->reader, &g->image);
 	} else {
 		r = pages_add_new(&g->reader, &g->arrived, &g->image, IMAGE_BY_PLACE, false);
+		if (!r)
+			r = guest_files_leave(g, &g->image);
 		if (!r)
 			r = pages_add_shared(&g->reader, &g->image, true);
 		pages_add_round(&g->reader, &g->dirty, &g->arrived);

@@ -423,31 +423,54 @@ static void on_uffd(void *owner, uint32_t epoll_events)
 
 /* ------------------------------------------------------------------ stages */
 
+/* what came before was for nothing: everything is empty again. Not while events are asked for */
+static int empty(struct guest *g, struct err *e)
+{
+	struct image nothing = { 0 };
+	int r = build_change(&g->build, &g->image, &nothing, e);
+
+	return r < 0 ? r : build_change(&g->build, &nothing, &g->image, e);
+}
+
+/* Return: 0, or why its pages cannot come late; nothing was changed then */
+static int prepare(struct guest *g, struct err *e)
+{
+	uint64_t batch = g->image.parasite + REGION_BATCH, insn, at, n;
+	struct dirty dirty;
+	int r = tracee_find_syscall(g->build.pid, batch, batch + BATCH_CODE_BYTES, &insn);
+
+	dirty_init(&dirty);
+	if (!r)
+		r = dirty_begin_fill(&dirty, g->build.pid, g->build.pid, insn, g->build.fill_dev,
+				     e);
+	if (r < 0)
+		return r;
+	if (pageset_next(&g->dirty.known, 0, IMAGE_TOP, &at, &n))
+		r = empty(g, e);
+	dirty_end(&g->dirty);
+	g->dirty = dirty;
+	g->untracked = false;
+	g->lacks.prepared = true;
+	if (r < 0)
+		guest_fail(g, r, e->text);
+	return 0;
+}
+
 int guest_late_prepare(struct guest *g, const struct move_frame *f, struct err *e)
 {
-	uint64_t batch = g->image.parasite + REGION_BATCH, insn;
 	struct err why = { 0 };
-	uint64_t at, n;
 	uint32_t answer;
 	int r;
 
 	(void)f;
-	if (!g->build.pid || pageset_next(&g->dirty.known, 0, IMAGE_TOP, &at, &n) ||
-	    g->lacks.prepared)
+	if (!g->build.pid || g->lacks.prepared)
 		return err_set(e, -EPROTO, "LATE when it is too late");
-	dirty_end(&g->dirty);
-	dirty_init(&g->dirty);
-	r = tracee_find_syscall(g->build.pid, batch, batch + BATCH_CODE_BYTES, &insn);
-	if (!r)
-		r = dirty_begin_fill(&g->dirty, g->build.pid, g->build.pid, insn, g->build.fill_dev,
-				     &why);
-	g->lacks.prepared = r == 0;
-	g->untracked = false;
+	r = prepare(g, &why);
 	if (r < 0)
 		log_info("its pages cannot come late: %s", why.code ? why.text : strerror(-r));
 	answer = (uint32_t)-r;
 	guest_send(g, MOVE_LATE, &answer, sizeof(answer), NULL, 0);
-	return r < 0 ? guest_track_early(g, e) : 0;
+	return 0;
 }
 
 int guest_late_add(struct guest *g, const struct pages_frame *p, struct err *e)

@@ -201,8 +201,9 @@ void guest_frozen(struct guest *g)
 {
 	struct err e = { 0 };
 
-	if (g->state != GUEST_FREEZING || !all_frozen(g) || guest_late_hold(g))
+	if (g->state != GUEST_FREEZING || g->behind.n || !all_frozen(g) || guest_late_hold(g))
 		return;
+	guest_stream_end_all(g);
 	g->state = GUEST_LEAVING;
 	if (start_leaving(g, &e) < 0) {
 		guest_fail(g, e.code, e.text);

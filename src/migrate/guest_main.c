@@ -4,7 +4,8 @@
  *
  * Started as root by comosixd, or by comosix-deputy --local, with the descriptors of
  * net/half_link.h. It reads Start, builds its box, and reads the stream inside. Outside of the box
- * nothing is left but a process that waits for its end.
+ * nothing is left but a process that lends files of the shared root (lend.h) until the guest is built,
+ * and then waits for its end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,13 +23,14 @@
 #include "migrate/control.h"
 #include "migrate/guest.h"
 #include "migrate/lease.h"
+#include "migrate/lend.h"
 #include "migrate/told.h"
 #include "os/fd.h"
 #include "wire/message.h"
 
 #define LAST_WORDS_MS 1000
 #define FILL_DEV      "/dev/userfaultfd" /* Linux 6.1 */
-#define LIFE_MS	      1000 /* outside of the box bears two thirds of the lease */
+#define LIFE_MS	      1000		 /* outside of the box bears two thirds of the lease */
 
 static const char usage[] =
 	"Usage: comosix-guest\n"
@@ -160,7 +162,7 @@ static int begin(Cmx__HalfStart *start)
 	return r;
 }
 
-static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_dev)
+static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_dev, int lender)
 {
 	struct guest *g = &guest;
 	int r;
@@ -173,6 +175,8 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_de
 	late_init(&g->lacks.table);
 	image_init(&g->image);
 	buf_init(&g->image_bytes, IMAGE_BYTES_MAX);
+	guest_files_init(g, lender);
+	guest_behind_init(g);
 	r = begin(start);
 	if (!r) {
 		tell_stage();
@@ -187,6 +191,9 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_de
 		control_end(control, r ? 1 : 0, CMX__HALF_FATE__FATE_NONE, g->why.text);
 	/* as pid 1 of its namespace the agent takes everything with it */
 	build_abort(&g->build);
+	guest_files_done(g);
+	guest_stream_done(g);
+	guest_behind_done(g);
 	channel_free(g->channel);
 	control_free(control);
 	return r ? 1 : 0;
@@ -227,6 +234,7 @@ int main(int argc, char **argv)
 				 .n_fds = 3 };
 	AUTO_MESSAGE Cmx__HalfStart *start = NULL;
 	struct err e = { 0 };
+	struct lend lend;
 	pid_t init = 0;
 	int fill_dev, r = read_options(argc, argv);
 
@@ -251,9 +259,14 @@ int main(int argc, char **argv)
 	box.agent_uid = guest_box_agent_uid(start->slot);
 	box.home_uid = start->uid;
 	box.home_gid = start->gid;
+	if (lend_open(&lend, "/", DIGESTS_PATH, &e) < 0)
+		die("%s", e.text);
+	box.fds[box.n_fds++] = lend.theirs;
 	if (guest_box_enter(&box, &init, &life, &e) < 0)
 		die("%s", e.text);
-	if (init)
+	if (init) {
+		lend_serve(&lend, lease_guest_ms(start->lease_ms));
 		return guest_box_wait(init, life, lease_guest_ms(start->lease_ms));
-	return serve(start, &box, fill_dev);
+	}
+	return serve(start, &box, fill_dev, lend.theirs);
 }

@@ -90,6 +90,7 @@ static void on_clone_call(struct guest_thread *t)
 		return;
 	}
 	t->state = THREAD_CLONING;
+	guest_behind_flush(t->guest);
 	guest_send(t->guest, MOVE_CLONE, &payload, sizeof(payload), NULL, 0);
 }
 
@@ -232,6 +233,7 @@ static void on_gone(struct guest *g, pid_t tid, uint32_t status)
 
 	if (parent)
 		parent->born = 0; /* it lived so briefly that its birth is still to be told */
+	guest_behind_flush(g);
 	if (tid == g->build.pid) {
 		g->build.pid = 0;
 		guest_send(g, MOVE_EXIT, &status, sizeof(status), NULL, 0);

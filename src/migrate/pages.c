@@ -88,8 +88,10 @@ static int add_change(void *owner, enum image_change what, uint64_t start, uint6
 
 	if (what != IMAGE_NEW)
 		return 0;
-	if (v->flags & IMAGE_MAP_FILE)
+	if (v->flags & IMAGE_MAP_FILE && !v->file)
 		return pages_add(a->to, start, end, PAGES_ALL);
+	if (v->file)
+		return a->files_only ? 0 : pages_add(a->to, start, end, PAGES_OWN);
 	return a->files_only ? 0 : pages_add(a->to, start, end, PAGES_THERE);
 }
 
@@ -106,7 +108,7 @@ int pages_add_shared(struct pages_reader *p, const struct image *m, bool home)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < m->n_mappings; i++)
-		if (m->mappings[i].flags & IMAGE_MAP_SHARED &&
+		if (m->mappings[i].flags & IMAGE_MAP_SHARED && !m->mappings[i].file &&
 		    !(home && m->mappings[i].flags & IMAGE_MAP_READONLY))
 			r = pages_add(p, m->mappings[i].start, m->mappings[i].end, PAGES_ALL);
 	return r;
@@ -180,7 +182,8 @@ static int next_of_range(struct pages_reader *p, const struct pages_range *v)
 	if (v->which == PAGES_GAPS)
 		return next_gap(p, v);
 	while (p->run == p->n_runs && p->at < v->end) {
-		n = pages_scan(p->pagemap, &p->at, v->end, true, p->runs, PAGES_RUNS);
+		n = pages_scan(p->pagemap, &p->at, v->end, v->which != PAGES_OWN, p->runs,
+			       PAGES_RUNS);
 		if (n < 0)
 			return (int)n;
 		p->n_runs = (size_t)n;

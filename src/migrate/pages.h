@@ -7,13 +7,14 @@
  * is sent as a count. When all is sent it is empty, and may be filled for the next round.
  *
  * Which ranges: what the other end has just mapped (image_changes() tells both ends the same), for
- * that is empty there. Of a file at home every page, for the other end has no file, and what was
- * not touched yet is not known to anybody; of other memory the pages that are there. After that only
- * what the round names.
+ * that is empty there. Of a file at home every page, for what was not touched yet is not known to
+ * anybody, unless the host has the file and maps it: then those that the process has changed; of
+ * other memory the pages that are there. After that only what the round names.
  *
  * Both use process_vm_readv(2) and process_vm_writev(2), which copy once, and /proc/PID/mem, which
  * copies twice, for memory whose protection forbids that. In a process that is being
- * built it keeps in mind what it has written, since a later round may take that back. In one that
+ * built it keeps in mind what it has written, since a later round may take that back; zeroes of what
+ * it has not written are there already, but in a mapping of a file that this host has. In one that
  * is older it leaves alone what is the same already, so that pages of a file stay the file's.
  */
 #ifndef MIGRATE_PAGES_H
@@ -40,6 +41,7 @@ enum pages_kind {
 enum pages_which {
 	PAGES_ALL,	/* there or not: of a file */
 	PAGES_THERE,	/* in memory or swapped */
+	PAGES_OWN,	/* those of them that are not a file's: the other end has the file */
 	PAGES_AND_GAPS, /* and say what is not there */
 	PAGES_GAPS,	/* say that only, of what is worth it */
 	PAGES_STAY,	/* say that they are late */
@@ -101,7 +103,7 @@ int pages_add_new(struct pages_reader *p, const struct image *was, const struct 
 		  enum image_identity by, bool files_only) MUST_CHECK;
 
 /**
- * pages_add_shared() - Send shared mappings, all of them, which no round names
+ * pages_add_shared() - Send shared mappings, which no round names, but for files of both ends
  * @home:	To where the files are: not what the process could not write here
  */
 int pages_add_shared(struct pages_reader *p, const struct image *m, bool home) MUST_CHECK;
@@ -132,11 +134,12 @@ struct pages_frame {
 int pages_parse(const struct move_frame *f, struct pages_frame *ret, struct err *e) MUST_CHECK;
 
 struct pages_writer {
-	pid_t pid;		 /* of a process that we trace */
-	int mem;		 /* its /proc/PID/mem */
-	struct pageset *written; /* a process being built: what it has; else NULL */
-	int uffd;		 /* that its mappings are registered with; -1: none */
-	int pagemap;		 /* of an older process */
+	pid_t pid;		   /* of a process that we trace */
+	int mem;		   /* its /proc/PID/mem */
+	struct pageset *written;   /* a process being built: what it has; else NULL */
+	const struct image *image; /* and its mappings */
+	int uffd;		   /* that its mappings are registered with; -1: none */
+	int pagemap;		   /* of an older process */
 	/* give back n pages of private memory; NULL: it cannot now, and they are written as zeroes */
 	int (*drop)(void *owner, uint64_t at, uint64_t n, struct err *e);
 	void *owner;

@@ -17,6 +17,23 @@ static int result(ssize_t n, size_t want)
 	return n == (ssize_t)want ? 0 : n < 0 ? -errno : -EIO;
 }
 
+/* in a file of this host, what was not written is not zero */
+static int cover_files(const struct pages_writer *w, const struct pages_header *h)
+{
+	uint64_t end = h->at + (uint64_t)h->n * MOVE_PAGE;
+	int r = 0;
+
+	for (size_t i = 0; !r && w->image && i < w->image->n_mappings; i++) {
+		const struct image_mapping *v = &w->image->mappings[i];
+		uint64_t from = v->start > h->at ? v->start : h->at;
+		uint64_t to = v->end < end ? v->end : end;
+
+		if (v->file && from < to)
+			r = pageset_add(w->written, from, (to - from) / MOVE_PAGE);
+	}
+	return r;
+}
+
 /* what its protection forbids, and has to be written all the same, goes by /proc/PID/mem */
 static int write_memory(const struct pages_writer *w, uint64_t at, const uint8_t *p, size_t n)
 {
@@ -37,7 +54,7 @@ static int write_memory(const struct pages_writer *w, uint64_t at, const uint8_t
 static int clear_written(const struct pages_writer *w, const struct pages_header *h)
 {
 	uint64_t at = h->at, end = h->at + (uint64_t)h->n * MOVE_PAGE, start, n;
-	int r = 0;
+	int r = h->kind == PAGES_ZERO ? cover_files(w, h) : 0;
 
 	while (!r && pageset_next(w->written, at, end, &start, &n))
 		for (at = start; !r && n; n--, at += MOVE_PAGE)

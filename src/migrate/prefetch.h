@@ -21,9 +21,9 @@
 
 #define PREFETCH_TRAILS	    8
 #define PREFETCH_PIECE	    32 /* pages that are asked for in one go */
-#define PREFETCH_WINDOW_MIN 32
+#define PREFETCH_WINDOW_MIN 64 /* 256 KiB: 2 ms of a Gigabit network */
 #define PREFETCH_WINDOW_MAX 256
-#define PREFETCH_SLOW_US    4000 /* a fault that took longer was behind too much else */
+#define PREFETCH_SLOW_US    5000 /* a fault that took longer was behind too much else */
 
 struct prefetch {
 	uint64_t last;

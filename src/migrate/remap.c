@@ -32,20 +32,20 @@ static int run(struct remapping *m)
 
 /* a full batch is run and begun again */
 static int add(struct remapping *m, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
-	       uint64_t a4)
+	       uint64_t a4, uint64_t a5)
 {
-	int r = batch_add(m->batch, nr, a0, a1, a2, a3, a4, 0);
+	int r = batch_add(m->batch, nr, a0, a1, a2, a3, a4, a5);
 
 	if (r == -ENOBUFS) {
 		r = run(m);
 		if (r < 0)
 			return r;
-		r = batch_add(m->batch, nr, a0, a1, a2, a3, a4, 0);
+		r = batch_add(m->batch, nr, a0, a1, a2, a3, a4, a5);
 	}
 	return r < 0 ? err_set(m->e, r, "make a batch: %s", strerror(-r)) : 0;
 }
 
-/* its descriptor is 0: the process that is built has no other */
+/* its descriptor is 0: the process that is built has it free */
 static int add_sealed(struct remapping *m, uint64_t start, uint64_t len, uint32_t prot)
 {
 	static const char name[] = "mapped";
@@ -56,35 +56,38 @@ static int add_sealed(struct remapping *m, uint64_t start, uint64_t len, uint32_
 		r = batch_data(m->batch, name, sizeof(name), &at);
 	if (r < 0)
 		return err_set(m->e, r, "make a batch: %s", strerror(-r));
-	r = add(m, SYS_memfd_create, at, MFD_ALLOW_SEALING, 0, 0, 0);
+	r = add(m, SYS_memfd_create, at, MFD_ALLOW_SEALING, 0, 0, 0, 0);
 	if (!r)
-		r = add(m, SYS_ftruncate, 0, len, 0, 0, 0);
+		r = add(m, SYS_ftruncate, 0, len, 0, 0, 0, 0);
 	if (!r)
-		r = add(m, SYS_mmap, start, len, prot, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, 0);
+		r = add(m, SYS_mmap, start, len, prot, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, 0,
+			0);
 	/* what is mapped already stays writable */
 	if (!r)
-		r = add(m, SYS_fcntl, 0, F_ADD_SEALS, F_SEAL_FUTURE_WRITE, 0, 0);
-	return r ? r : add(m, SYS_close, 0, 0, 0, 0, 0);
+		r = add(m, SYS_fcntl, 0, F_ADD_SEALS, F_SEAL_FUTURE_WRITE, 0, 0, 0);
+	return r ? r : add(m, SYS_close, 0, 0, 0, 0, 0, 0);
 }
 
 static int add_new(struct remapping *m, uint64_t start, uint64_t len,
 		   const struct image_mapping *to)
 {
-	uint64_t flags = MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, prot = to->prot;
+	uint64_t flags = MAP_FIXED | MAP_NORESERVE | (to->file ? 0 : MAP_ANONYMOUS);
+	uint64_t fd = to->file ? LENT_FDS_FIRST + to->file - 1 : (uint64_t)-1;
+	uint64_t offset = to->file ? to->offset + (start - to->start) : 0, prot = to->prot;
 	int r;
 
 	flags |= to->flags & IMAGE_MAP_SHARED ? MAP_SHARED : MAP_PRIVATE;
 	if (to->flags & IMAGE_MAP_GROWSDOWN)
 		flags |= MAP_GROWSDOWN;
-	if (to->flags & IMAGE_MAP_SHARED)
+	if (to->flags & IMAGE_MAP_SHARED && !to->file)
 		prot |= PROT_WRITE;
-	if (m->building && to->flags & IMAGE_MAP_READONLY)
+	if (m->building && to->flags & IMAGE_MAP_READONLY && !to->file)
 		r = add_sealed(m, start, len, prot);
 	else
-		r = add(m, SYS_mmap, start, len, prot, flags, (uint64_t)-1);
+		r = add(m, SYS_mmap, start, len, prot, flags, fd, offset);
 	for (size_t i = 0; !r && i < ARRAY_LEN(advices); i++)
 		if (to->flags & advices[i].flag)
-			r = add(m, SYS_madvise, start, len, (uint64_t)advices[i].advice, 0, 0);
+			r = add(m, SYS_madvise, start, len, (uint64_t)advices[i].advice, 0, 0, 0);
 	return r;
 }
 
@@ -95,9 +98,9 @@ static int change(void *owner, enum image_change what, uint64_t start, uint64_t 
 
 	switch (what) {
 	case IMAGE_GONE:
-		return add(m, SYS_munmap, start, end - start, 0, 0, 0);
+		return add(m, SYS_munmap, start, end - start, 0, 0, 0, 0);
 	case IMAGE_PROTECT:
-		return add(m, SYS_mprotect, start, end - start, to->prot, 0, 0);
+		return add(m, SYS_mprotect, start, end - start, to->prot, 0, 0, 0);
 	case IMAGE_NEW:
 		return add_new(m, start, end - start, to);
 	}
@@ -130,8 +133,10 @@ static int protect_shared(struct remapping *m, const struct image *image, uint64
 	for (size_t i = 0; !r && i < image->n_mappings; i++) {
 		const struct image_mapping *v = &image->mappings[i];
 
-		if (v->flags & IMAGE_MAP_SHARED && !(v->prot & PROT_WRITE) && !(v->flags & but))
-			r = add(m, SYS_mprotect, v->start, v->end - v->start, v->prot | more, 0, 0);
+		if (v->flags & IMAGE_MAP_SHARED && !v->file && !(v->prot & PROT_WRITE) &&
+		    !(v->flags & but))
+			r = add(m, SYS_mprotect, v->start, v->end - v->start, v->prot | more, 0, 0,
+				0);
 	}
 	return r;
 }
@@ -152,7 +157,7 @@ static bool is_readonly(const struct image *m, const struct maps_entry *v)
 {
 	for (size_t i = 0; i < m->n_mappings; i++)
 		if (m->mappings[i].start <= v->start && v->start < m->mappings[i].end)
-			return m->mappings[i].flags & IMAGE_MAP_READONLY;
+			return m->mappings[i].flags & IMAGE_MAP_READONLY && !m->mappings[i].file;
 	return false;
 }
 
@@ -169,7 +174,7 @@ static int map_again(struct remapping *m, const struct image *image)
 
 		if (v->flags & MAPS_SHARED && is_readonly(image, v))
 			r = add(m, SYS_remap_file_pages, v->start, v->end - v->start, 0,
-				v->offset / IMAGE_PAGE, MAP_NONBLOCK);
+				v->offset / IMAGE_PAGE, MAP_NONBLOCK, 0);
 	}
 	maps_done(&maps);
 	return r;

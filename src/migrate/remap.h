@@ -14,12 +14,16 @@
 #include "image/change.h"
 #include "tracee/batch.h"
 
+/* files of this host, in the order of the list of image/files.h, while a guest is being built */
+#define LENT_FDS_FIRST 1024
+
 /**
  * remap() - Change the mappings from those of one image to those of another
  * @b:		A batch in the process; emptied
  * @pid:	Who executes it
  * @from:	What the process has
- * @to:		What it is to have; what is new is memory without pages
+ * @to:		What it is to have; what is new is memory without pages, or a mapping of a file that
+ *		is lent: descriptor LENT_FDS_FIRST and so on in the process
  * @by:		What counts as the same
  * @e:		Reason
  *

@@ -14,7 +14,8 @@
 #define PRIVATE_BASE (GUEST_BOX_UID_BASE + 2 * GUEST_BOX_SLOTS_MAX)
 
 #define CAP(name) (1ULL << CAP_##name)
-#define KEPT	  (CAP(SYS_PTRACE) | CAP(KILL))
+/* LEASE: of files that the user may read and does not own */
+#define KEPT (CAP(SYS_PTRACE) | CAP(KILL) | CAP(LEASE))
 
 static int drop_bounding_set(void)
 {

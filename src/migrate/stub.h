@@ -38,6 +38,8 @@
 struct stub;
 
 struct stub_ops {
+	/* may an answer be told now? If not, stub_room() is to be called when it may. NULL: always */
+	bool (*room)(void *owner);
 	/* one answer of a thread's parasite: struct call_answer and output */
 	void (*answer)(void *owner, pid_t tid, const uint8_t *p, size_t n);
 	/* a signal; tid 0: it is for the process */
@@ -60,6 +62,7 @@ struct stub_thread {
 	bool cancel;	 /* it is to be interrupted as soon as it can be */
 	bool ending;	 /* it was told to */
 	bool rest;	 /* the rest of a call is left to it: rest.h */
+	bool held;	 /* its answer waits in the socket for stub_room() */
 	bool want_write; /* out is waiting for room in the socket */
 	bool stopped;
 	struct ev_ref ref;
@@ -147,6 +150,9 @@ void stub_deliver(struct stub *s, int signo);
 
 /** stub_reap() - To be called at SIGCHLD: deals with all stops there are */
 void stub_reap(struct stub *s);
+
+/** stub_room() - Answers may be told again */
+void stub_room(struct stub *s);
 
 /** stub_is_idle() - Is no call under way, no thread about to be born? */
 bool stub_is_idle(const struct stub *s);

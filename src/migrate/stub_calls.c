@@ -75,9 +75,15 @@ static void take_answers(struct stub_thread *t)
 
 static void receive(struct stub_thread *t)
 {
+	struct stub *s = t->stub;
 	uint8_t *room;
 	ssize_t n;
 
+	if (s->ops->room && !s->ops->room(s->owner)) {
+		t->held = true;
+		loop_remove(s->loop, &t->ref); /* or its end would be told again and again */
+		return;
+	}
 	if (buf_room(&t->in, ANSWER_MAX - t->in.len, &room) < 0)
 		return; /* no memory now: it stays readable */
 	n = recv(t->sock, room, ANSWER_MAX - t->in.len, 0);
@@ -116,6 +122,21 @@ static void on_socket(void *owner, uint32_t events)
 		told_later(send_rest(t));
 	if (events & ~(uint32_t)EPOLLOUT)
 		receive(t);
+}
+
+void stub_room(struct stub *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct stub_thread *t = s->threads[i];
+		uint32_t events = EPOLLIN | (t->out.len ? EPOLLOUT : 0);
+
+		if (!t->held)
+			continue;
+		t->held = false;
+		t->want_write = t->out.len > 0;
+		if (loop_add_fd(s->loop, t->sock, events, on_socket, t, &t->ref) < 0)
+			(void)kill(s->pid, SIGKILL); /* it would wait for ever: told by its end */
+	}
 }
 
 int stub_call(struct stub *s, pid_t tid, const void *request, size_t n)

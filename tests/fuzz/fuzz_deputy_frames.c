@@ -80,6 +80,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(deputy_checkpoint(&d, &spec, &e) == 0);
 		d.checkpoint->asked = d.state == DEPUTY_AWAY;
 	}
+	if (data[0] & 128) { /* its memory follows */
+		struct image_mapping *v = image_add_mapping(&d.stub.before);
+
+		MUST(v);
+		*v = (struct image_mapping){ .start = 0x100000, .end = 0x140000, .prot = 3 };
+		d.late = d.state < DEPUTY_AWAY ? DEPUTY_LATE_ASKED : DEPUTY_LATE_YES;
+	}
 	/* from the moment on that it was seized */
 	d.stub.pid = d.state >= DEPUTY_SENDING ? NOBODY : 0;
 	if (data[1])

@@ -3,7 +3,7 @@
  * fuzz_guest_frames.c - what a hostile home says to the agent of a guest, in each of its states
  *
  * The first byte is the state, the second one the state of its thread, which waits for the answer
- * to a getppid(2). There is no process behind it: all that has to be traced fails, as it does for one
+ * to a getppid(2). The highest bit of the first: some of its memory is still at home. There is no process behind it: all that has to be traced fails, as it does for one
  * that was killed.
  */
 #include <errno.h>
@@ -14,6 +14,8 @@
 #include "forward/away/marshal.h"
 #include "migrate/guest.h"
 #include "tests/fuzz/frames.h"
+
+#define LATE_AT 0x100000ULL
 
 static const uint64_t no_args[6];
 
@@ -55,7 +57,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&g.image_bytes, IMAGE_BYTES_MAX);
 	MUST(loop_new(&g.loop, &e) == 0);
 	start(&g, ends, data[1]);
-	g.state = data[0] % (GUEST_LEFT + 1);
+	g.state = data[0] % 128 % (GUEST_LEFT + 1);
+	g.dirty.uffd = g.lacks.pagemap = -1;
+	if (data[0] & 128) { /* 64 pages of it are still at home, four of them elsewhere there */
+		g.lacks.on = g.lacks.prepared = true;
+		MUST(late_add(&g.lacks.table, LATE_AT, LATE_AT + 64 * MOVE_PAGE) == 0);
+		MUST(late_move(&g.lacks.table, LATE_AT, LATE_AT + 4 * MOVE_PAGE, 2 * LATE_AT) == 0);
+	}
 	while (!r && !g.why.code && frames_next(&in, &f)) {
 		if (f.type == MOVE_IMAGE && !f.len)
 			continue; /* it would be built now: fuzz_image.c has what is before that */
@@ -65,6 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(g.image_bytes.len <= IMAGE_BYTES_MAX);
 	}
 	guest_forget_signals(&g);
+	late_done(&g.lacks.table);
+	pageset_done(&g.dirty.known);
 	while (g.n)
 		guest_remove_thread(g.threads[0]);
 	pages_reader_done(&g.reader);

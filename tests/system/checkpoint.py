@@ -8,6 +8,7 @@ written is computed once more here.
 """
 import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -158,11 +159,12 @@ class Lost(Case):
         self.goes_on()
 
     def test_goes_on_from_the_last_of_many(self):
-        for how in ("quiet", "reopen", "large", "self"):
-            with self.subTest(how=how):
+        for how, *options in (("quiet",), ("reopen",), ("large",), ("self",), ("large", "--post-copy"),
+                              ("reopen", "--job", "--path", "DIR")):
+            with self.subTest(how=how, options=options):
                 self.setUp()
                 self.start(how)
-                self.away("20ms")
+                self.away("20ms", *(self.dir if word == "DIR" else word for word in options))
                 self.until_kept(5)
                 self.grows()
                 self.kill_guest()
@@ -188,6 +190,26 @@ class Lost(Case):
                 self.away("1ms")
                 self.until_kept(n)
                 self.kill_guest()
+                self.goes_on()
+
+    def test_at_any_moment(self):
+        seed = int(os.environ.get("CHECKPOINT_SEED", random.randrange(10 ** 9)))
+        dice = random.Random(seed)
+        for i in range(int(os.environ.get("CHECKPOINT_KILLS", 12))):
+            how = dice.choice(("quiet", "reopen", "self", "large"))
+            interval = dice.choice(("1ms", "3ms", "10ms", "40ms"))
+            recalled = dice.random() < 0.4
+            with self.subTest(seed=seed, i=i, how=how, interval=interval, recalled=recalled):
+                self.setUp()
+                self.start(how)
+                self.away(interval)
+                self.grows(dice.randrange(1, 3000))
+                if recalled:
+                    self.deputy.send_signal(signal.SIGINT)
+                    self.grows(dice.randrange(1, 300))
+                # when it was home in time there is none, which is as good
+                with contextlib.suppress(AssertionError if recalled else (), ProcessLookupError):
+                    self.kill_guest()
                 self.goes_on()
 
     def test_ends_when_others_may_have_noticed(self):

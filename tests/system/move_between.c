@@ -359,6 +359,7 @@ static void start(struct side *s, const uint8_t *key)
 	start.gid = st.gid[0];
 	start.lease_ms = (uint32_t)lease_ms;
 	start.slot = (uint32_t)slot;
+	start.post_copy = getenv("MOVE_POST_COPY") != NULL;
 	m.body_case = CMX__HALF__BODY_START;
 	m.start = &start;
 	say(s, &m, -1);

@@ -42,6 +42,15 @@ STAGES = [
     ("image_back", "compute", ("guest", "IMAGE", 1), True, "none"),
     ("pages_back", "compute", ("guest", "PAGES", 1), True, "none"),
 ]
+# the same of moves whose memory follows (post-copy)
+LATE_STAGES = [
+    ("late_asked", "large", ("deputy", "LATE", 1), False, "home"),
+    ("late_built", "large", ("guest", "BUILT", 1), False, "either"),
+    ("late_fetch", "large", ("guest", "FETCH", 1), False, "none"),
+    ("late_fetches", "large", ("guest", "FETCH", 50), False, "none"),
+    ("late_page", "large", ("deputy", "PAGES", 40), False, "none"),
+    ("late_recall", "large", ("deputy", "RECALL", 1), True, "none"),
+]
 # once DONE is on its way home needs the host no more
 LAST = ("done", "compute", ("guest", "DONE", 1), True, "none")
 
@@ -109,10 +118,10 @@ class Faults(unittest.TestCase):
         name, how, frame, homeward, then = stage
         victim = self.victim(how)
         # short: a half that nobody tells of the other's end hears nothing
-        move = self.move(victim, "frames", *frame, lease_ms=3000)
+        move = self.move(victim, "frames", *frame, lease_ms=3000, late=stage in LATE_STAGES)
         if homeward:
             move.away()
-            if how == "compute":
+            if how != "read":
                 victim.goes_on(2)
             move.say("home")
         move.wait("at ")
@@ -204,6 +213,33 @@ class Faults(unittest.TestCase):
         self.assertEqual(move.over(), (0, moving.FATE_HOME))
         self.lives(victim)
 
+    def test_stream_replaced_while_memory_follows(self):
+        """The same while pages are fetched; each page it looks at is right, and all are in the end."""
+        victim = self.victim("large")
+        move = self.move(victim, "bytes", late=True)
+        move.away()
+        for n in range(12):
+            move.say(f"after {1 + n * 9973 % 400009}")
+            move.wait("cut")
+            move.wait("want deputy")
+            move.say("new")
+            victim.goes_on(1)
+        move.say("home")
+        self.assertEqual(move.over(), (0, moving.FATE_HOME))
+        self.lives(victim)
+
+    def test_home_at_once(self):
+        """Called home while its memory is still there: it comes back whole, again and again."""
+        victim = self.victim("large")
+        for n in range(5):
+            move = self.move(victim, "bytes", late=True)
+            move.away()
+            victim.goes_on(n)
+            move.say("home")
+            self.assertEqual(move.over(), (0, moving.FATE_HOME))
+            victim.goes_on()
+        self.lives(victim)
+
     def test_stream_replaced_on_the_way_home(self):
         """The same while image and pages come back."""
         victim = self.victim("compute")
@@ -240,7 +276,7 @@ def main():
         print("move_faults: needs root", file=sys.stderr)
         return 77
     BETWEEN, VICTIM = args.between, args.victim
-    cells = [(stage, harm) for stage in STAGES for harm in HARMS]
+    cells = [(stage, harm) for stage in STAGES + LATE_STAGES for harm in HARMS]
     if args.cells is not None:
         print(f"seed {args.seed}", file=sys.stderr)
         cells = random.Random(args.seed).sample(cells, args.cells)

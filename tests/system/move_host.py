@@ -14,7 +14,8 @@ UID = 61000 + os.getpid() % 1000  # two runs of this test at the same time shall
 
 TYPES = {"IMAGE": 1, "PAGES": 2, "BUILT": 3, "RUN": 4, "CALL": 5, "ANSWER": 6, "CANCEL": 7, "SIGNAL": 8,
          "CLONE": 9, "CLONED": 10, "GONE": 11, "STOPPED": 12, "STOP": 13, "CONT": 14, "HOMEWARD": 15,
-         "RECALL": 16, "DONE": 17, "EXIT": 18, "FAIL": 22, "CLOCK": 23, "ROUND": 24}
+         "RECALL": 16, "DONE": 17, "EXIT": 18, "FAIL": 22, "CLOCK": 23, "ROUND": 24,
+         "FILES": 27, "HAVE": 28, "STREAM": 29, "STREAMED": 30, "MORE": 31, "DATA": 32, "RELEASE": 33}
 NAMES = {v: k for k, v in TYPES.items()}
 PROCESS, MAPPING, END = 0x8001, 0x8004, 0x8006
 AWAY, OVER_OK = 3, 0
@@ -190,6 +191,24 @@ class Move:
         for _ in range(4):
             self.send("CLOCK", struct.pack("<4q", 0, 0, 0, 0))
 
+    def take_files(self):
+        """Home's list, as (name, size, digest)"""
+        files, data = [], b""
+        while True:
+            _, piece = self.wait("FILES")
+            if not piece:
+                break
+            data += piece
+        while data:
+            size, digest, n = struct.unpack_from("<Q32sH", data)
+            files.append((data[42:42 + n].decode(), size, digest))
+            data = data[42 + n:]
+        return files
+
+    def send_none(self):
+        """This host has none of the files that the process maps."""
+        self.send("HAVE", bytes((len(self.take_files()) + 7) // 8))
+
     def take_process(self):
         whole = False
         while True:
@@ -206,6 +225,7 @@ class Move:
 
     def go_away(self):
         self.send_clocks()
+        self.send_none()
         self.take_process()
         self.send("BUILT")
         self.wait("RUN")

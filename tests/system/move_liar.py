@@ -4,11 +4,16 @@
 
 The deputy is a real one. Its host is this test: it gets the frames of the deputy and may send any.
 """
+import contextlib
+import errno
+import hashlib
 import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
+import time
 import unittest
 
 from move_host import END, MAPPING, PROCESS, TYPES, UID, Move, Out, Over, Place, raw_request, request
@@ -225,6 +230,7 @@ class Liar(unittest.TestCase):
     def test_working_directory_is_secret(self):
         m = Move(self.place, cwd="home/.ssh", until=-1)
         m.send_clocks()
+        m.send_none()
         m.take_process()
         m.send("BUILT")
         self.assertIn("dot file", self.goes_on(m, 5))
@@ -244,6 +250,7 @@ class Liar(unittest.TestCase):
         for text in (b"", b"no\x1b[2J\n\xff", b"x" * 512):
             m = Move(self.place, until=-1)
             m.send_clocks()
+            m.send_none()
             m.take_process()
             m.send("FAIL", text)
             line = self.goes_on(m, 5)
@@ -251,16 +258,84 @@ class Liar(unittest.TestCase):
         for late in ("CLOCK", "EXIT", "RUN"):
             m = Move(self.place, until=-1)
             m.send_clocks()
+            m.send_none()
             m.take_process()
             m.send(late, bytes({"CLOCK": 32, "EXIT": 4, "RUN": 0}[late]))
             self.goes_on(m, 1)
+
+    def test_files(self):
+        """A host says which of the files it has, once, and of those it was told."""
+        m = Move(self.place, until=-1)
+        m.send_clocks()
+        files = m.take_files()
+        self.assertTrue(files)
+        for name, size, digest in files:
+            with open(name, "rb") as f:
+                data = f.read()
+            self.assertEqual((len(data), hashlib.sha256(data).digest()), (size, digest), name)
+            self.assertTrue(name.startswith(("/usr/", "/lib", "/opt/")), name)
+        m.send("HAVE", bytes((len(files) + 7) // 8 + 1))
+        self.assertIn("over 1: ", self.goes_on(m, 1))
+        m = Move(self.place, until=-1)
+        m.send("HAVE", b"")
+        self.assertIn("over 1: ", self.goes_on(m, 1))
+        m = Move(self.place, until=-1)
+        m.send_clocks()
+        m.send("HAVE", bits := b"\xff" * ((len(m.take_files()) + 7) // 8 + 1))
+        self.assertIn("over 1: ", self.goes_on(m, 1), bits)
+
+    def stream(self, m, number, fd):
+        """Ask for it; (granted, offset)"""
+        m.send("STREAM", struct.pack("<II", number, fd))
+        got, granted, offset = struct.unpack("<IIQ", m.wait("STREAMED")[1])
+        self.assertEqual(got, number)
+        time.sleep(0.02)  # home does not look at all processes more often
+        return granted, offset
+
+    def test_streams(self):
+        """What a guest reads ahead: files that it alone reads, and no more than was asked for."""
+        m = Move(self.place)
+        p = lambda name: self.place.path(name).encode() + b"\0"
+        fd = m.ask("open", p("home/work/file"), os.O_RDONLY)[0]
+        writing = m.ask("open", p("home/work/new"), os.O_RDWR | os.O_CREAT, 0o600)[0]
+        self.assertGreaterEqual(min(fd, writing), 0)
+        self.assertEqual(self.stream(m, 1, fd), (1, 0))
+        m.send("MORE", struct.pack("<IIQ", 1, 0, 10))
+        self.assertEqual(m.wait("DATA")[1], struct.pack("<IIQ", 1, 0, 0) + b"home/work/")
+        m.send("RELEASE", struct.pack("<IIQ", 1, 0, 5))
+        self.assertEqual(m.ask("read", fd, Out(9), 100)[1], b"work/file")
+        # not there, none of the program's, a pipe, open for writing
+        for number, bad in enumerate((0xffffffff, 12345, 900, 0, writing), 2):
+            self.assertEqual(self.stream(m, number, bad)[0], 0, bad)
+        self.assertEqual(m.ask("dup2", fd, 77)[0], 77)
+        self.assertEqual(self.stream(m, 20, fd)[0], 0)  # two descriptors of one offset
+        self.assertEqual(m.ask("close", 77)[0], 0)
+        self.assertEqual(self.stream(m, 21, fd), (1, 14))
+        # home's own writers come before it: they wait for its word, no longer
+        writer = subprocess.Popen(["/bin/sh", "-c", "exec 3<>\"$0\"", self.place.path("home/work/file")])
+        self.assertEqual(m.wait("STREAMED")[1], struct.pack("<IIQ", 21, 0, 0))
+        self.assertIsNone(writer.poll())
+        m.send("RELEASE", struct.pack("<IIQ", 21, 0, 14))
+        self.assertEqual(writer.wait(60), 0)
+
+    def test_streams_forged(self):
+        one = lambda word, value: struct.pack("<IIQ", 1, word, value)
+        nine = lambda value: struct.pack("<IIQ", 9, 0, value)
+        for name, payload in (("STREAM", struct.pack("<II", 1, 0)), ("MORE", one(0, 1 << 40)), ("MORE", nine(1)),
+                              ("MORE", one(0, (1 << 64) - 1)), ("RELEASE", one(0, 1)), ("RELEASE", nine(0)),
+                              ("RELEASE", one(0, (1 << 64) - 1)), ("DATA", one(0, 0)), ("STREAMED", one(1, 0))):
+            m = Move(self.place)
+            fd = m.ask("open", self.place.path("home/work/file").encode() + b"\0", os.O_RDONLY)[0]
+            self.assertEqual(self.stream(m, 1, fd), (1, 0))
+            m.send(name, payload)
+            self.ended(m)
 
     def test_wrong_time(self):
         """After RUN a frame that cannot come ends the process: nobody knows what it is there."""
         for name, payload in (("CLOCK", bytes(32)), ("BUILT", b""), ("RUN", b""), ("ANSWER", bytes(24)),
                               ("SIGNAL", bytes(136)), ("CLONED", bytes(12)), ("IMAGE", b"x"),
                               ("PAGES", bytes(16)), ("DONE", bytes(8)), ("RECALL", b""), ("CONT", b""),
-                              ("STOP", bytes(4)), ("FAIL", b"x"),
+                              ("STOP", bytes(4)), ("FAIL", b"x"), ("HAVE", b""), ("FILES", b""),
                               ("STOPPED", struct.pack("<I", 9)), ("STOPPED", struct.pack("<I", 70000)),
                               ("CALL", bytes(8)), ("CALL", bytes(79))):
             m = Move(self.place)
@@ -287,6 +362,36 @@ class Liar(unittest.TestCase):
         m.call(m.pid, read)
         m.call(m.pid, read)
         self.ended(m)
+
+    def test_marked_calls(self):
+        """A guest may send writes ahead of their answers; nothing else, for one thread, and not without end."""
+        mark = lambda m, flags, req: m.send("CALL", struct.pack("<II", m.pid, flags) + req)
+        m = Move(self.place)
+        fd = m.ask("open", self.place.path("home/work/new").encode() + b"\0", os.O_WRONLY | os.O_CREAT, 0o600)[0]
+        for n in range(20):
+            mark(m, 1, request("write", fd, b"%02d" % n, 2))
+        m.call(m.pid, request("getppid"))
+        for n in range(20):
+            self.assertEqual(struct.unpack_from("<IIq", m.wait("ANSWER")[1]), (m.pid, 1, 2))
+        self.assertEqual(struct.unpack_from("<IIq", m.wait("ANSWER")[1]), (m.pid, 0, os.getpid()))
+        with open(self.place.path("home/work/new"), "rb") as f:
+            self.assertEqual(f.read(), b"".join(b"%02d" % n for n in range(20)))
+        # what is behind one that failed is not written, until a call that is waited for
+        mark(m, 1, request("write", fd, b"20", 2))
+        mark(m, 1, request("write", 999, b"xx", 2))
+        mark(m, 1, request("write", fd, b"21", 2))
+        m.call(m.pid, request("write", fd, b"22", 2))
+        m.call(m.pid, request("write", fd, b"23", 2))
+        got = [struct.unpack_from("<IIq", m.wait("ANSWER")[1])[1:] for _ in range(5)]
+        self.assertEqual(got, [(1, 2), (1, -errno.EBADF), (1, -errno.ECANCELED), (0, -errno.ECANCELED), (0, 2)])
+        self.assertEqual(os.path.getsize(self.place.path("home/work/new")), 44)
+        for flags, req in ((1, request("read", 0, Out(10), 10)), (2, request("write", fd, b"x", 1)),
+                           (1, request("write", 1, bytes(200000), 200000))):
+            m = Move(self.place)
+            with contextlib.suppress(Over):
+                for _ in range(30):
+                    mark(m, flags, req)
+            self.ended(m)
 
     def test_forged_requests(self):
         """Lengths and places: the parasite takes none of it, and ends."""

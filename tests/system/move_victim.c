@@ -2,24 +2,30 @@
 /*
  * move_victim.c - a program that shows whether it was lost, doubled or changed
  *
- * move_victim compute|read FILE STOP
+ * move_victim compute|large|read FILE STOP
  *
  * Writes numbered lines, each with a digest that goes over all before it, to stdout and to the end
  * of FILE. "compute": one after a while of computing, which a second thread repeats and compares,
- * until the file STOP is there. "read": one for each byte of stdin, until its end. Ends with 42,
+ * until the file STOP is there. "large": the same, with 64 MiB beside it, of which it looks at
+ * some pages for each line and at all in the end. "read": one for each byte of stdin, until its end. Ends with 42,
  * or 1 when its own memory was not as it should be.
  */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define WORDS  65536
 #define PASSES 40
 #define RIGHT  42
+#define PAGE   4096
+#define LARGE  16384 /* pages */
+#define A_LINE 100   /* pages looked at for each line: far apart */
 
 static uint64_t words[WORDS];
 static atomic_uint asked, done;
@@ -51,6 +57,21 @@ static void *twin(void *arg)
 	return arg;
 }
 
+static uint8_t *pages; /* of "large"; NULL: none */
+
+static uint64_t *page(uint64_t i)
+{
+	return (uint64_t *)(void *)(pages + i % LARGE * PAGE);
+}
+
+static bool look(uint64_t from, uint64_t n)
+{
+	for (uint64_t i = from; pages && i < from + n; i++)
+		if (*page(i * 7919) != mix(i * 7919 % LARGE, 1))
+			return false;
+	return true;
+}
+
 static int put(int file, unsigned int n, uint64_t h)
 {
 	char text[64];
@@ -74,14 +95,14 @@ static int compute(int file, const char *stop)
 		ours = digest(n);
 		while (atomic_load(&done) != n + 1)
 			;
-		if (ours != atomic_load(&sum))
+		if (ours != atomic_load(&sum) || !look((uint64_t)n * A_LINE, A_LINE))
 			return 1;
 		words[n % WORDS] = ours;
 		h = mix(h, n + 1);
 		if (!put(file, n + 1, h))
 			return 1;
 	}
-	return RIGHT;
+	return look(0, LARGE) ? RIGHT : 1;
 }
 
 static int echo(int file)
@@ -105,5 +126,9 @@ int main(int argc, char **argv)
 		return 2;
 	for (uint64_t i = 0; i < WORDS; i++)
 		words[i] = i * 0x9e3779b97f4a7c15ULL;
+	if (!strcmp(argv[1], "large") && !(pages = malloc((size_t)LARGE * PAGE)))
+		return 2;
+	for (uint64_t i = 0; pages && i < LARGE; i++)
+		*page(i) = mix(i, 1);
 	return strcmp(argv[1], "read") ? compute(file, argv[3]) : echo(file);
 }

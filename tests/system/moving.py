@@ -204,14 +204,14 @@ class Move:
 
     number = os.getpid() % 30000
 
-    def __init__(self, program, victim, how, *at, lease_ms=30000):
+    def __init__(self, program, victim, how, *at, lease_ms=30000, late=False):
         Move.number += 1
         self.uids = (GUEST_UIDS + 2 * Move.number, GUEST_UIDS + 2 * Move.number + 1)
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen([program, how, str(victim.pid), str(lease_ms), str(Move.number),
                                          *[str(word) for word in at]],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-                                        bufsize=0)
+                                        bufsize=0, env={**os.environ, **({"MOVE_POST_COPY": "1"} if late else {})})
         self.events = Lines(self.process.stdout)
         self.deputy, self.guest = (int(word) for word in self.events.until("pids ").split()[1:])
 

@@ -195,6 +195,23 @@ static void a_cut_stream_is_replaced(void **state)
 	assert_false(ends[1].broken);
 }
 
+/* also when the peer has said nothing of what it took */
+static void room_is_told_after_a_break(void **state)
+{
+	for (int i = 0; i < 3; i++) {
+		int pair[2];
+
+		make_pair(pair);
+		ends[0].room = false;
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(channel_replace(ends[k].channel, pair[k], key, NULL), 0);
+		for (int k = 0; k < TURNS_MAX && !ends[0].room; k++)
+			turn();
+		assert_true(ends[0].room);
+	}
+	assert_int_equal(channel_backlog(ends[0].channel), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +220,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_socket_is_waited_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_meant_end_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_cut_stream_is_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(room_is_told_after_a_break, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -348,6 +348,18 @@ static void shared_vdso(struct image *m)
 	m->mappings[2].flags |= IMAGE_MAP_SHARED;
 }
 
+static void file_beyond_the_list(struct image *m)
+{
+	m->mappings[0].file = IMAGE_FILES_MAX + 1;
+}
+
+static void shared_and_written_file(struct image *m)
+{
+	m->mappings[0].flags |= IMAGE_MAP_FILE | IMAGE_MAP_SHARED;
+	m->mappings[0].prot = 3;
+	m->mappings[0].file = 1;
+}
+
 static void odd_offset(struct image *m)
 {
 	m->mappings[0].offset = 1;
@@ -455,6 +467,8 @@ static const struct {
 	{ unknown_prot, "flags" },
 	{ shared_vdso, "two things" },
 	{ odd_offset, "offset" },
+	{ file_beyond_the_list, "no host can have" },
+	{ shared_and_written_file, "no host can have" },
 	{ moved_vdso, "vdso" },
 	{ no_threads, "leader" },
 	{ another_leader, "leader" },

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guest_stream.c - reads that are answered here, of what home has sent ahead
+ *
+ * Theory of operation. A descriptor that is read from front to back (forward/away/ahead.h) gets a
+ * stream, if home grants one (deputy_stream.c has the conditions):
+ *
+ *	          third read            STREAMED: granted
+ *	FREE  ----------------> ASKED ------------------> OPEN ---------+
+ *	  ^       STREAM          | refused                 | DATA, MORE |
+ *	  +-----------------------+<------------------------+<-----------+
+ *	                                  RELEASE
+ *
+ * ASKED: the reader waits. Only it may be set to work on; no byte was read yet.
+ * OPEN:  home's offset stands still at where the stream began, ours is s->offset; bytes of
+ *	  [s->offset, s->offset + bytes.len) are here. Reads are answered from them; one that wants
+ *	  more waits. A read of a regular file gives all that is wanted, so does this.
+ *
+ * Any call that is not known to leave descriptor, offset and content alone ends all streams first:
+ * RELEASE tells home the offset and goes before the call, in one stream of frames. So does a lease
+ * that is broken, a second reader, memory that cannot be written, and the way home. The rest of a read
+ * that was half answered is then an ordinary call, and so its error, if there is one.
+ */
+#include <errno.h>
+#include <sys/syscall.h>
+
+#include "migrate/guest.h"
+
+struct stream_header {
+	uint32_t id, word;
+	uint64_t offset;
+};
+
+static void say(struct guest *g, enum move_type type, const struct guest_stream *s, uint64_t offset)
+{
+	const struct stream_header h = { s->id, 0, offset };
+
+	guest_send(g, type, &h, sizeof(h), NULL, 0);
+}
+
+static struct guest_stream *of_fd(struct guest *g, uint32_t fd)
+{
+	for (size_t i = 0; i < GUEST_STREAMS; i++)
+		if (g->streams.s[i].state != STREAM_FREE && g->streams.s[i].fd == fd)
+			return &g->streams.s[i];
+	return NULL;
+}
+
+static struct guest_stream *of_id(struct guest *g, uint32_t id)
+{
+	for (size_t i = 0; i < GUEST_STREAMS; i++)
+		if (g->streams.s[i].state != STREAM_FREE && g->streams.s[i].id == id)
+			return &g->streams.s[i];
+	return NULL;
+}
+
+static void free_stream(struct guest_stream *s)
+{
+	buf_done(&s->bytes);
+	*s = (struct guest_stream){ 0 };
+}
+
+/* the rest of its read is a call as any other */
+static void go_plain(struct guest_thread *t)
+{
+	t->done = t->read_done;
+	t->state = THREAD_RUNNING;
+	guest_forward(t);
+}
+
+static void end_stream(struct guest *g, struct guest_stream *s)
+{
+	struct guest_thread *t = s->reader;
+
+	if (s->state == STREAM_OPEN)
+		say(g, MOVE_RELEASE, s, s->offset);
+	s->reader = NULL;
+	if (s->state == STREAM_ASKED) {
+		s->state = STREAM_UNWANTED; /* until home has answered */
+	} else if (s->state == STREAM_OPEN) {
+		free_stream(s);
+	}
+	if (t)
+		go_plain(t);
+}
+
+/* --------------------------------------------------------------------- reading */
+
+static void reply(struct guest_thread *t)
+{
+	guest_reply(t, (int64_t)t->read_done);
+}
+
+static void more(struct guest *g, struct guest_stream *s)
+{
+	if (!s->eof && ahead_window_more(&s->window, s->offset))
+		say(g, MOVE_MORE, s, s->window.upto);
+}
+
+/* as much of the reader's read as there is */
+static void serve(struct guest *g, struct guest_stream *s)
+{
+	struct guest_thread *t = s->reader;
+	uint64_t left = t ? t->args[2] - t->read_done : 0;
+	size_t n = s->bytes.len < left ? s->bytes.len : (size_t)left;
+
+	if (!t)
+		return;
+	if (n &&
+	    tracee_write(g->build.pid, t->args[1] + t->read_done, buf_bytes(&s->bytes), n) < 0) {
+		end_stream(g, s); /* the native read tells how far it comes */
+		return;
+	}
+	buf_eat(&s->bytes, n);
+	s->offset += n;
+	t->read_done += n;
+	if (n == left || s->eof) {
+		s->reader = NULL;
+		reply(t);
+	}
+	more(g, s);
+}
+
+/* is nothing under way at home that may touch the descriptor? */
+static bool is_quiet(const struct guest *g, const struct guest_thread *but, uint32_t fd)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		const struct guest_thread *t = g->threads[i];
+
+		if (t != but && (t->state == THREAD_CALLING || t->state == THREAD_HOMEWARD) &&
+		    !ahead_is_harmless(t->nr, t->args, fd))
+			return false;
+	}
+	return true;
+}
+
+static bool ask(struct guest_thread *t, uint32_t fd)
+{
+	struct guest *g = t->guest;
+	struct guest_stream *s = NULL;
+
+	for (size_t i = 0; i < GUEST_STREAMS; i++)
+		if (g->streams.s[i].state == STREAM_FREE)
+			s = &g->streams.s[i];
+	if (!s || !is_quiet(g, t, fd))
+		return false;
+
+	const uint32_t payload[2] = { ++g->streams.last_id, fd };
+
+	*s = (struct guest_stream){
+		.state = STREAM_ASKED, .id = payload[0], .fd = fd, .reader = t
+	};
+	buf_init(&s->bytes, AHEAD_WINDOW_MAX);
+	t->state = THREAD_READING;
+	t->read_done = 0;
+	guest_send(g, MOVE_STREAM, payload, sizeof(payload), NULL, 0);
+	return true;
+}
+
+static bool read_call(struct guest_thread *t)
+{
+	uint32_t fd = (uint32_t)t->args[0];
+	struct guest_stream *s = of_fd(t->guest, fd);
+	bool often = ahead_read(&t->guest->streams.ahead, fd);
+
+	if (s && (s->state != STREAM_OPEN || s->reader)) {
+		end_stream(t->guest, s);
+		return false;
+	}
+	if (!s)
+		return often && t->guest->state == GUEST_RUNNING && !t->guest->copying &&
+		       ask(t, fd);
+	t->state = THREAD_READING;
+	t->read_done = 0;
+	s->reader = t;
+	serve(t->guest, s);
+	return true;
+}
+
+bool guest_stream_call(struct guest_thread *t)
+{
+	struct guest *g = t->guest;
+
+	if (t->nr == SYS_read && t->args[0] <= INT32_MAX && !t->done && t->args[2] &&
+	    t->args[2] <= GUEST_READ_MAX)
+		return read_call(t);
+	for (size_t i = 0; i < AHEAD_FDS; i++)
+		if (!ahead_is_harmless(t->nr, t->args, g->streams.ahead.fds[i].fd))
+			ahead_forget(&g->streams.ahead, g->streams.ahead.fds[i].fd);
+	for (size_t i = 0; i < GUEST_STREAMS; i++) {
+		struct guest_stream *s = &g->streams.s[i];
+
+		if (s->state != STREAM_FREE && !ahead_is_harmless(t->nr, t->args, s->fd))
+			end_stream(g, s);
+	}
+	return false;
+}
+
+/* --------------------------------------------------------------------- frames */
+
+int guest_take_streamed(struct guest *g, const struct move_frame *f, struct err *e)
+{
+	struct guest_stream *s;
+	struct stream_header h;
+
+	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: it is that long */
+	s = of_id(g, h.id);
+	if (!s || h.word > 1 || h.offset > INT64_MAX)
+		/* broken while we let go of it: home has our word */
+		return h.id <= g->streams.last_id && h.word == 0
+			       ? 0
+			       : err_set(e, -EPROTO, "stream %u is not awaited", h.id);
+	if (s->state == STREAM_OPEN) {
+		if (h.word)
+			return err_set(e, -EPROTO, "stream %u is granted twice", h.id);
+		end_stream(g, s);
+		return 0;
+	}
+	s->offset = h.offset;
+	if (h.word && s->state == STREAM_ASKED) {
+		s->state = STREAM_OPEN;
+		ahead_window_init(&s->window, s->offset);
+		serve(g, s);
+		return 0;
+	}
+	if (h.word && g->state < GUEST_LEAVING) /* else the way home ends it */
+		say(g, MOVE_RELEASE, s, s->offset);
+	else if (!h.word)
+		ahead_never(&g->streams.ahead, s->fd);
+
+	struct guest_thread *t = s->reader;
+
+	free_stream(s);
+	if (t)
+		go_plain(t);
+	return 0;
+}
+
+int guest_take_data(struct guest *g, const struct move_frame *f, struct err *e)
+{
+	struct guest_stream *s;
+	struct stream_header h;
+	size_t n = f->len - sizeof(h);
+
+	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
+	s = of_id(g, h.id);
+	if (!s && h.id <= g->streams.last_id)
+		return 0; /* it was on its way when we let go */
+	if (s && s->eof && !n)
+		return 0; /* more was asked for before the end was known */
+	if (!s || s->state != STREAM_OPEN || s->eof || h.offset != s->offset + s->bytes.len ||
+	    h.offset + n > s->window.upto)
+		return err_set(e, -EPROTO, "data of stream %u that was not asked for", h.id);
+	if (n && buf_put(&s->bytes, f->payload + sizeof(h), n) < 0)
+		return err_set(e, -ENOMEM, "no memory for what was sent ahead");
+	s->eof = !n;
+	serve(g, s);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------ ends */
+
+void guest_stream_end_all(struct guest *g)
+{
+	for (size_t i = 0; i < GUEST_STREAMS; i++)
+		if (g->streams.s[i].state != STREAM_FREE)
+			end_stream(g, &g->streams.s[i]);
+}
+
+void guest_stream_forget(struct guest_thread *t)
+{
+	for (size_t i = 0; i < GUEST_STREAMS; i++)
+		if (t->guest->streams.s[i].reader == t)
+			t->guest->streams.s[i].reader = NULL;
+}
+
+void guest_stream_done(struct guest *g)
+{
+	for (size_t i = 0; i < GUEST_STREAMS; i++)
+		free_stream(&g->streams.s[i]);
+}
