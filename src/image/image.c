@@ -180,7 +180,8 @@ static int check_kind(const struct image_mapping *v, struct err *e)
 	if ((special && v->flags & (IMAGE_MAP_FILE | IMAGE_MAP_SHARED | IMAGE_MAP_GROWSDOWN)) ||
 	    special == (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL))
 		return bad_mapping(v, "that is two things at once", e);
-	if (v->flags & IMAGE_MAP_READONLY && (!(v->flags & IMAGE_MAP_SHARED) || v->prot & PROT_WRITABLE))
+	if (v->flags & IMAGE_MAP_READONLY &&
+	    (!(v->flags & IMAGE_MAP_SHARED) || v->prot & PROT_WRITABLE))
 		return bad_mapping(v, "that can never be written, and can", e);
 	if (v->flags & IMAGE_MAP_FILE &&
 	    (!is_aligned(v->offset) || v->offset > INT64_MAX - (v->end - v->start)))
