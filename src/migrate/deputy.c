@@ -16,6 +16,7 @@
 
 /* for all that one frame makes us inject; a process that waits for a disk stops in that time */
 #define WATCH_S 10
+#define REFUSED 5 /* exit status: ctl/exit_status.h */
 
 void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us)
 {
@@ -121,6 +122,15 @@ static int check_filter(struct deputy *d, struct err *e)
 	return err_set(e, -EPERM, "it has restricted its own system calls (seccomp)");
 }
 
+/* its pages are gone: with the process, or with the program that it was */
+static bool has_begun_anew(const struct deputy *d)
+{
+	struct proc_stat st;
+
+	return d->state == DEPUTY_COPYING && proc_stat_read(d->pid, &st, NULL) == 0 &&
+	       st.state != 'Z' && st.state != 'X';
+}
+
 static void go_on_sending(struct deputy *d)
 {
 	struct err e = { 0 };
@@ -143,7 +153,11 @@ static void go_on_sending(struct deputy *d)
 		if (!r && d->state == DEPUTY_BUILDING)
 			deputy_lap(d, "send");
 	}
-	if (r < 0)
+	if (r == -ESRCH && has_begun_anew(d))
+		undo(d, REFUSED,
+		     "it has begun another program (exec) while its memory was copied; move that "
+		     "one");
+	else if (r < 0)
 		undo(d, 1, e.code ? e.text : "the host takes nothing any more");
 }
 

@@ -165,6 +165,12 @@ static int start_round(struct deputy *d, struct err *e)
 	return r;
 }
 
+static void tell(const struct deputy *d, const char *text)
+{
+	if (d->ops->note)
+		d->ops->note(d->owner, text);
+}
+
 /* no pages, but all that takes the host some time */
 static int start_late(struct deputy *d, struct err *e)
 {
@@ -175,6 +181,7 @@ static int start_late(struct deputy *d, struct err *e)
 	if (!r)
 		r = choose_region(&d->early, &d->early.parasite, e);
 	d->early.parasite_size = REGION_BYTES;
+	deputy_files_mark(d, &d->early);
 	return r < 0 ? r : put_image(d, e);
 }
 
@@ -195,7 +202,13 @@ static int start_again(struct deputy *d, struct err *e)
 
 int deputy_copy_start(struct deputy *d, struct err *e)
 {
-	int r = begin_tracking(d, e);
+	int r;
+
+	if (d->late && d->checkpoint) {
+		d->late = DEPUTY_LATE_NO;
+		tell(d, "its memory goes before it, for images of it are to be kept");
+	}
+	r = begin_tracking(d, e);
 
 	if (!r && d->late) {
 		r = pages_reader_open(&d->reader, d->pid, 0, 0, e);
@@ -222,12 +235,10 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e)
 	*ret_enough = pages <= SMALL_PAGES || d->rounds == ROUNDS_MAX || d->stalls == STALLS_MAX;
 	d->round_pages = pages;
 	log_debug("round %u: %llu pages", d->rounds, (unsigned long long)pages);
-	if (*ret_enough && pages > FOLLOW_PAGES) {
+	if (*ret_enough && pages > FOLLOW_PAGES && !d->checkpoint) {
 		*ret_enough = false;
 		d->late = DEPUTY_LATE_WANTED;
-		if (d->ops->note)
-			d->ops->note(d->owner,
-				     "it writes faster than the network is: its memory follows it");
+		tell(d, "it writes faster than the network is: its memory follows it");
 		return 0;
 	}
 	return *ret_enough ? 0 : start_round(d, e);

@@ -44,10 +44,14 @@ static const struct image_mapping *mapping_of(const struct image *m, uint64_t at
 	return &m->mappings[low];
 }
 
-/* shared memory is shared at the host as well (remap.h), and nobody is asked for a page of that */
+/*
+ * Not what the host maps of a file of its own; nor shared memory, which is shared at the host as well
+ * (remap.h), and nobody is asked for a page of that
+ */
 static bool is_late(const struct image_mapping *v)
 {
-	return !(v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL | IMAGE_MAP_SHARED));
+	return !v->file &&
+	       !(v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL | IMAGE_MAP_SHARED));
 }
 
 /* of a file every page is asked for, as in pages.h */
@@ -60,8 +64,10 @@ static enum pages_which which(const struct image_mapping *v)
 
 static int need(struct pageset *s, const struct image *m, uint64_t at)
 {
+	const struct image_mapping *v = mapping_of(m, at);
+
 	at &= ~(uint64_t)(MOVE_PAGE - 1);
-	return mapping_of(m, at) ? pageset_add(s, at, 1) : 0;
+	return v && is_late(v) ? pageset_add(s, at, 1) : 0;
 }
 
 /*
@@ -112,6 +118,8 @@ int deputy_late_last(struct deputy *d)
 
 		if (is_late(v))
 			r = pages_add(&d->reader, v->start, v->end, PAGES_STAY);
+		else if (v->file)
+			r = pages_add(&d->reader, v->start, v->end, PAGES_OWN);
 		else if (v->flags & IMAGE_MAP_SHARED)
 			r = pages_add(&d->reader, v->start, v->end, PAGES_ALL);
 	}

@@ -74,8 +74,8 @@ void guest_remove_thread(struct guest_thread *t)
 			g->threads[i] = g->threads[--g->n];
 			break;
 		}
-	guest_views_forget(t);
 	guest_stream_forget(t);
+	guest_views_forget(t);
 	marshal_free(t->marshal);
 	buf_done(&t->request);
 	buf_done(&t->late_answer);

@@ -201,7 +201,7 @@ static bool take_bytes(struct guest_thread *t, uint32_t n)
 		return false;
 	if (b->pending.len + n > BEHIND_MOST)
 		guest_behind_flush(g);
-	if (buf_room(&b->pending, n, &to) < 0 || tracee_read(g->build.pid, t->args[1], to, n) < 0)
+	if (buf_room(&b->pending, n, &to) < 0 || guest_read(t, t->args[1], to, n) < 0)
 		return false;
 	buf_grow(&b->pending, n);
 	return true;

@@ -217,9 +217,16 @@ void guest_forward(struct guest_thread *t)
 	int step;
 
 	t->late_end = 0;
-	step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(), &t->request,
-			      &result);
+	t->begun = true;
+	step = -EINVAL;
+	if (t->again)
+		step = marshal_repeat(t->marshal, t->nr, t->args, guest_now_ns(), &t->request,
+				      &result);
+	if (step == -EINVAL)
+		step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(),
+				      &t->request, &result);
 	step = later(t, step, begin_again);
+	t->again &= step == STEP_LATE;
 	if (step == MARSHAL_SEND && guest_views_open(t))
 		return;
 	follow(t, step, result);
@@ -232,7 +239,8 @@ static void begin(struct guest_thread *t)
 	t->answer = NULL;
 	t->late_end = 0;
 	/* while memory is late nothing is read ahead or written behind: both touch it at once */
-	if (!t->guest->lacks.on && (guest_stream_call(t) || guest_behind_call(t)))
+	if ((!t->guest->lacks.on || t->guest->lacks.done) &&
+	    (guest_stream_call(t) || guest_behind_call(t)))
 		return;
 	if (v.class == TABLE_VIRTUAL && guest_virtual(t))
 		return;
@@ -250,6 +258,7 @@ static void on_call(struct guest *g, const struct seccomp_notif *n)
 	if (!t)
 		return; /* it was killed before we were told of its birth */
 	t->in_notify = true;
+	t->begun = false;
 	t->id = n->id;
 	t->nr = (uint32_t)n->data.nr;
 	for (size_t i = 0; i < ARRAY_LEN(t->args); i++)

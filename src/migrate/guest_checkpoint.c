@@ -62,6 +62,7 @@ static void go_on(struct guest *g)
 		if (t->state != THREAD_FROZEN)
 			continue;
 		t->state = THREAD_RUNNING;
+		t->again = t->begun;
 		told_later(tracee_cont(t->tid, 0));
 	}
 	send_late_signals(g);
@@ -99,8 +100,8 @@ int guest_take_checkpoint(struct guest *g, const struct move_frame *f, struct er
 	memcpy(&whole, f->payload, sizeof(whole)); /* wire/move.h: it is that long */
 	if (g->copying || g->checkpoint)
 		return err_set(e, -EPROTO, "a CHECKPOINT while it is being copied");
-	if (g->lacks.on && !g->lacks.done) {
-		guest_not_kept(g, "some of its memory is still at home");
+	if (g->lacks.on) {
+		guest_not_kept(g, "it came by post-copy");
 		return 0;
 	}
 	if (g->stopped) {

@@ -10,7 +10,7 @@
  * At RECALL it runs on, while rounds go home as they came. Only what the stub has mapped can be
  * written there now: the mappings of the arrival. What was mapped since goes with the image, when it
  * is frozen, and so does a place that was unmapped in between. A thread that can go on at home only
- * is not kept waiting for rounds.
+ * is not kept waiting for rounds; nor is there one for what came by post-copy (guest_late.c).
  */
 #include <errno.h>
 
@@ -153,7 +153,8 @@ int guest_copy_home(struct guest *g, bool whole, struct err *e)
 		guest_not_kept(g, "a thread of it waits to go home");
 		return 0;
 	}
-	if (g->untracked || is_awaited(g)) {
+	/* what came by post-copy misses pages: who reads one that it has just given back waits for himself */
+	if (g->untracked || is_awaited(g) || g->lacks.on) {
 		guest_freeze(g);
 		return 0;
 	}

@@ -106,8 +106,7 @@ static void serve(struct guest *g, struct guest_stream *s)
 
 	if (!t)
 		return;
-	if (n &&
-	    tracee_write(g->build.pid, t->args[1] + t->read_done, buf_bytes(&s->bytes), n) < 0) {
+	if (n && guest_write(t, t->args[1] + t->read_done, buf_bytes(&s->bytes), n) < 0) {
 		end_stream(g, s); /* the native read tells how far it comes */
 		return;
 	}

@@ -462,7 +462,9 @@ int dirty_enroll(struct dirty *d, bool missing, struct err *e)
 		return r;
 	for (size_t i = 0; i < maps.n; i++)
 		if (is_tracked(&maps.entries[i]))
-			(void)enroll(d, &maps.entries[i], mode); /* if not: found by a round */
+			/* a file's pages are not missed; what cannot be at all is found by a round */
+			if (enroll(d, &maps.entries[i], mode) < 0 && mode)
+				(void)enroll(d, &maps.entries[i], 0);
 	maps_done(&maps);
 	return 0;
 }

@@ -40,6 +40,7 @@ PIPE_BYTES = 4096
 KEPT_BYTES = 1 << 20  # of an output, to show where it differs
 DB_SEQUENCES = 3000
 SSH_PORT = 2222
+NOBODY = 65534
 
 # $PIDS gets the pid of what is to be moved
 EXEC = 'echo $$ >>"$PIDS"; exec "$@"'
@@ -119,12 +120,13 @@ tmux -S "$DIR/tmux" capture-pane -p -J -S - | grep -o '[0-9a-f]\\{64\\}  -'
 tmux -S "$DIR/tmux" kill-server
 """
 
-# in a mount namespace of its own the user has a name, a home and a shell
+# the server has a mount namespace of its own, where the user it lets in has a name, a home and a shell; the
+# client must have a name as well, and is not moved out of a namespace: it is somebody whom each machine knows
 SSH = """
-mount --make-rprivate / && mount --bind "$DIR/passwd" /etc/passwd || exit 1
-dropbear -F -E -s -r "$DIR/host" -p 127.0.0.1:PORT -P "$DIR/pid" 2>"$DIR/log" & server=$!
+unshare --mount sh -c 'mount --make-rprivate / && mount --bind "$DIR/passwd" /etc/passwd &&
+    exec dropbear -F -E -s -r "$DIR/host" -p 127.0.0.1:PORT -P "$DIR/pid"' 2>"$DIR/log" & server=$!
 until grep -q 'Not backgrounding' "$DIR/log"; do sleep 0.1; done
-setpriv --reuid USER --regid USER --clear-groups sh -c 'echo $$ >>"$PIDS"; exec "$@"' sh ssh -F "$DIR/config" there 'sha256sum; cat /proc/self/comm'
+setpriv --reuid CLIENT --regid CLIENT --clear-groups sh -c 'echo $$ >>"$PIDS"; exec "$@"' sh ssh -F "$DIR/config" there 'sha256sum; cat /proc/self/comm'
 status=$?
 kill $server; wait $server
 exit $status
@@ -132,7 +134,7 @@ exit $status
 
 
 def with_port(text):
-    return text.replace("PORT", str(SSH_PORT)).replace("USER", str(USER))
+    return text.replace("PORT", str(SSH_PORT)).replace("CLIENT", str(NOBODY))
 
 
 def prepare_make(units):
@@ -153,6 +155,10 @@ def prepare_ssh(directory):
     key = next(row for row in host.splitlines() if row.startswith("ssh-"))
     with open(f"{directory}/known", "w", encoding="ascii") as out:
         out.write(f"[127.0.0.1]:{SSH_PORT} {key}\n")
+    for name in ("pids", "key"):
+        open(f"{directory}/{name}", "a", encoding="ascii").close()
+        os.chown(f"{directory}/{name}", NOBODY, NOBODY)
+    os.chmod(directory, 0o755)
     with open(f"{directory}/config", "w", encoding="ascii") as out:
         out.write(f"Host there\n Hostname 127.0.0.1\n Port {SSH_PORT}\n User victim\n IdentityFile {directory}/key\n"
                   f" UserKnownHostsFile {directory}/known\n StrictHostKeyChecking yes\n BatchMode yes\n")
@@ -309,7 +315,7 @@ class Run:
                  "LC_ALL": "C.UTF-8", "VICTIM_STOP": f"{self.dir}/stop"}
         words = [f"{name}={value}" for name, value in given.items()]
         argv = ["sh", "-c", p.argv] if isinstance(p.argv, str) else ["sh", "-c", EXEC, "sh", *p.argv]
-        who = ["unshare", "--mount"] if p.as_root else list(AS_USER)
+        who = [] if p.as_root else list(AS_USER)
         inside = ["env", "-C", self.dir, *words, *who, *argv]
         return self.mover.at_home_command(inside)
 
@@ -399,7 +405,7 @@ def place(mover, program):
     try:
         if program.prepare:
             program.prepare(directory)
-            subprocess.run(["chown", "-R", f"{USER}:{USER}", directory], check=True)
+            subprocess.run(["chown", "-R", "--from", "root", f"{USER}:{USER}", directory], check=True)
         yield directory
     finally:
         mover.forget(directory)
