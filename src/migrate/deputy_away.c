@@ -70,15 +70,16 @@ int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e
 	if (!can_be_asked(q.nr))
 		return err_set(e, -EPROTO, "a call of thread %u that no guest asks for: %u", h.tid,
 			       q.nr);
-	if (deputy_behind_takes(d, (pid_t)h.tid, h.flags)) {
-		r = deputy_behind_call(d, (pid_t)h.tid, h.flags, f->payload + sizeof(h),
-				       f->len - sizeof(h));
-	} else if (mapped_call(&d->mapped, d->pid, (pid_t)h.tid, q.nr, q.args)) {
+	/* a write that nobody waits for is of a file that is not mapped: the first ones were asked here */
+	if (!h.flags && mapped_call(&d->mapped, d->pid, (pid_t)h.tid, q.nr, q.args)) {
 		answer_by(d, (pid_t)h.tid, CALL_COME_HOME);
 		return 0;
-	} else {
-		r = deputy_call(d, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	}
+	if (deputy_behind_takes(d, (pid_t)h.tid, h.flags))
+		r = deputy_behind_call(d, (pid_t)h.tid, h.flags, f->payload + sizeof(h),
+				       f->len - sizeof(h));
+	else
+		r = deputy_call(d, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	if (r == -ESRCH) {
 		/* the thread is ending */
 		answer_by(d, (pid_t)h.tid, -EINTR);

@@ -45,7 +45,7 @@ static int add(struct remapping *m, long nr, uint64_t a0, uint64_t a1, uint64_t 
 	return r < 0 ? err_set(m->e, r, "make a batch: %s", strerror(-r)) : 0;
 }
 
-/* its descriptor is 0: the process that is built has no other */
+/* its descriptor is 0: the process that is built has it free */
 static int add_sealed(struct remapping *m, uint64_t start, uint64_t len, uint32_t prot)
 {
 	static const char name[] = "mapped";
@@ -68,18 +68,12 @@ static int add_sealed(struct remapping *m, uint64_t start, uint64_t len, uint32_
 	return r ? r : add(m, SYS_close, 0, 0, 0, 0, 0, 0);
 }
 
-/*
- * There are no files but those that are lent: what is behind another mapping at home is the stub's.
- * Shared memory that can be written is shared memory here as well, so that madvise(2) and the like
- * do what they do at home.
- */
 static int add_new(struct remapping *m, uint64_t start, uint64_t len,
 		   const struct image_mapping *to)
 {
 	uint64_t flags = MAP_FIXED | MAP_NORESERVE | (to->file ? 0 : MAP_ANONYMOUS);
 	uint64_t fd = to->file ? LENT_FDS_FIRST + to->file - 1 : (uint64_t)-1;
-	uint64_t offset = to->file ? to->offset + (start - to->start) : 0;
-	uint64_t prot = to->prot;
+	uint64_t offset = to->file ? to->offset + (start - to->start) : 0, prot = to->prot;
 	int r;
 
 	flags |= to->flags & IMAGE_MAP_SHARED ? MAP_SHARED : MAP_PRIVATE;
