@@ -213,7 +213,9 @@ class Move:
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
                                         bufsize=0, env={**os.environ, **({"MOVE_POST_COPY": "1"} if late else {})})
         self.events = Lines(self.process.stdout)
-        self.deputy, self.guest = (int(word) for word in self.events.until("pids ").split()[1:])
+        pids = self.events.until("pids ")
+        assert pids, f"it did not begin: {self.said()}"
+        self.deputy, self.guest = (int(word) for word in pids.split()[1:])
 
     def say(self, order):
         with contextlib.suppress(BrokenPipeError):
