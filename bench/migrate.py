@@ -381,6 +381,7 @@ def main():
     if os.geteuid() != 0:
         print("migrate.py: wants root, for namespaces and moves: sudo make bench-migrate", file=sys.stderr)
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # namespaces and processes go as well
     machine = {"cpus": os.cpu_count(), "kernel": os.uname().release, "load": os.getloadavg()[0],
                "ktls": os.path.exists("/proc/net/tls_stat")}
     if not chosen.json:

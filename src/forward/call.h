@@ -65,6 +65,12 @@ struct call_request {
 
 #define CALL_SCALE(flags) ((flags) >> 8 ? (uint32_t)(flags) >> 8 : 1U)
 
+/*
+ * A result that no kernel gives: the call was not made, for away it would show that the process is
+ * away. The process comes home and makes it there.
+ */
+#define CALL_COME_HOME (-4000)
+
 enum call_answer_flags {
 	/*
 	 * The agent at home has stopped the thread in this call: a count that is less than what was
@@ -75,7 +81,7 @@ enum call_answer_flags {
 };
 
 struct call_answer {
-	int64_t result; /* as the kernel gave it: -errno, also -512 and the like */
+	int64_t result; /* as the kernel gave it: -errno, also -512 and the like; CALL_COME_HOME */
 	uint32_t out_len;
 	uint32_t flags; /* enum call_answer_flags; the parasite's are 0 */
 };

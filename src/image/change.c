@@ -17,7 +17,7 @@ static bool is_same(const struct image_mapping *a, const struct image_mapping *b
 		    enum image_identity by)
 {
 	if (by == IMAGE_BY_PLACE)
-		return true;
+		return !((a->flags ^ b->flags) & IMAGE_MAP_SHARED);
 	if ((a->flags & IDENTITY) != (b->flags & IDENTITY))
 		return false;
 	return !(a->flags & IMAGE_MAP_FILE) ||

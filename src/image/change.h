@@ -17,7 +17,9 @@ enum image_change {
 };
 
 enum image_identity {
-	IMAGE_BY_PLACE, /* what is mapped at both times is the same: one of them shows no files */
+	/* what is mapped at both times is the same, if it is shared both times or private: one of
+	 * them shows no files */
+	IMAGE_BY_PLACE,
 	IMAGE_BY_FILE, /* only if it is the same part of the same file, or of none; else GONE and NEW */
 };
 

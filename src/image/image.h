@@ -47,6 +47,7 @@ enum image_map_flags {
 	IMAGE_MAP_NOHUGEPAGE = 512,
 	IMAGE_MAP_NORESERVE = 1024,
 	IMAGE_MAP_LOCKED = 2048,
+	IMAGE_MAP_READONLY = 4096, /* SHARED, and no mprotect(2) can make it writable */
 };
 
 struct image_mapping {

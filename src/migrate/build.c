@@ -228,7 +228,7 @@ int build_memory(struct build *b, const struct guest_box *box, const struct imag
 	batch_init(&b->batch, b->pid, m->parasite + REGION_BATCH, REGION_BATCH_BYTES);
 	r = forget_agent(b, m, e);
 	if (!r)
-		r = remap(&b->batch, b->pid, &nothing, m, IMAGE_BY_FILE, e);
+		r = build_change(b, &nothing, m, e);
 	if (r < 0)
 		return r;
 	(void)snprintf(path, sizeof(path), "/proc/%d/mem", b->pid);
@@ -238,7 +238,9 @@ int build_memory(struct build *b, const struct guest_box *box, const struct imag
 
 int build_change(struct build *b, const struct image *was, const struct image *m, struct err *e)
 {
-	return remap(&b->batch, b->pid, was, m, IMAGE_BY_FILE, e);
+	int r = remap(&b->batch, b->pid, was, m, IMAGE_BY_FILE, e);
+
+	return r < 0 ? r : remap_open_shared(&b->batch, b->pid, m, true, e);
 }
 
 /* ----------------------------------------------------------------- threads */
@@ -350,8 +352,10 @@ static int give_state(struct build *b, const struct image *m, struct err *e)
 int build_finish(struct build *b, const struct image *m, const struct build_filter *f,
 		 int *ret_notify, struct err *e)
 {
-	int r = give_state(b, m, e);
+	int r = remap_shut_shared(&b->batch, b->pid, m, true, e);
 
+	if (!r)
+		r = give_state(b, m, e);
 	if (!r)
 		r = set_filter(b, f, ret_notify, e);
 	for (size_t i = 0; !r && i < m->n_threads; i++) {

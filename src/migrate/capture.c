@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -91,7 +92,7 @@ static const struct {
 	{ MAPS_DONTFORK, IMAGE_MAP_DONTFORK },	   { MAPS_DONTDUMP, IMAGE_MAP_DONTDUMP },
 	{ MAPS_WIPEONFORK, IMAGE_MAP_WIPEONFORK }, { MAPS_HUGEPAGE, IMAGE_MAP_HUGEPAGE },
 	{ MAPS_NOHUGEPAGE, IMAGE_MAP_NOHUGEPAGE }, { MAPS_NORESERVE, IMAGE_MAP_NORESERVE },
-	{ MAPS_LOCKED, IMAGE_MAP_LOCKED },
+	{ MAPS_LOCKED, IMAGE_MAP_LOCKED },	   { MAPS_READONLY, IMAGE_MAP_READONLY },
 };
 
 static const struct {
@@ -164,6 +165,12 @@ static uint32_t known_flags(const struct image *known, size_t *i, const struct i
 	return v && v->start < now->end ? v->flags & ~told : 0;
 }
 
+/* something else is mapped now where a file was that could only be read */
+static bool is_other(const struct image_mapping *v)
+{
+	return !(v->flags & IMAGE_MAP_SHARED) || v->prot & PROT_WRITE;
+}
+
 int capture_mappings(const struct maps *maps, uint64_t hide_start, uint64_t hide_end,
 		     const struct image *known, struct image *ret, struct err *e)
 {
@@ -176,13 +183,19 @@ int capture_mappings(const struct maps *maps, uint64_t hide_start, uint64_t hide
 		size_t first = ret->n_mappings;
 
 		r = add_around(ret, &maps->entries[i], hide_start, hide_end, e);
-		for (size_t j = first; known && j < ret->n_mappings; j++)
+		for (size_t j = first; known && j < ret->n_mappings; j++) {
 			ret->mappings[j].flags |= known_flags(known, &k, &ret->mappings[j]);
+			if (is_other(&ret->mappings[j]))
+				ret->mappings[j].flags &= ~(uint32_t)IMAGE_MAP_READONLY;
+		}
 	}
 	return r;
 }
 
-/* is there private memory without a file that was not known at all? It may be a stack */
+/*
+ * Is there something that was not known at all? Private memory without a file may be a stack, and of
+ * shared memory it is not known whether it can ever be written.
+ */
 static bool has_unknown(const struct image *known, const struct image *m)
 {
 	size_t k = 0;
@@ -193,7 +206,8 @@ static bool has_unknown(const struct image *known, const struct image *m)
 		while (k < known->n_mappings && known->mappings[k].end <= v->start)
 			k++;
 		if ((k == known->n_mappings || known->mappings[k].start >= v->end) &&
-		    !(v->flags & (IMAGE_MAP_FILE | IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)))
+		    (v->flags & IMAGE_MAP_SHARED ||
+		     !(v->flags & (IMAGE_MAP_FILE | IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL))))
 			return true;
 	}
 	return false;

@@ -16,6 +16,7 @@
 
 /* for all that one frame makes us inject; a process that waits for a disk stops in that time */
 #define WATCH_S 10
+#define REFUSED 5 /* exit status: ctl/exit_status.h */
 
 void deputy_enter(struct deputy *d, enum deputy_state s, uint64_t freeze_us)
 {
@@ -121,6 +122,15 @@ static int check_filter(struct deputy *d, struct err *e)
 	return err_set(e, -EPERM, "it has restricted its own system calls (seccomp)");
 }
 
+/* its pages are gone: with the process, or with the program that it was */
+static bool has_begun_anew(const struct deputy *d)
+{
+	struct proc_stat st;
+
+	return d->state == DEPUTY_COPYING && proc_stat_read(d->pid, &st, NULL) == 0 &&
+	       st.state != 'Z' && st.state != 'X';
+}
+
 static void go_on_sending(struct deputy *d)
 {
 	struct err e = { 0 };
@@ -143,7 +153,11 @@ static void go_on_sending(struct deputy *d)
 		if (!r && d->state == DEPUTY_BUILDING)
 			deputy_lap(d, "send");
 	}
-	if (r < 0)
+	if (r == -ESRCH && has_begun_anew(d))
+		undo(d, REFUSED,
+		     "it has begun another program (exec) while its memory was copied; move that "
+		     "one");
+	else if (r < 0)
 		undo(d, 1, e.code ? e.text : "the host takes nothing any more");
 }
 
@@ -169,6 +183,8 @@ static int read_it(struct deputy *d, struct err *e)
 	deputy_files_mark(d, &d->stub.before);
 	if (!r)
 		r = image_check(&d->stub.before, e);
+	if (!r && mapped_files(&d->mapped, &d->stub.before) < 0)
+		r = err_set(e, -ENOMEM, "no memory for a list of its files");
 	if (!r) {
 		r = image_put(&d->image_bytes, &d->stub.before);
 		if (r < 0)
@@ -292,6 +308,7 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	r = stub_start(&d->stub, e);
 	deputy_lap(d, "go");
 	deputy_enter(d, DEPUTY_AWAY, clock_boot_us() - d->froze_us);
+	mapped_look(&d->mapped, d->pid); /* before its first call is taken */
 	if (d->late)
 		r = r < 0 ? r : deputy_late_run(d, e);
 	else
@@ -515,6 +532,7 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 	image_init(&d->was);
 	buf_init(&d->image_bytes, IMAGE_BYTES_MAX);
 	image_init(&d->back);
+	mapped_init(&d->mapped);
 	confine_init(&d->confine);
 	stub_init(&d->stub, l, &deputy_stub_ops, d);
 	deputy_behind_init(d);
@@ -563,6 +581,7 @@ void deputy_done(struct deputy *d)
 	image_done(&d->was);
 	buf_done(&d->image_bytes);
 	image_done(&d->back);
+	mapped_done(&d->mapped);
 	confine_done(&d->confine);
 	deputy_files_done(d);
 	deputy_stream_done(d);

@@ -29,6 +29,7 @@
 #include "migrate/confine.h"
 #include "migrate/digests.h"
 #include "migrate/laps.h"
+#include "migrate/mapped.h"
 #include "migrate/pages.h"
 #include "migrate/pending.h"
 #include "migrate/stub.h"
@@ -167,6 +168,7 @@ struct deputy {
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	struct image back;		   /* as it came home */
 	int mem, pagemap;		   /* /proc/PID/..., for its pages */
+	struct mapped mapped;		   /* files that it has mapped, while it is away */
 	struct pending *pending; /* signals that the guest had not taken, or may not have */
 	size_t n_pending;
 	uint64_t signals_sent;

@@ -18,11 +18,11 @@ static uint32_t number(const struct move_frame *f)
 	return v;
 }
 
-/* the answer when there is nobody to answer: the thread is ending */
-static void answer_gone(struct deputy *d, pid_t tid)
+/* an answer of our own to a call that is not made */
+static void answer_by(struct deputy *d, pid_t tid, int64_t result)
 {
 	const struct deputy_call_header h = { .tid = (uint32_t)tid };
-	const struct call_answer a = { .result = -EINTR };
+	const struct call_answer a = { .result = result };
 
 	deputy_send(d, MOVE_ANSWER, &h, sizeof(h), &a, sizeof(a));
 }
@@ -60,23 +60,29 @@ int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n)
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	struct deputy_call_header h;
-	uint32_t nr;
+	struct call_request q;
 	int r;
 
 	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
 	if (f->len < sizeof(h) + sizeof(struct call_request))
 		return err_set(e, -EPROTO, "a call of thread %u that is too short", h.tid);
-	memcpy(&nr, f->payload + sizeof(h) + offsetof(struct call_request, nr), sizeof(nr));
-	if (!can_be_asked(nr))
+	memcpy(&q, f->payload + sizeof(h), sizeof(q));
+	if (!can_be_asked(q.nr))
 		return err_set(e, -EPROTO, "a call of thread %u that no guest asks for: %u", h.tid,
-			       nr);
+			       q.nr);
+	/* a write that nobody waits for is of a file that is not mapped: the first ones were asked here */
+	if (!h.flags && mapped_call(&d->mapped, d->pid, (pid_t)h.tid, q.nr, q.args)) {
+		answer_by(d, (pid_t)h.tid, CALL_COME_HOME);
+		return 0;
+	}
 	if (deputy_behind_takes(d, (pid_t)h.tid, h.flags))
 		r = deputy_behind_call(d, (pid_t)h.tid, h.flags, f->payload + sizeof(h),
 				       f->len - sizeof(h));
 	else
 		r = deputy_call(d, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
 	if (r == -ESRCH) {
-		answer_gone(d, (pid_t)h.tid);
+		/* the thread is ending */
+		answer_by(d, (pid_t)h.tid, -EINTR);
 		return 0;
 	}
 	return r < 0 ? err_set(e, r, "a call of thread %u: %s", h.tid, strerror(-r)) : 0;
@@ -150,7 +156,12 @@ static void on_answer(void *owner, pid_t tid, const uint8_t *p, size_t n)
 {
 	const struct deputy_call_header h = { .tid = (uint32_t)tid };
 	struct deputy *d = owner;
+	struct call_answer a;
 
+	if (n >= sizeof(a)) {
+		memcpy(&a, p, sizeof(a));
+		mapped_answer(&d->mapped, d->pid, tid, a.result);
+	}
 	if (d->checkpoint)
 		checkpoint_answer(d->checkpoint, tid, p, n);
 	if (d->state == DEPUTY_RESUMING)

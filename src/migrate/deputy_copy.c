@@ -256,7 +256,7 @@ int deputy_copy_last(struct deputy *d, struct err *e)
 			       : 0;
 	if (!r && pages_add_new(&d->reader, &d->early, &d->stub.before, IMAGE_BY_FILE, false) < 0)
 		r = -ENOMEM;
-	if (!r && d->tracking && pages_add_shared(&d->reader, &d->stub.before) < 0)
+	if (!r && d->tracking && pages_add_shared(&d->reader, &d->stub.before, false) < 0)
 		r = -ENOMEM;
 	if (r == -ENOMEM)
 		(void)err_set(e, r, "no memory for a list of its mappings");

@@ -5,7 +5,7 @@
  * Theory of operation. While the process runs, the host gets its mappings, and the question whether
  * its pages may come late (LATE). If not, we go on as if nobody had asked for it. Then the process is
  * stopped, and what is sent before RUN does not depend on its size: the image, which ranges are late,
- * and the pages that each thread is about to use. Shared memory that can be written goes whole.
+ * and the pages that each thread is about to use. Shared memory goes whole.
  *
  * After RUN the stub's memory is served: first where nothing is, for the host need not ask for that;
  * then what it asks for (FETCH). What somebody waits for goes before what is fetched ahead; the host
@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "migrate/deputy.h"
 #include "migrate/region.h"
@@ -45,12 +44,14 @@ static const struct image_mapping *mapping_of(const struct image *m, uint64_t at
 	return &m->mappings[low];
 }
 
-/* not what the host maps of a file of its own, nor what has no pages of its own to be missed */
+/*
+ * Not what the host maps of a file of its own; nor shared memory, which is shared at the host as well
+ * (remap.h), and nobody is asked for a page of that
+ */
 static bool is_late(const struct image_mapping *v)
 {
-	if (v->file || v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL))
-		return false;
-	return !(v->flags & IMAGE_MAP_SHARED) || !(v->prot & PROT_WRITE);
+	return !v->file &&
+	       !(v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL | IMAGE_MAP_SHARED));
 }
 
 /* of a file every page is asked for, as in pages.h */

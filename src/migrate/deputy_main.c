@@ -240,25 +240,25 @@ static const struct control_ops control_ops = {
 };
 
 /* Return: 0 it may move; else the exit status that fits */
-static int look(struct program *p, struct buf *why)
+static int look(pid_t pid, uid_t uid, bool job, struct buf *why)
 {
 	struct sharing sharing;
 	struct proc_stat st;
 	uint64_t reasons = 0;
 	struct err e = { 0 };
-	int r = proc_stat_read((pid_t)p->start->pid, &st, &e);
+	int r = proc_stat_read(pid, &st, &e);
 
-	if (!r && st.uid[0] != p->start->uid)
+	if (!r && st.uid[0] != uid)
 		r = err_set(&e, -ESRCH, "the process has ended, another one has its number");
 	sharing_init(&sharing);
 	if (!r)
-		r = preflight((pid_t)p->start->pid, &sharing, &reasons, &e);
+		r = preflight(pid, &sharing, &reasons, &e);
 	sharing_done(&sharing);
 	if (r < 0) {
 		(void)!buf_printf(why, "%s", e.text); /* without memory it is short of words */
 		return r == -ESRCH ? 4 : 1;
 	}
-	if (p->start->job && preflight_may_be_wall((pid_t)p->start->pid))
+	if (job && preflight_may_be_wall(pid))
 		reasons &= ~PREFLIGHT_BIT(SECCOMP);
 	if (reasons)
 		(void)!preflight_sentences(reasons, why); /* the same */
@@ -300,7 +300,7 @@ static int begin(struct program *p, const uint8_t *key)
 
 	control_state(p->control, CMX__HALF_STAGE__STAGE_PREFLIGHT, 0, 0, 0);
 	buf_init(&why, REASONS_MAX);
-	status = look(p, &why);
+	status = look((pid_t)p->start->pid, p->start->uid, p->start->job, &why);
 	if (status) {
 		control_end(p->control, status, CMX__HALF_FATE__FATE_STAYED, buf_text(&why));
 		buf_done(&why);
@@ -491,6 +491,27 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	return r;
 }
 
+/* as comosixd has it done: what cannot move is told before it is stopped. Return: exit status */
+static int look_here(const struct program *p, pid_t pid)
+{
+	struct proc_stat st;
+	struct err e = { 0 };
+	struct buf why;
+	int status;
+
+	if (proc_stat_read(pid, &st, &e) < 0) {
+		(void)fprintf(stderr, "comosix-deputy: %s\n", e.text);
+		return 4;
+	}
+	buf_init(&why, REASONS_MAX);
+	status = look(pid, st.uid[0], p->job, &why);
+	if (status)
+		(void)fprintf(stderr, "comosix-deputy: process %d cannot move: %s\n", (int)pid,
+			      buf_text(&why));
+	buf_done(&why);
+	return status;
+}
+
 static int tidy_up(struct program *p, pid_t pid)
 {
 	struct err e = { 0 };
@@ -633,10 +654,13 @@ int main(int argc, char **argv)
 		r = serve(&p);
 	else if (p.tidy)
 		r = tidy_up(&p, (pid_t)pid);
-	else if (move_here(&p, (pid_t)pid, &e) < 0)
-		die("%s", e.text);
 	else
+		r = look_here(&p, (pid_t)pid);
+	if (pid && !p.tidy && !r) {
+		if (move_here(&p, (pid_t)pid, &e) < 0)
+			die("%s", e.text);
 		r = loop_run(p.loop);
+	}
 	if (p.running)
 		deputy_done(&p.deputy);
 	control_free(p.control);

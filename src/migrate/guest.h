@@ -69,8 +69,11 @@ enum guest_hold {
 	HOLD_GROUP,	/* in a stop of job control, which goes on after it */
 };
 
+#define GUEST_TIMERS_MAX 32
+
 struct guest;
 struct guest_thread;
+struct guest_view;
 
 /* what to do with the answer to a request that the agent made for itself */
 typedef void guest_answer_fn(struct guest_thread *t, const uint8_t *p, size_t n);
@@ -93,6 +96,7 @@ struct guest_thread {
 	uint64_t args[6];
 	struct buf request;	      /* made and not yet sent: the channel is full */
 	guest_answer_fn *answer;      /* NULL: the marshaller's */
+	struct guest_view *view;      /* of /proc, being made; guest_views.c */
 	struct user_regs_struct regs; /* CLONING, BEARING, MAPPING: as the program had them */
 	pid_t born;		      /* BEARING: the new thread's id */
 	uint64_t map_at, map_done;    /* MAPPING */
@@ -101,6 +105,8 @@ struct guest_thread {
 	int64_t rest_result;	      /* and what it gives when that is there */
 	uint64_t
 		done; /* of the call that it is about to make: by it before it came, or before it goes */
+	bool again;	    /* it makes its last trapped call once more: go on with that */
+	bool begun;	    /* its last trapped call was: the marshaller knows of it */
 	uint64_t read_done; /* READING: bytes of its read that it has */
 	bool cancelled;
 	bool signalled;	  /* a signal was sent since its last call */
@@ -109,6 +115,12 @@ struct guest_thread {
 	uint64_t late_at, late_end; /* waits for these pages, while they are late */
 	void (*late_go_on)(struct guest_thread *t);
 	struct buf late_answer; /* that is taken again when they have come */
+};
+
+/* what the signal that came last of a timer has said */
+struct guest_timer {
+	bool seen;
+	int32_t id, overrun;
 };
 
 /* a lent file, as /proc/PID/maps here tells it */
@@ -198,9 +210,10 @@ struct guest {
 	uint32_t lease_ms;
 	struct ev_ref lease_ref;
 	struct guest_signal *signals;
-	bool checkpoint;	/* FREEZING and LEAVING: it will go on here */
-	struct buf late;	/* SIGNAL payloads that came meanwhile */
-	uint64_t signals_taken; /* SIGNAL frames, before the way home */
+	struct guest_timer timers[GUEST_TIMERS_MAX]; /* of more, home is asked */
+	bool checkpoint;			     /* FREEZING and LEAVING: it will go on here */
+	struct buf late;			     /* SIGNAL payloads that came meanwhile */
+	uint64_t signals_taken;			     /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
 	struct dirty dirty; /* begins before it runs */
 	bool untracked;	    /* it cannot */
@@ -368,6 +381,30 @@ void guest_behind_done(struct guest *g);
 /** guest_behind_result() - What a call is to return, when there is a failure to be told */
 int64_t guest_behind_result(struct guest_thread *t, int64_t result);
 int guest_behind_answer(struct guest *g, const uint8_t *p, size_t n, struct err *e) MUST_CHECK;
+
+/** guest_answer() - The marshaller takes an answer, of home or made here */
+void guest_answer(struct guest_thread *t, const uint8_t *p, size_t n);
+
+/* guest_times.c */
+#define GUEST_TIMES_MAX 128 /* bytes of an answer with times in it */
+
+/**
+ * guest_times_add() - CPU time used here is added to an answer of home that tells CPU time
+ * @amended:	Room for the new answer
+ *
+ * Return: the answer to be taken: @p or @amended
+ */
+const uint8_t *guest_times_add(const struct guest_thread *t, const uint8_t *p, size_t n,
+			       uint8_t amended[GUEST_TIMES_MAX]);
+
+/* guest_views.c */
+
+/** guest_views_open() - Its call is about to go home: does it open a view? true: it was dealt with */
+bool guest_views_open(struct guest_thread *t);
+
+/** guest_views_hide() - An answer has come: does it list our descriptors? true: it is dealt with */
+bool guest_views_hide(struct guest_thread *t, const uint8_t *p, size_t n);
+void guest_views_forget(struct guest_thread *t);
 
 /* guest_virtual.c */
 

@@ -217,9 +217,19 @@ void guest_forward(struct guest_thread *t)
 	int step;
 
 	t->late_end = 0;
-	step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(), &t->request,
-			      &result);
-	follow(t, later(t, step, begin_again), result);
+	t->begun = true;
+	step = -EINVAL;
+	if (t->again)
+		step = marshal_repeat(t->marshal, t->nr, t->args, guest_now_ns(), &t->request,
+				      &result);
+	if (step == -EINVAL)
+		step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(),
+				      &t->request, &result);
+	step = later(t, step, begin_again);
+	t->again &= step == STEP_LATE;
+	if (step == MARSHAL_SEND && guest_views_open(t))
+		return;
+	follow(t, step, result);
 }
 
 static void begin(struct guest_thread *t)
@@ -248,6 +258,7 @@ static void on_call(struct guest *g, const struct seccomp_notif *n)
 	if (!t)
 		return; /* it was killed before we were told of its birth */
 	t->in_notify = true;
+	t->begun = false;
 	t->id = n->id;
 	t->nr = (uint32_t)n->data.nr;
 	for (size_t i = 0; i < ARRAY_LEN(t->args); i++)
@@ -306,28 +317,45 @@ static void interrupted(struct guest_thread *t, const uint8_t *p, size_t n)
 	follow(t, step, result);
 }
 
-static void take_answer(struct guest_thread *t, const uint8_t *p, size_t n)
+/* not made, for it shows that the process is away; what earlier parts of it did stays done */
+static void come_home(struct guest_thread *t)
+{
+	const struct call_answer none = { .result = RESTART };
+	int64_t result = 0;
+	int step = marshal_answer(t->marshal, &none, sizeof(none), guest_now_ns(), &t->request,
+				  &result);
+
+	if (step == MARSHAL_RESULT && marshal_interrupted(result))
+		guest_homeward(t);
+	else
+		follow(t, step, result);
+}
+
+void guest_answer(struct guest_thread *t, const uint8_t *p, size_t n)
 {
 	struct call_answer a;
 	int64_t result = 0;
 	int step;
 
-	memcpy(&a, p, sizeof(a));
-	if (marshal_stopped(t->marshal, &a)) {
+	memcpy(&a, p, sizeof(a)); /* guest_take_answer(): it has one */
+	if (a.result == CALL_COME_HOME) {
+		come_home(t);
+	} else if (marshal_stopped(t->marshal, &a)) {
 		interrupted(t, p, n);
-		return;
+	} else {
+		step = take_step(t, p, n, &result);
+		follow(t, step, result);
 	}
-	step = take_step(t, p, n, &result);
-	follow(t, step, result);
 }
 
 static void take_again(struct guest_thread *t)
 {
-	take_answer(t, buf_bytes(&t->late_answer), t->late_answer.len);
+	guest_answer(t, buf_bytes(&t->late_answer), t->late_answer.len);
 }
 
 int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e)
 {
+	uint8_t amended[GUEST_TIMES_MAX];
 	struct call_header h;
 	struct guest_thread *t;
 	const uint8_t *p = f->payload + sizeof(h);
@@ -353,6 +381,7 @@ int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e
 		fn(t, p, n);
 		return 0;
 	}
-	take_answer(t, p, n);
+	if (!guest_views_hide(t, p, n))
+		guest_answer(t, guest_times_add(t, p, n, amended), n);
 	return 0;
 }

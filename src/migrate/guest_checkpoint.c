@@ -62,6 +62,7 @@ static void go_on(struct guest *g)
 		if (t->state != THREAD_FROZEN)
 			continue;
 		t->state = THREAD_RUNNING;
+		t->again = t->begun;
 		told_later(tracee_cont(t->tid, 0));
 	}
 	send_late_signals(g);

@@ -198,7 +198,7 @@ int guest_copy_last(struct guest *g, struct err *e)
 		if (!r)
 			r = guest_files_leave(g, &g->image);
 		if (!r)
-			r = pages_add_shared(&g->reader, &g->image);
+			r = pages_add_shared(&g->reader, &g->image, true);
 		pages_add_round(&g->reader, &g->dirty, &g->arrived);
 	}
 	return r < 0 ? err_set(e, r, "no memory for a list of its mappings") : 0;

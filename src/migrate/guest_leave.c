@@ -59,20 +59,33 @@ static void note_parts(struct guest *g)
 	}
 }
 
-/* a poll that goes on at home waits only as long as it still had to */
+/* the time of its call is in a register */
+static void shorten_wait(const struct guest_thread *t, uint64_t now_ns, struct image_thread *to)
+{
+	uint64_t *const args[] = { &to->regs.rdi, &to->regs.rsi, &to->regs.rdx,
+				   &to->regs.r10, &to->regs.r8,	 &to->regs.r9 };
+	uint64_t value;
+	int arg;
+
+	if (marshal_rest(t->marshal, now_ns, &arg, &value) && arg >= 0)
+		*args[arg] = value;
+}
+
+/* what goes on at home waits only as long as it still had to */
 static void shorten_waits(struct guest *g)
 {
 	for (size_t i = 0; i < g->image.n_threads; i++) {
 		struct image_thread *to = &g->image.threads[i];
-		struct guest_thread *t = guest_thread(g, (pid_t)to->tid);
-		uint64_t *const args[] = { &to->regs.rdi, &to->regs.rsi, &to->regs.rdx,
-					   &to->regs.r10, &to->regs.r8,	 &to->regs.r9 };
-		uint64_t value;
-		int arg;
+		const struct guest_thread *t = guest_thread(g, (pid_t)to->tid);
+		uint64_t now_ns = guest_now_ns(), rest_ns;
 
-		if (t && to->regs.rax == t->nr &&
-		    marshal_rest(t->marshal, guest_now_ns(), &arg, &value) && arg >= 0)
-			*args[arg] = value;
+		if (!t || !t->begun || to->regs.rax != t->nr)
+			continue;
+		if (marshal_sleep_rest(t->marshal, now_ns, &rest_ns))
+			to->wait_until_ns = (int64_t)(now_ns + rest_ns) +
+					    g->clocks.offset.monotonic_ns;
+		else
+			shorten_wait(t, now_ns, to);
 	}
 }
 

@@ -157,6 +157,20 @@ int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e
 	return 0;
 }
 
+/* timer_getoverrun(2) is asked about it */
+static void note_timer(struct guest *g, const siginfo_t *info)
+{
+	struct guest_timer *to = NULL;
+
+	if (info->si_code != SI_TIMER)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(g->timers); i++)
+		if (g->timers[i].seen ? g->timers[i].id == info->si_timerid : !to)
+			to = &g->timers[i];
+	if (to)
+		*to = (struct guest_timer){ true, info->si_timerid, info->si_overrun };
+}
+
 /* the oldest one of this number, for this thread or for the process */
 static bool recall_signal(struct guest *g, pid_t tid, int signo, siginfo_t *ret)
 {
@@ -166,6 +180,7 @@ static bool recall_signal(struct guest *g, pid_t tid, int signo, siginfo_t *ret)
 		if (s->info.si_signo != signo || (s->tid && s->tid != tid))
 			continue;
 		*ret = s->info;
+		note_timer(g, ret);
 		*at = s->next;
 		free(s);
 		return true;
@@ -206,6 +221,7 @@ void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop
 {
 	siginfo_t info = stop->info;
 
+	t->again = false; /* whatever comes next is another call */
 	if (t->done && end_call(t) < 0)
 		return; /* killed: told by its end */
 

@@ -271,6 +271,28 @@ static void set_name(struct guest_thread *t)
 	ask(t, &q, &fix, name, on_set_at_home);
 }
 
+/* ------------------------------------------------------------------- timers */
+
+static void on_overrun(struct guest_thread *t, const uint8_t *p, size_t n)
+{
+	(void)n;
+	guest_reply(t, result_of(p));
+}
+
+/* home's kernel says it of the last signal that left there, and there may be more on the way */
+static void overrun(struct guest_thread *t)
+{
+	const struct call_request q = { .nr = SYS_timer_getoverrun, .args = { t->args[0] } };
+	const struct guest *g = t->guest;
+
+	for (size_t i = 0; i < ARRAY_LEN(g->timers); i++)
+		if (g->timers[i].seen && g->timers[i].id == (int32_t)t->args[0]) {
+			guest_reply(t, g->timers[i].overrun);
+			return;
+		}
+	ask(t, &q, NULL, NULL, on_overrun);
+}
+
 /* ----------------------------------------------------------------- dispatch */
 
 static const struct virtual_row {
@@ -280,6 +302,7 @@ static const struct virtual_row {
 } handlers[] = {
 	{ SYS_rt_sigaction, set_action, sizeof(struct image_action) },
 	{ SYS_restart_syscall, restart, 0 },
+	{ SYS_timer_getoverrun, overrun, 0 },
 	{ SYS_getrusage, usage, sizeof(struct rusage) },
 	{ SYS_prctl, set_name, IMAGE_NAME_MAX },
 };

@@ -103,12 +103,13 @@ int pages_add_new(struct pages_reader *p, const struct image *was, const struct 
 	return image_changes(was, m, by, add_change, &a);
 }
 
-int pages_add_shared(struct pages_reader *p, const struct image *m)
+int pages_add_shared(struct pages_reader *p, const struct image *m, bool home)
 {
 	int r = 0;
 
 	for (size_t i = 0; !r && i < m->n_mappings; i++)
-		if (m->mappings[i].flags & IMAGE_MAP_SHARED && !m->mappings[i].file)
+		if (m->mappings[i].flags & IMAGE_MAP_SHARED && !m->mappings[i].file &&
+		    !(home && m->mappings[i].flags & IMAGE_MAP_READONLY))
 			r = pages_add(p, m->mappings[i].start, m->mappings[i].end, PAGES_ALL);
 	return r;
 }
@@ -118,7 +119,8 @@ int pages_add_all(struct pages_reader *p, const struct image *m)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < m->n_mappings; i++)
-		if (!(m->mappings[i].flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)))
+		if (!(m->mappings[i].flags &
+		      (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL | IMAGE_MAP_READONLY)))
 			/* of shared memory pagemap says only what this process has touched lately */
 			r = pages_add(p, m->mappings[i].start, m->mappings[i].end,
 				      m->mappings[i].flags & IMAGE_MAP_SHARED ? PAGES_ALL

@@ -102,10 +102,13 @@ int pages_add(struct pages_reader *p, uint64_t start, uint64_t end, enum pages_w
 int pages_add_new(struct pages_reader *p, const struct image *was, const struct image *m,
 		  enum image_identity by, bool files_only) MUST_CHECK;
 
-/** pages_add_shared() - Send shared mappings, which no round names, but for files of both ends */
-int pages_add_shared(struct pages_reader *p, const struct image *m) MUST_CHECK;
+/**
+ * pages_add_shared() - Send shared mappings, which no round names, but for files of both ends
+ * @home:	To where the files are: not what the process could not write here
+ */
+int pages_add_shared(struct pages_reader *p, const struct image *m, bool home) MUST_CHECK;
 
-/** pages_add_all() - Send a process of which the other end has an old state, and say what is gone */
+/** pages_add_all() - Send home a process of which it has an old state, and say what is gone */
 int pages_add_all(struct pages_reader *p, const struct image *m) MUST_CHECK;
 
 /** pages_add_round() - And then a round that dirty_round() has begun; @within may be NULL */

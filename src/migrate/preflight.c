@@ -5,7 +5,7 @@
  * Theory of operation. Four looks, from cheap to dear, each with a table of its own:
  *
  *	stat, status, namespaces, program	quick: for each process of a list
- *	its threads: scheduling, who else runs in its memory
+ *	its threads: scheduling, who else runs in its memory; its timers
  *	/proc/PID/fd				names of descriptors
  *	/proc/PID/maps				and smaps only when a name there may be a device's;
  *						all processes' maps only when it shares memory
@@ -25,6 +25,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/parse.h"
@@ -39,7 +40,12 @@
 #define HUGE_PAGE    (2ULL << 20)
 #define VSYSCALL     0xffffffffff600000ULL
 #define ALL_ONES     UINT64_MAX
+#define TIMERS_MAX   (1U << 20)
 #define SCHED_RESET  0x40000000 /* SCHED_RESET_ON_FORK comes with the policy */
+
+/* of such a process /proc shows nothing else */
+#define NOTHING_TO_SEE                                                                             \
+	(PREFLIGHT_BIT(KERNEL_THREAD) | PREFLIGHT_BIT(ENDING) | PREFLIGHT_BIT(LEADER_GONE))
 
 static_assert(N_PREFLIGHT_REASONS <= 64, "a bit for each reason");
 
@@ -98,9 +104,15 @@ static bool is_init(const struct subject *s)
 	return s->pid == 1 || s->pid == getpid();
 }
 
+/* /proc shows the whole as a zombie then, without memory, program or namespaces */
+static bool has_lost_leader(const struct subject *s)
+{
+	return s->stat.state == 'Z' && s->stat.n_threads > 1;
+}
+
 static bool is_ending(const struct subject *s)
 {
-	return strchr("ZXx", s->stat.state);
+	return strchr("ZXx", s->stat.state) && !has_lost_leader(s);
 }
 
 static bool is_traced(const struct subject *s)
@@ -140,6 +152,7 @@ static const struct {
 } status_rows[] = {
 	{ PREFLIGHT_INIT, is_init },
 	{ PREFLIGHT_ENDING, is_ending },
+	{ PREFLIGHT_LEADER_GONE, has_lost_leader },
 	{ PREFLIGHT_TRACED, is_traced },
 	{ PREFLIGHT_SECCOMP, has_seccomp },
 	{ PREFLIGHT_SYSTEM_USER, is_system_user },
@@ -285,7 +298,7 @@ int preflight_quick(pid_t pid, uint64_t *ret, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(status_rows); i++)
 		if (status_rows[i].holds(&s))
 			reasons |= 1ULL << status_rows[i].reason;
-	if (!(reasons & PREFLIGHT_BIT(ENDING))) {
+	if (!(reasons & NOTHING_TO_SEE)) {
 		r = check_namespaces(pid, &reasons, e);
 		if (!r)
 			r = check_program(pid, &reasons, e);
@@ -380,6 +393,43 @@ static int check_threads(struct walk *w)
 	if (stat.ppid && same(w->pid, stat.ppid, KCMP_VM))
 		w->reasons |= PREFLIGHT_BIT(SHARED_SPACE);
 	return each_number(w, "task", check_thread);
+}
+
+/* ---- timers ---- */
+
+uint64_t preflight_timers(const char *timers)
+{
+	static const char key[] = "ClockID:";
+
+	/* clocks of the CPU time of a process or thread have negative numbers; 2 and 3 are one's own */
+	for (const char *line = timers; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		long clock;
+
+		if (!begins_with(line, key))
+			continue;
+		clock = strtol(line + sizeof(key) - 1, NULL, 10);
+		if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID ||
+		    clock == CLOCK_THREAD_CPUTIME_ID)
+			return PREFLIGHT_BIT(CPU_TIMER);
+	}
+	return 0;
+}
+
+static int check_timers(struct walk *w)
+{
+	struct buf timers;
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/timers", w->pid);
+	buf_init(&timers, TIMERS_MAX);
+	r = file_read(path, &timers, w->e);
+	if (!r && !buf_text(&timers))
+		r = err_set(w->e, -ENOMEM, "no memory to look at process %d", w->pid);
+	if (!r)
+		w->reasons |= preflight_timers(buf_text(&timers));
+	buf_done(&timers);
+	return r == -ENOENT || r == -ESRCH ? 0 : r; /* not every kernel tells; or it has ended */
 }
 
 /* ---- descriptors ---- */
@@ -530,8 +580,10 @@ int preflight(pid_t pid, struct sharing *sharing, uint64_t *ret, struct err *e)
 	struct walk w = { .pid = pid, .e = e };
 	int r = preflight_quick(pid, &w.reasons, e);
 
-	if (!r && !(w.reasons & (PREFLIGHT_BIT(KERNEL_THREAD) | PREFLIGHT_BIT(ENDING)))) {
+	if (!r && !(w.reasons & NOTHING_TO_SEE)) {
 		r = check_threads(&w);
+		if (!r)
+			r = check_timers(&w);
 		if (!r)
 			r = each_number(&w, "fd", check_fd);
 		if (!r)

@@ -10,7 +10,6 @@
 #define MIGRATE_PREFLIGHT_H
 
 #include <stdbool.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -25,6 +24,7 @@ struct sharing;
 	X(KERNEL_THREAD, "kernel-thread", "it is a thread of the kernel")                          \
 	X(INIT, "init", "it is the first process of the machine, or asks for itself")              \
 	X(ENDING, "ending", "it is ending")                                                        \
+	X(LEADER_GONE, "leader-gone", "its first thread has ended while others run on")            \
 	X(TRACED, "traced", "another program traces it: end the debugger or strace first")         \
 	X(SECCOMP, "seccomp", "it has restricted its own system calls (seccomp)")                  \
 	X(CONTAINER, "container", "it lives in a container of its own (another namespace)")        \
@@ -44,6 +44,7 @@ struct sharing;
 	X(HUGETLB, "hugetlb", "it has reserved huge pages (hugetlbfs)")                            \
 	X(SECRET_MEMORY, "secret-memory", "it has memory that nobody else may read")               \
 	X(HIGH_MEMORY, "high-memory", "it has memory at an address above 47 bits")                 \
+	X(CPU_TIMER, "cpu-timer", "it has a timer of the CPU time that it uses (timer_create)")    \
 	X(IO_URING, "io-uring", "it uses io_uring")                                                \
 	X(USERFAULTFD, "userfaultfd", "it handles its own page faults (userfaultfd)")              \
 	X(PERF, "perf", "it measures with perf events")                                            \
@@ -90,6 +91,9 @@ int preflight(pid_t pid, struct sharing *sharing, uint64_t *ret, struct err *e) 
 
 /** preflight_status() - Of /proc/PID/status: SHADOW_STACK, TAGGED */
 uint64_t preflight_status(const char *status);
+
+/** preflight_timers() - Of /proc/PID/timers: CPU_TIMER */
+uint64_t preflight_timers(const char *timers);
 
 /**
  * preflight_maps() - Of /proc/PID/maps: MAPPINGS, HIGH_MEMORY, SECRET_MEMORY

@@ -2,14 +2,17 @@
 #include "migrate/remap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "migrate/set_state.h"
+#include "tracee/maps.h"
 
 struct remapping {
 	struct batch *batch;
 	pid_t pid;
+	bool building; /* at the host, before it is finished: descriptor 0 is free */
 	struct err *e;
 };
 
@@ -22,6 +25,11 @@ static const struct {
 	{ IMAGE_MAP_NOHUGEPAGE, MADV_NOHUGEPAGE },
 };
 
+static int run(struct remapping *m)
+{
+	return m->batch->n ? set_state_run(m->batch, m->pid, "change its mappings", m->e) : 0;
+}
+
 /* a full batch is run and begun again */
 static int add(struct remapping *m, long nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3,
 	       uint64_t a4, uint64_t a5)
@@ -29,7 +37,7 @@ static int add(struct remapping *m, long nr, uint64_t a0, uint64_t a1, uint64_t 
 	int r = batch_add(m->batch, nr, a0, a1, a2, a3, a4, a5);
 
 	if (r == -ENOBUFS) {
-		r = set_state_run(m->batch, m->pid, "change its mappings", m->e);
+		r = run(m);
 		if (r < 0)
 			return r;
 		r = batch_add(m->batch, nr, a0, a1, a2, a3, a4, a5);
@@ -37,24 +45,46 @@ static int add(struct remapping *m, long nr, uint64_t a0, uint64_t a1, uint64_t 
 	return r < 0 ? err_set(m->e, r, "make a batch: %s", strerror(-r)) : 0;
 }
 
-/*
- * There are no files but those that are lent: what is behind another mapping at home is the stub's.
- * Shared memory that can be written is shared memory here as well, so that madvise(2) and the like
- * do what they do at home.
- */
+/* its descriptor is 0: the process that is built has it free */
+static int add_sealed(struct remapping *m, uint64_t start, uint64_t len, uint32_t prot)
+{
+	static const char name[] = "mapped";
+	uint64_t at;
+	int r = run(m); /* so that the name is in the batch of its call */
+
+	if (!r)
+		r = batch_data(m->batch, name, sizeof(name), &at);
+	if (r < 0)
+		return err_set(m->e, r, "make a batch: %s", strerror(-r));
+	r = add(m, SYS_memfd_create, at, MFD_ALLOW_SEALING, 0, 0, 0, 0);
+	if (!r)
+		r = add(m, SYS_ftruncate, 0, len, 0, 0, 0, 0);
+	if (!r)
+		r = add(m, SYS_mmap, start, len, prot, MAP_SHARED | MAP_FIXED | MAP_NORESERVE, 0,
+			0);
+	/* what is mapped already stays writable */
+	if (!r)
+		r = add(m, SYS_fcntl, 0, F_ADD_SEALS, F_SEAL_FUTURE_WRITE, 0, 0, 0);
+	return r ? r : add(m, SYS_close, 0, 0, 0, 0, 0, 0);
+}
+
 static int add_new(struct remapping *m, uint64_t start, uint64_t len,
 		   const struct image_mapping *to)
 {
-	bool shared = (to->flags & IMAGE_MAP_SHARED) && (to->prot & PROT_WRITE || to->file);
 	uint64_t flags = MAP_FIXED | MAP_NORESERVE | (to->file ? 0 : MAP_ANONYMOUS);
 	uint64_t fd = to->file ? LENT_FDS_FIRST + to->file - 1 : (uint64_t)-1;
-	uint64_t offset = to->file ? to->offset + (start - to->start) : 0;
+	uint64_t offset = to->file ? to->offset + (start - to->start) : 0, prot = to->prot;
 	int r;
 
-	flags |= shared ? MAP_SHARED : MAP_PRIVATE;
+	flags |= to->flags & IMAGE_MAP_SHARED ? MAP_SHARED : MAP_PRIVATE;
 	if (to->flags & IMAGE_MAP_GROWSDOWN)
 		flags |= MAP_GROWSDOWN;
-	r = add(m, SYS_mmap, start, len, to->prot, flags, fd, offset);
+	if (to->flags & IMAGE_MAP_SHARED && !to->file)
+		prot |= PROT_WRITE;
+	if (m->building && to->flags & IMAGE_MAP_READONLY && !to->file)
+		r = add_sealed(m, start, len, prot);
+	else
+		r = add(m, SYS_mmap, start, len, prot, flags, fd, offset);
 	for (size_t i = 0; !r && i < ARRAY_LEN(advices); i++)
 		if (to->flags & advices[i].flag)
 			r = add(m, SYS_madvise, start, len, (uint64_t)advices[i].advice, 0, 0, 0);
@@ -80,14 +110,87 @@ static int change(void *owner, enum image_change what, uint64_t start, uint64_t 
 int remap(struct batch *b, pid_t pid, const struct image *from, const struct image *to,
 	  enum image_identity by, struct err *e)
 {
-	struct remapping m = { .batch = b, .pid = pid, .e = e };
+	struct remapping m = { .batch = b, .pid = pid, .building = by == IMAGE_BY_FILE, .e = e };
 	int r;
 
 	batch_clear(b);
 	r = image_changes(from, to, by, change, &m);
-	if (r < 0 || !b->n) {
+	if (r < 0) {
 		batch_clear(b);
 		return r;
 	}
-	return set_state_run(b, pid, "change its mappings", e);
+	return run(&m);
+}
+
+/* ----------------------------------------------------- shared, and only to be read */
+
+/* @more: protection that it gets besides its own */
+static int protect_shared(struct remapping *m, const struct image *image, uint64_t more,
+			  uint32_t but)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < image->n_mappings; i++) {
+		const struct image_mapping *v = &image->mappings[i];
+
+		if (v->flags & IMAGE_MAP_SHARED && !v->file && !(v->prot & PROT_WRITE) &&
+		    !(v->flags & but))
+			r = add(m, SYS_mprotect, v->start, v->end - v->start, v->prot | more, 0, 0,
+				0);
+	}
+	return r;
+}
+
+int remap_open_shared(struct batch *b, pid_t pid, const struct image *m, bool building,
+		      struct err *e)
+{
+	struct remapping r = { .batch = b, .pid = pid, .e = e };
+	int k;
+
+	batch_clear(b);
+	/* what can never be written stays so at home, and nothing comes for it */
+	k = protect_shared(&r, m, PROT_WRITE, building ? 0 : IMAGE_MAP_READONLY);
+	return k ? k : run(&r);
+}
+
+static bool is_readonly(const struct image *m, const struct maps_entry *v)
+{
+	for (size_t i = 0; i < m->n_mappings; i++)
+		if (m->mappings[i].start <= v->start && v->start < m->mappings[i].end)
+			return m->mappings[i].flags & IMAGE_MAP_READONLY && !m->mappings[i].file;
+	return false;
+}
+
+/* mapped anew, in its place: the seal holds for that */
+static int map_again(struct remapping *m, const struct image *image)
+{
+	struct maps maps;
+	int r = maps_read(m->pid, false, &maps, m->e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; !r && i < maps.n; i++) {
+		const struct maps_entry *v = &maps.entries[i];
+
+		if (v->flags & MAPS_SHARED && is_readonly(image, v))
+			r = add(m, SYS_remap_file_pages, v->start, v->end - v->start, 0,
+				v->offset / IMAGE_PAGE, MAP_NONBLOCK, 0);
+	}
+	maps_done(&maps);
+	return r;
+}
+
+int remap_shut_shared(struct batch *b, pid_t pid, const struct image *m, bool building,
+		      struct err *e)
+{
+	struct remapping r = { .batch = b, .pid = pid, .e = e };
+	int k;
+
+	batch_clear(b);
+	k = protect_shared(&r, m, 0, building ? 0 : IMAGE_MAP_READONLY);
+	if (!k)
+		k = run(&r);
+	if (!k && building)
+		k = map_again(&r, m);
+	return k ? k : run(&r);
 }

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* remap.h - give a stopped process the mappings of an image, by injected calls; both ends use it */
+/*
+ * remap.h - give a stopped process the mappings of an image, by injected calls; both ends use it
+ *
+ * Theory of operation. At home there are files, and what was mapped of them stays mapped. At the host
+ * there are none: private memory is private, and shared memory is shared, so that madvise(2), fork
+ * and the like do what they do at home. A file that was opened for reading only is a memfd there with
+ * a seal against future writing; mapped anew when it has its pages, it is one that mprotect(2) cannot
+ * make writable.
+ */
 #ifndef MIGRATE_REMAP_H
 #define MIGRATE_REMAP_H
 
@@ -14,8 +22,8 @@
  * @b:		A batch in the process; emptied
  * @pid:	Who executes it
  * @from:	What the process has
- * @to:		What it is to have; what is new is private memory without pages, or a mapping of a
- *		file that is lent: descriptor LENT_FDS_FIRST and so on in the process
+ * @to:		What it is to have; what is new is memory without pages, or a mapping of a file that
+ *		is lent: descriptor LENT_FDS_FIRST and so on in the process
  * @by:		What counts as the same
  * @e:		Reason
  *
@@ -23,5 +31,22 @@
  */
 int remap(struct batch *b, pid_t pid, const struct image *from, const struct image *to,
 	  enum image_identity by, struct err *e) MUST_CHECK;
+
+/*
+ * No page can be written from outside (/proc/PID/mem) into shared memory that its process may only
+ * read now. So until all pages are there such mappings can be written, and then they are shut.
+ */
+
+/** remap_open_shared() - After remap(): let pages in; @building as below */
+int remap_open_shared(struct batch *b, pid_t pid, const struct image *m, bool building,
+		      struct err *e) MUST_CHECK;
+
+/**
+ * remap_shut_shared() - All pages are there: protections as the image says
+ * @building:	Nothing in this process is a file; what was IMAGE_MAP_READONLY at home can never be
+ *		written from now on here, too
+ */
+int remap_shut_shared(struct batch *b, pid_t pid, const struct image *m, bool building,
+		      struct err *e) MUST_CHECK;
 
 #endif

@@ -8,6 +8,7 @@
 #include "migrate/remap.h"
 #include "migrate/rest.h"
 #include "migrate/set_state.h"
+#include "migrate/sleep_on.h"
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
 
@@ -20,6 +21,8 @@ int restore_memory(struct stub *s, const struct image *m, struct err *e)
 	r = capture_maps(s->pid, s->region, s->region + REGION_BYTES, &s->before, &now, e);
 	if (!r)
 		r = remap(&s->batch, s->pid, &now, m, IMAGE_BY_PLACE, e);
+	if (!r)
+		r = remap_open_shared(&s->batch, s->pid, m, false, e);
 	image_done(&now);
 	return r;
 }
@@ -65,7 +68,9 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 		if (!find(m, s->threads[i]->tid))
 			return err_set(e, -EPROTO, "thread %d has not come back",
 				       s->threads[i]->tid);
-	r = set_state_process(&s->batch, m, true);
+	r = remap_shut_shared(&s->batch, s->pid, m, false, e);
+	if (!r)
+		r = set_state_process(&s->batch, m, true);
 	if (!r)
 		r = set_state_run(&s->batch, s->pid, "set the state of the process", e);
 	if (!r)
@@ -76,9 +81,12 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 		r = set_state_registers(&m->threads[i]);
 	if (r < 0)
 		return err_set(e, r, "set its registers: %s", strerror(-r));
-	for (size_t i = 0; i < m->n_threads; i++)
+	for (size_t i = 0; i < m->n_threads; i++) {
 		if (m->threads[i].done)
 			told_later(rest_install(s, m, &m->threads[i]));
+		else if (m->threads[i].wait_until_ns)
+			told_later(sleep_on(s, &m->threads[i])); /* else the whole time anew */
+	}
 	/* from here on it is the process again, and goes on even if we die */
 	stub_leave_nothing(s);
 	for (size_t i = 0; i < s->n; i++)

@@ -315,6 +315,13 @@ static bool is_broken(const struct tracee_stop *stop)
 
 static bool same_info(const siginfo_t *a, const siginfo_t *b)
 {
+	siginfo_t still = *a;
+
+	/* how often a timer went off meanwhile is put in when its signal leaves the queue */
+	if (a->si_code == SI_TIMER && b->si_code == SI_TIMER) {
+		still.si_overrun = b->si_overrun;
+		a = &still;
+	}
 	/* both are copies of the kernel's 128 bytes: bytes are what there is to compare */
 	return !memcmp((const uint8_t *)a, (const uint8_t *)b, sizeof(*a));
 }
@@ -335,17 +342,21 @@ static bool was_told(struct stub *s, pid_t tid, const siginfo_t *info)
 
 static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee_stop *stop)
 {
+	bool told;
+
 	if (s->letting == stop->signo) {
 		s->letting = 0;
 		go_on(t, stop->signo);
 		return;
 	}
-	if (is_broken(stop)) {
+	/* a fault that the program itself made just before it left is told like any other signal */
+	told = was_told(s, t->tid, &stop->info);
+	if (!told && is_broken(stop)) {
 		(void)kill(s->pid, SIGKILL); /* told by its end */
 		return;
 	}
 	interrupted(t);
-	if (!was_told(s, t->tid, &stop->info))
+	if (!told)
 		s->ops->signal(s->owner, for_thread(stop, s->pid) ? t->tid : 0, &stop->info);
 	go_on(t, 0);
 }

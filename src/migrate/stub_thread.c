@@ -171,14 +171,16 @@ int stub_thread_interrupted(struct stub_thread *t, enum stub_call_state *ret)
 	uint64_t end = t->stub->region + parasite_call_end();
 	struct parasite_context c;
 	struct user_regs_struct regs;
+	bool waits;
 	int r = tracee_read(t->stub->pid, region_slot(t->stub->region, t->slot), &c, sizeof(c));
 
 	if (!r)
 		r = tracee_get_regs(t->tid, &regs);
 	if (r < 0)
 		return r;
-	/* the request may still be in the socket */
-	*ret = c.phase == PARASITE_IDLE && t->calling ? STUB_CALL_BEFORE : STUB_CALL_NONE;
+	/* the request may still be in the socket, and a new thread not yet in its loop */
+	waits = c.phase == PARASITE_IDLE || c.phase == PARASITE_PREPARED;
+	*ret = waits && t->calling ? STUB_CALL_BEFORE : STUB_CALL_NONE;
 	if (c.phase != PARASITE_CALL)
 		return 0;
 	if (regs.rip == begin && (int64_t)regs.orig_rax < 0) {

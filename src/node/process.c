@@ -95,6 +95,15 @@ static bool field(const char *text, const char *name, unsigned long long *ret,
 	return false;
 }
 
+/* its first thread has ended, others run on: preflight says so, with the status of a refusal */
+static bool has_lost_leader(const char *text)
+{
+	unsigned long long threads = 0, unused;
+
+	return strstr(text, "\nState:\tZ") && field(text, "Threads:", &threads, &unused) &&
+	       threads > 1;
+}
+
 static int read_status(struct process *p, struct err *e)
 {
 	unsigned long long tgid = 0, uid = 0, euid = 0, gid = 0, kib = 0, unused = 0;
@@ -110,7 +119,7 @@ static int read_status(struct process *p, struct err *e)
 	else if (tgid != (unsigned long long)p->pid)
 		r = err_set(e, -EINVAL, "%d is a thread of process %llu; name the process",
 			    (int)p->pid, tgid);
-	else if (!field(buf_text(&b), "VmRSS:", &kib, &unused))
+	else if (!field(buf_text(&b), "VmRSS:", &kib, &unused) && !has_lost_leader(buf_text(&b)))
 		r = err_set(e, -EINVAL, "%d is a kernel thread, or has just ended", (int)p->pid);
 	else if (uid != euid)
 		r = err_set(e, -EPERM, "process %d runs with the rights of another user",

@@ -135,8 +135,8 @@ int loan_next(struct loan *l, bool by_call, struct tracee_stop *ret)
 	}
 }
 
-/* Return: 0 when the call is done, -errno of loan_next() */
-static int run_call(struct loan *l, uint64_t insn, struct user_regs_struct *regs)
+/* @begin: it is interrupted when it waits; Return: 0 when the call is done, -errno of loan_next() */
+static int run_call(struct loan *l, uint64_t insn, bool begin, struct user_regs_struct *regs)
 {
 	bool inside = false;
 
@@ -160,8 +160,15 @@ static int run_call(struct loan *l, uint64_t insn, struct user_regs_struct *regs
 		if (regs->rip != insn + SYSCALL_INSN_BYTES)
 			continue;
 		inside = !inside;
-		if (inside)
+		if (inside) {
+			/* given in this stop it waits, and stops nothing before the call's end */
+			r = begin ? tracee_interrupt(l->tid) : 0;
+			if (r < 0)
+				return r;
 			continue;
+		}
+		if (begin)
+			return 0;
 
 		/* interrupted by a stop of job control: the kernel is going to begin it again */
 		now = *regs;
@@ -172,7 +179,8 @@ static int run_call(struct loan *l, uint64_t insn, struct user_regs_struct *regs
 	}
 }
 
-int tracee_inject(pid_t tid, uint64_t insn, long nr, const uint64_t args[6], int64_t *ret)
+static int inject(pid_t tid, uint64_t insn, bool begin, long nr, const uint64_t args[6],
+		  int64_t *ret)
 {
 	struct user_regs_struct regs;
 	struct loan l;
@@ -194,13 +202,23 @@ int tracee_inject(pid_t tid, uint64_t insn, long nr, const uint64_t args[6], int
 
 	r = loan_set(&l, &regs, ~0ULL);
 	if (r == 0)
-		r = run_call(&l, insn, &regs);
+		r = run_call(&l, insn, begin, &regs);
 	end = loan_end(&l);
 	if (r == 0)
 		r = end;
 	if (r == 0)
 		*ret = (int64_t)regs.rax;
 	return r;
+}
+
+int tracee_inject(pid_t tid, uint64_t insn, long nr, const uint64_t args[6], int64_t *ret)
+{
+	return inject(tid, insn, false, nr, args, ret);
+}
+
+int tracee_inject_begun(pid_t tid, uint64_t insn, long nr, const uint64_t args[6], int64_t *ret)
+{
+	return inject(tid, insn, true, nr, args, ret);
 }
 
 static int scan(pid_t pid, uint64_t from, uint64_t to, uint64_t *ret)

@@ -115,11 +115,15 @@ static bool parse_entry(const char *line, struct maps_entry *ret)
 
 static void parse_flags(const char *p, struct maps_entry *m)
 {
+	if (m->flags & MAPS_SHARED)
+		m->flags |= MAPS_READONLY; /* until it says "mw" */
 	while (*p) {
 		while (*p == ' ')
 			p++;
 		if (!p[0] || !p[1])
 			return;
+		if (!memcmp(p, "mw", 2))
+			m->flags &= ~(uint32_t)MAPS_READONLY;
 		for (size_t i = 0; i < ARRAY_LEN(flag_rows); i++)
 			if (!memcmp(p, flag_rows[i].name, 2))
 				m->flags |= flag_rows[i].flag;

@@ -22,7 +22,8 @@ enum maps_flags { /* of VmFlags in smaps, proc(5) */
 	MAPS_LOCKED = 256,
 	MAPS_IO = 512, /* device memory */
 	MAPS_HUGETLB = 1024,
-	MAPS_UFFD = 2048, /* registered with somebody's userfaultfd */
+	MAPS_UFFD = 2048,     /* registered with somebody's userfaultfd */
+	MAPS_READONLY = 4096, /* shared, of a file opened for reading: mprotect(2) gives EACCES */
 };
 
 struct maps_entry {

@@ -237,4 +237,13 @@ int tracee_find_syscall(pid_t pid, uint64_t from, uint64_t to, uint64_t *ret) MU
 int tracee_inject(pid_t tid, uint64_t insn, long nr, const uint64_t args[6], int64_t *ret)
 	MUST_CHECK;
 
+/**
+ * tracee_inject_begun() - Likewise, of a call that must not wait
+ *
+ * Where it would, it is interrupted before: *ret is then -512 to -514 or -516 (not for programs), or
+ * -EINTR, and the kernel has what belongs to it (tracee_rewind_block()).
+ */
+int tracee_inject_begun(pid_t tid, uint64_t insn, long nr, const uint64_t args[6], int64_t *ret)
+	MUST_CHECK;
+
 #endif

@@ -15,7 +15,7 @@ UID = 61000 + os.getpid() % 1000  # two runs of this test at the same time shall
 TYPES = {"IMAGE": 1, "PAGES": 2, "BUILT": 3, "RUN": 4, "CALL": 5, "ANSWER": 6, "CANCEL": 7, "SIGNAL": 8,
          "CLONE": 9, "CLONED": 10, "GONE": 11, "STOPPED": 12, "STOP": 13, "CONT": 14, "HOMEWARD": 15,
          "RECALL": 16, "DONE": 17, "EXIT": 18, "FAIL": 22, "CLOCK": 23, "ROUND": 24,
-         "FILES": 27, "HAVE": 28, "STREAM": 29, "STREAMED": 30, "MORE": 31, "DATA": 32, "RELEASE": 33}
+         "FILES": 29, "HAVE": 30, "STREAM": 31, "STREAMED": 32, "MORE": 33, "DATA": 34, "RELEASE": 35}
 NAMES = {v: k for k, v in TYPES.items()}
 PROCESS, MAPPING, END = 0x8001, 0x8004, 0x8006
 AWAY, OVER_OK = 3, 0

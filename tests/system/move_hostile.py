@@ -198,6 +198,15 @@ class Hostile(unittest.TestCase):
         self.assertIn("the process is at home", g.come_home())
         self.assertEqual(g.do("call", 39), g.process.pid)
 
+    def test_job_that_came_home_goes_again(self):
+        """The wall of an earlier move is not a filter of its own."""
+        g = Guest()
+        g.come_home()
+        with open("/proc/%d/status" % g.process.pid) as f:
+            self.assertIn("Seccomp_filters:\t1\n", f.read())  # the wall stays
+        g.go_away()
+        self.assertTrue(g.is_away())
+
     def test_gates(self):
         """Other ways into the kernel lead home, or to the same filter."""
         g = Guest(job=False)

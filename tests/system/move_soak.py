@@ -9,7 +9,7 @@ guest or stub is killed, or the stream is cut, at a random moment; sometimes the
 move it is looked at: it goes on at home and nothing of the move is left, or it was killed in one of
 the ways that docs/MIGRATION.md section 4 knows, and another one takes its place. What all of them
 have written is checked to the last line. Prints a line of figures; exit status 0 when all that went
-wrong was done on purpose.
+wrong was done on purpose. SIGTERM ends it after the moves that are under way, with the figures so far.
 """
 import argparse
 import concurrent.futures
@@ -24,6 +24,9 @@ import moving
 
 KILLED = -signal.SIGKILL
 LEASE_MS = 10000  # longer than a busy machine is silent: who is lost by it was lost on purpose
+
+
+over = threading.Event()  # somebody wants to know what there is so far
 
 
 class Wrong(AssertionError):
@@ -175,6 +178,8 @@ def work(args, figures, number, moves):
     done = 0
     try:
         for done in range(1, moves + 1):
+            if over.is_set():
+                break
             worker.once()
             if worker.random.random() < 0.05:
                 worker.finish()
@@ -197,6 +202,7 @@ def main():
     if os.getuid():
         print("move_soak: needs root", file=sys.stderr)
         return 77
+    signal.signal(signal.SIGTERM, lambda *unused: over.set())
     figures = Figures()
     share = [args.moves // args.jobs + (i < args.moves % args.jobs) for i in range(args.jobs)]
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:

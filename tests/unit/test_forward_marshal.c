@@ -257,6 +257,34 @@ static void test_cut_others(void **state)
 	assert_int_equal(h->result, 400);
 }
 
+/* an image was made of it in the middle, and it goes on where it was */
+static void test_repeat(void **state)
+{
+	struct timespec whole = { 100, 0 }, rest = { 0 }, left;
+	const uint64_t sleep[6] = { P(&whole), P(&rest) }, same[6] = { P(&whole), P(&whole) };
+	const uint64_t *const calls[] = { sleep, same };
+	const uint64_t other[6] = { P(&whole) };
+	struct hand *h = *state;
+
+	/* also where the rest is written over the time: it is not taken off twice */
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(begin(h, SYS_nanosleep, calls[i]), MARSHAL_SEND);
+		assert_int_equal(answer(h, -516, 41 * SECOND), MARSHAL_RESULT);
+		assert_int_equal(i ? whole.tv_sec : rest.tv_sec, 60);
+		assert_int_equal(marshal_repeat(h->m, SYS_nanosleep, other, 51 * SECOND,
+						&h->request, &h->result),
+				 -EINVAL);
+		assert_int_equal(marshal_repeat(h->m, SYS_nanosleep, calls[i], 51 * SECOND,
+						&h->request, &h->result),
+				 MARSHAL_SEND);
+		memcpy(&left,
+		       buf_bytes(&h->request) + sizeof(struct call_request) +
+			       sizeof(struct call_fixup),
+		       sizeof(left));
+		assert_int_equal(left.tv_sec, 50);
+	}
+}
+
 static void test_stopped(void **state)
 {
 	const struct call_answer eintr = { .result = -EINTR }, cut = { -EINTR, 0, CALL_CUT };
@@ -601,6 +629,7 @@ int main(void)
 		HAND(test_cut_read),
 		HAND(test_cut_others),
 		HAND(test_stopped),
+		HAND(test_repeat),
 		HAND(test_long_read),
 		HAND(test_sleep),
 		HAND(test_poll_time),

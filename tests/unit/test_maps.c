@@ -45,7 +45,8 @@ static void a_text_is_parsed(void **state)
 	assert_int_equal(m.entries[0].inode, 131);
 	assert_string_equal(m.entries[0].name, "/bin/a b\\012c (deleted)");
 	assert_int_equal(m.entries[1].prot, PROT_READ | PROT_WRITE);
-	assert_int_equal(m.entries[1].flags, MAPS_SHARED | MAPS_HUGEPAGE | MAPS_DONTFORK);
+	assert_int_equal(m.entries[1].flags,
+			 MAPS_SHARED | MAPS_HUGEPAGE | MAPS_DONTFORK | MAPS_READONLY);
 	assert_string_equal(m.entries[1].name, "");
 	assert_int_equal(m.entries[2].prot, 0);
 	assert_string_equal(m.entries[2].name, "");

@@ -191,6 +191,58 @@ static bool too_many_threads(void)
 	return make_threads(IMAGE_THREADS_MAX + 1);
 }
 
+static int ready_to;
+
+static void *outlive_the_first(void *unused)
+{
+	char state = 0;
+
+	while (state != 'Z') {
+		FILE *f = fopen("/proc/self/stat", "r");
+
+		if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+			_exit(1);
+		(void)fclose(f);
+	}
+	if (write(ready_to, "r", 1) != 1)
+		_exit(1);
+	return wait_here(unused);
+}
+
+static bool lose_the_first_thread(void)
+{
+	pthread_t t;
+
+	if (pthread_create(&t, NULL, outlive_the_first, NULL) != 0)
+		return false;
+	(void)syscall(SYS_exit, 0);
+	return false;
+}
+
+static bool time_itself(clockid_t clock)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_NONE };
+	timer_t timer;
+
+	/* some kernels do not say which timers there are */
+	return timer_create(clock, &event, &timer) == 0 && access("/proc/self/timers", R_OK) == 0;
+}
+
+static bool time_its_work(void)
+{
+	return time_itself(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static bool time_a_threads_work(void)
+{
+	return time_itself(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static bool time_the_day(void)
+{
+	return time_itself(CLOCK_REALTIME);
+}
+
 static int wait_until_killed(void *unused)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -399,6 +451,10 @@ static const struct {
 	{ "in the background", NULL, be_batch, 0 },
 	{ "with as many threads as may be", NULL, most_threads, 0 },
 	{ "with one more", NULL, too_many_threads, BIT(THREADS) },
+	{ "without its first thread", NULL, lose_the_first_thread, BIT(LEADER_GONE) },
+	{ "with a timer of its CPU time", NULL, time_its_work, BIT(CPU_TIMER) },
+	{ "with a timer of a thread's CPU time", NULL, time_a_threads_work, BIT(CPU_TIMER) },
+	{ "with a timer of the day", NULL, time_the_day, 0 },
 	{ "with a child in its memory", NULL, child_in_our_memory, BIT(SHARED_SPACE) },
 	{ "with a child", NULL, child_of_its_own, 0 },
 	{ "with memory it could share", NULL, map_shared, 0 },
@@ -429,6 +485,7 @@ static void NORETURN run(size_t i, int to)
 {
 	bool ok = !rows[i].as_root || rows[i].as_root();
 
+	ready_to = to;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (ok && !rows[i].stays_root)
 		ok = setresgid(USER, USER, USER) == 0 && setresuid(USER, USER, USER) == 0;
@@ -636,118 +693,6 @@ static void threads_of_the_kernel_stay(void **state)
 	assert_int_equal(got, BIT(KERNEL_THREAD));
 }
 
-/* ---- texts of machines that this one is not ---- */
-
-static void of_status(void **state)
-{
-	static const struct {
-		const char *text;
-		uint64_t want;
-	} texts[] = {
-		{ "", 0 },
-		{ "Name:\tx\nuntag_mask:\t0xffffffffffffffff\nThreads:\t1\n", 0 },
-		{ "Name:\tx\nuntag_mask:\t0x81ffffffffffffff\nThreads:\t1\n", BIT(TAGGED) },
-		{ "x86_Thread_features:\t\nx86_Thread_features_locked:\tshstk\n", 0 },
-		{ "x86_Thread_features:\tshstk wrss \n", BIT(SHADOW_STACK) },
-		{ "Name:\tuntag_mask:\\n0x1\n", 0 },
-		{ "untag_mask:\n", 0 },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		assert_int_equal(preflight_status(texts[i].text), texts[i].want);
-}
-
-static uint64_t of_text(const char *text, bool *ret_odd)
-{
-	struct err e = { 0 };
-	struct maps maps;
-	uint64_t reasons;
-
-	if (maps_parse(strdup(text), &maps, &e) < 0)
-		fail_msg("%s", e.text);
-	reasons = preflight_maps(&maps, ret_odd) | preflight_flags(&maps);
-	maps_done(&maps);
-	return reasons;
-}
-
-static void of_maps(void **state)
-{
-	static const struct {
-		const char *text;
-		uint64_t want;
-		bool odd;
-	} texts[] = {
-		{ "00400000-00401000 r-xp 00000000 08:01 77 /bin/x\nVmFlags: rd ex mr\n", 0,
-		  false },
-		{ "7f0000000000-7f0000001000 rw-s 00000000 00:05 9 /dev/dri/card0\n"
-		  "VmFlags: rd wr sh io pf\n",
-		  BIT(DEVICE_MEMORY), true },
-		{ "7f0000000000-7f0000001000 rw-s 00000000 00:05 9 /dev/shm/dev\nVmFlags: rd\n", 0,
-		  false },
-		{ "7f0000000000-7f0000001000 rw-s 00000000 00:17 9 /sys/bus/pci/x/resource0\n"
-		  "VmFlags: rd wr io pf\n",
-		  BIT(DEVICE_MEMORY), true },
-		{ "7f0000000000-7f0000004000 r--p 00000000 00:00 0 [vvar]\nVmFlags: rd io pf\n", 0,
-		  false },
-		{ "7f0000000000-7f0000400000 rw-p 00000000 00:0f 9 /mnt/huge/x\nVmFlags: rd ht\n",
-		  BIT(HUGETLB), true },
-		{ "7f0000000000-7f0000001000 rw-p 00000000 00:00 0 \nVmFlags: rd wr um\n",
-		  BIT(USERFAULTFD), false },
-		{ "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n", 0,
-		  false },
-		{ "ff000000000000-ff000000001000 rw-p 00000000 00:00 0 \n", BIT(HIGH_MEMORY),
-		  false },
-		{ "7fffffffe000-7ffffffff000 rw-p 00000000 00:00 0 [stack]\n", 0, false },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		bool odd;
-
-		assert_int_equal(of_text(texts[i].text, &odd), texts[i].want);
-		assert_int_equal(odd, texts[i].odd);
-	}
-}
-
-static void of_too_many_maps(void **state)
-{
-	static const struct maps_entry entry = { .start = 4096, .end = 8192, .name = "" };
-	struct maps maps = { .entries = calloc(IMAGE_MAPPINGS_MAX + 1, sizeof(entry)) };
-	bool odd;
-
-	assert_non_null(maps.entries);
-	for (maps.n = 0; maps.n < IMAGE_MAPPINGS_MAX; maps.n++)
-		maps.entries[maps.n] = entry;
-	assert_int_equal(preflight_maps(&maps, &odd), 0);
-	maps.entries[maps.n++] = entry;
-	assert_int_equal(preflight_maps(&maps, &odd), BIT(MAPPINGS));
-	free(maps.entries);
-}
-
-static void reasons_have_words(void **state)
-{
-	struct buf b;
-
-	buf_init(&b, 4096);
-	assert_int_equal(preflight_words(BIT(THREADS) | BIT(KVM), &b), 0);
-	assert_string_equal(buf_text(&b), "threads, kvm");
-	buf_reset(&b);
-	assert_int_equal(preflight_sentences(BIT(IO_URING) | BIT(REAL_TIME), &b), 0);
-	assert_string_equal(buf_text(&b), "it has real-time priority; it uses io_uring");
-	for (int i = 0; i < N_PREFLIGHT_REASONS; i++) {
-		const char *word = preflight_word((enum preflight_reason)i);
-
-		assert_int_equal(strspn(word, "abcdefghijklmnopqrstuvwxyz-0123456789"),
-				 strlen(word));
-		assert_int_equal(
-			strncmp(preflight_sentence((enum preflight_reason)i), "it", 2) &&
-				strncmp(preflight_sentence((enum preflight_reason)i), "another", 7),
-			0);
-		for (int k = 0; k < i; k++)
-			assert_string_not_equal(word, preflight_word((enum preflight_reason)k));
-	}
-	buf_done(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -758,10 +703,6 @@ int main(void)
 		cmocka_unit_test(one_that_has_ended_is_found),
 		cmocka_unit_test(the_first_and_we_ourselves_stay),
 		cmocka_unit_test(threads_of_the_kernel_stay),
-		cmocka_unit_test(of_status),
-		cmocka_unit_test(of_maps),
-		cmocka_unit_test(of_too_many_maps),
-		cmocka_unit_test(reasons_have_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

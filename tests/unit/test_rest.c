@@ -25,6 +25,7 @@
 
 #include "child/child.h"
 #include "migrate/rest_call.h"
+#include "migrate/sleep_on.h"
 #include "test.h"
 #include "tracee/maps.h"
 #include "tracee/tracee.h"
@@ -399,6 +400,116 @@ static void a_signal_ends_it(void **state)
 	(void)close(ends[0]);
 }
 
+static int sleep_long(struct child *c)
+{
+	const struct timespec whole = { .tv_sec = 3600 };
+	struct timespec rest;
+
+	child_say(c);
+	return syscall(SYS_nanosleep, &whole, &rest) || atomic_load(&c->page->flag) != 1;
+}
+
+static int clock_sleep_long(struct child *c)
+{
+	const struct timespec whole = { .tv_sec = 3600 };
+
+	child_say(c);
+	return clock_nanosleep(CLOCK_REALTIME, 0, &whole, NULL) || atomic_load(&c->page->flag) != 1;
+}
+
+static int poll_long(struct child *c)
+{
+	struct pollfd p = { .fd = ends[0], .events = POLLIN };
+
+	child_say(c);
+	return poll(&p, 1, 3600 * 1000) || p.revents || atomic_load(&c->page->flag) != 1;
+}
+
+/* the agent brings it home from a sleep that has a moment left */
+static int come_home(pid_t pid, uint64_t nr)
+{
+	struct err e = { 0 };
+	struct image_thread *t;
+	struct stub s;
+	int r;
+
+	stub_init(&s, NULL, &no_ops, NULL);
+	r = stub_seize(&s, pid, &e);
+	if (!r)
+		r = stub_prepare(&s, 0, NULL, &e);
+	if (!r) {
+		t = &s.before.threads[0];
+		t->regs.rax = nr;
+		t->wait_until_ns = 1; /* long ago */
+		r = sleep_on(&s, t);
+		/* and so it is let go, by its registers */
+		if (tracee_detach(pid, 0) < 0)
+			r = -ESRCH;
+	}
+	if (e.code)
+		print_error("%s\n", e.text);
+	return r;
+}
+
+/* the whole time is an hour: if it slept that again nobody would wait for the end of this test */
+static void only_the_rest_is_slept(void **state)
+{
+	static const struct {
+		int (*call)(struct child *c);
+		long nr;
+	} calls[] = {
+		{ sleep_long, SYS_nanosleep },
+		{ clock_sleep_long, SYS_clock_nanosleep },
+		{ poll_long, SYS_poll },
+	};
+	struct child c;
+	int status;
+	pid_t agent;
+
+	assert_int_equal(make_pipe(ends), 0);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		child_start(&c, calls[i].call);
+		child_await(&c);
+		child_until_in_call(c.pid, calls[i].nr);
+		atomic_store(&c.page->flag, 1);
+		agent = fork();
+		if (agent == 0)
+			_exit(come_home(c.pid, (uint64_t)calls[i].nr) ? 1 : 0);
+		assert_int_equal(waitpid(agent, &status, 0), agent);
+		assert_int_equal(status, 0);
+		assert_int_equal(child_exit_status(&c), 0);
+	}
+	end();
+}
+
+/* a call that says restart_syscall(2) since its last stop is known all the same */
+static void restarted_calls_are_known(void **state)
+{
+	struct err e = { 0 };
+	struct child c;
+	int status;
+	pid_t agent;
+
+	assert_int_equal(make_pipe(ends), 0);
+	child_start(&c, poll_long);
+	child_await(&c);
+	child_until_in_call(c.pid, SYS_poll);
+	disturb(c.pid);
+	child_until_in_call(c.pid, SYS_restart_syscall);
+	agent = fork();
+	if (agent == 0) {
+		struct stub s;
+
+		stub_init(&s, NULL, &no_ops, NULL);
+		status = stub_seize(&s, c.pid, &e);
+		_exit(status || s.before.threads[0].restart_call != SYS_poll);
+	}
+	assert_int_equal(waitpid(agent, &status, 0), agent);
+	assert_int_equal(status, 0);
+	(void)child_end(&c);
+	end();
+}
+
 /* a short count that is all there is: a read of a pipe, a socket that must not wait */
 static void others_are_left_alone(void **state)
 {
@@ -426,6 +537,8 @@ int main(void)
 		cmocka_unit_test(all_of_it_is_moved),
 		cmocka_unit_test(nothing_is_left),
 		cmocka_unit_test(a_signal_ends_it),
+		cmocka_unit_test(only_the_rest_is_slept),
+		cmocka_unit_test(restarted_calls_are_known),
 		cmocka_unit_test(others_are_left_alone),
 	};
 

@@ -105,6 +105,12 @@ class Stay:
         leave = shutil.ignore_patterns("*.p", "*.a", "*.cache")
         shutil.copytree(PROGRAMS, self.programs, ignore=leave)
 
+    def here(self):
+        """A mover whose victims are of this machine, for those whose halves are."""
+        local = Local.__new__(Local)
+        local.dir, local.programs, local.deputies = self.dir, self.programs, {}
+        return local
+
     def argv_of(self, argv):
         return [word.replace(PROGRAMS, self.programs) for word in argv]
 

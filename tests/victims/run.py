@@ -14,6 +14,8 @@ Usage: run.py [--mover none|local|lab] [--columns A,B] [--only PATTERN]... [--sa
 	          there, and moved away once more to end there
 	home      moved away, brought home, and then nothing of it is left: no tracer, no filter, no
 	          mapping and no descriptor that was not there before
+	early_*   one of deputy, agent, stream comes to harm before RUN: it goes on at home (faults.py)
+	late_*    one of deputy, agent, stub, stream does from RUN on: it ends, and nothing runs on
 
 Each cell is one run of one victim: it passes, is refused with the system's reason, is skipped because
 the machine lacks its feature, or FAILs. Exit status 0 when none failed, 1 when one did, 77 when there
@@ -36,6 +38,7 @@ import tempfile
 import threading
 import time
 
+import faults
 import movers
 from movers import HERE, LIMIT_S, PROGRAMS, Failed, Lines, Refused
 
@@ -248,13 +251,17 @@ COLUMNS = {
     "postcopy": (postcopy, {}),
     "load": (move, {"VICTIM_PAUSE_US": "0"}),
     "home": (home, {}),
+    **{name: (do, {}) for name, do in faults.COLUMNS.items()},
 }
 
 
-def cell(mover, argv, column):
+def cell(mover, name, column, programs):
     do, env = COLUMNS[column]
+    if column in faults.COLUMNS:
+        mover = mover.here()
     try:
-        with Run(mover, argv, **env) as run:
+        with Run(mover, programs[name], **env) as run:
+            run.name = name
             do(run)
     except Skip as why:
         return f"skipped {why}"
@@ -356,7 +363,7 @@ def run_all(args, programs, cells):
             concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
 
         def one(key):
-            result = cell(mover, programs[key[0]], key[1])
+            result = cell(mover, *key, programs)
             ok = "not ok" if result.startswith("FAIL") else "ok"
             more = {"pass": "", "skip": " # SKIP " + result, "refu": ": " + result, "FAIL": ": " + result}[result[:4]]
             with lock:

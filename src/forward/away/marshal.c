@@ -128,6 +128,24 @@ int marshal_again(struct marshal *m, uint64_t now_ns, struct buf *request, int64
 	return start(m, request, result);
 }
 
+/* has the end of the call put what was left where its time is read again? */
+static bool has_written_rest(const struct marshal *m)
+{
+	if (!m->wait.back)
+		return false;
+	return !sleeps(m->nr) || m->wait.back == m->args[m->nr == __NR_nanosleep ? 0 : 2];
+}
+
+int marshal_repeat(struct marshal *m, uint32_t nr, const uint64_t args[6], uint64_t now_ns,
+		   struct buf *request, int64_t *result)
+{
+	if (nr != m->nr || memcmp(args, m->args, sizeof(m->args)) != 0)
+		return -EINVAL;
+	if (has_written_rest(m))
+		m->began_ns = m->now_ns;
+	return marshal_again(m, now_ns, request, result);
+}
+
 /* a signal ends the call: write what is left to wait, if home has not, and say what the guest's
  * kernel is to see */
 static int64_t interrupted(struct marshal *m, int64_t code, bool written)
@@ -205,6 +223,14 @@ bool marshal_rest(const struct marshal *m, uint64_t now_ns, int *ret_arg, uint64
 		return false;
 	*ret_arg = m->wait.arg;
 	*ret_value = ((uint64_t)wait_rest(m, now_ns) + 999999) / 1000000;
+	return true;
+}
+
+bool marshal_sleep_rest(const struct marshal *m, uint64_t now_ns, uint64_t *ret_ns)
+{
+	if (!m->wait.is || !(sleeps(m->nr) || m->nr == __NR_poll))
+		return false;
+	*ret_ns = (uint64_t)wait_rest(m, now_ns);
 	return true;
 }
 

@@ -144,6 +144,16 @@ int marshal_again(struct marshal *m, uint64_t now_ns, struct buf *request, int64
 	MUST_CHECK;
 
 /**
+ * marshal_repeat() - The thread makes a call that marshal_answer() has ended for a stop once more
+ * @nr, @args:	Its call
+ *
+ * As marshal_again(), if it is that very call: its time to wait goes on to run. Else -EINVAL, and
+ * nothing was done.
+ */
+int marshal_repeat(struct marshal *m, uint32_t nr, const uint64_t args[6], uint64_t now_ns,
+		   struct buf *request, int64_t *result) MUST_CHECK;
+
+/**
  * marshal_rest() - What is left of a time to wait that is a value (poll, epoll_wait)
  * @ret_arg:	Argument that holds it
  * @ret_value:	Milliseconds by the owner's clock, rounded up
@@ -152,6 +162,13 @@ int marshal_again(struct marshal *m, uint64_t now_ns, struct buf *request, int64
  * write it back there, a sleep must be finished by home's kernel
  */
 bool marshal_rest(const struct marshal *m, uint64_t now_ns, int *ret_arg, uint64_t *ret_value);
+
+/**
+ * marshal_sleep_rest() - What is left of a relative sleep or a poll
+ *
+ * Return: false: it is none, or it waits for ever
+ */
+bool marshal_sleep_rest(const struct marshal *m, uint64_t now_ns, uint64_t *ret_ns);
 
 /**
  * marshal_wait_mask() - The signal mask that the call waits under (ppoll, pselect6, epoll_pwait)
