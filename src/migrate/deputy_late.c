@@ -50,8 +50,7 @@ static const struct image_mapping *mapping_of(const struct image *m, uint64_t at
  */
 static bool is_late(const struct image_mapping *v)
 {
-	return !v->file &&
-	       !(v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL | IMAGE_MAP_SHARED));
+	return !v->file && !(v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL | IMAGE_MAP_SHARED));
 }
 
 /* of a file every page is asked for, as in pages.h */
