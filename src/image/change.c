@@ -2,7 +2,8 @@
 #include "image/change.h"
 
 #define NEVER_BUILT (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)
-#define IDENTITY    (IMAGE_MAP_FILE | IMAGE_MAP_SHARED | IMAGE_MAP_GROWSDOWN)
+/* READONLY: it may be learnt late, and what was built without it can be made writable */
+#define IDENTITY (IMAGE_MAP_FILE | IMAGE_MAP_SHARED | IMAGE_MAP_GROWSDOWN | IMAGE_MAP_READONLY)
 
 /* the first mapping of ours that ends behind an address, from index *i on */
 static const struct image_mapping *behind(const struct image *m, size_t *i, uint64_t at)

@@ -197,7 +197,7 @@ static int forget_agent(struct build *b, const struct image *m, struct err *e)
 	if (r >= 0 && b->fill_dev > 0)
 		r = batch_add(&b->batch, SYS_close_range, 0, (uint64_t)b->fill_dev - 1, 0, 0, 0, 0);
 	if (r >= 0)
-		r = batch_add(&b->batch, SYS_close_range, (uint64_t)(b->fill_dev + 1),
+		r = batch_add(&b->batch, SYS_close_range, (uint64_t)b->fill_dev + 1,
 			      LENT_FDS_FIRST - 1, 0, 0, 0, 0);
 	if (r >= 0)
 		r = batch_add(&b->batch, SYS_close_range, LENT_FDS_FIRST + IMAGE_FILES_MAX, ~0U, 0,

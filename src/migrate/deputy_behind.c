@@ -101,10 +101,10 @@ bool deputy_behind_keeps(struct deputy *d, const struct move_frame *f)
 
 	if (!b->tid)
 		return false;
-	for (uint8_t i = 0; i < ARRAY_LEN(kept); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
 		if (kept[i].type != f->type || b->n_kept == ARRAY_LEN(b->kept))
 			continue;
-		b->kept[b->n_kept].what = i;
+		b->kept[b->n_kept].what = (uint8_t)i;
 		memcpy(&b->kept[b->n_kept].payload, f->payload, sizeof(uint32_t));
 		b->n_kept++;
 		return true;

@@ -350,7 +350,7 @@ static int check_child(struct walk *w, const char *children)
 {
 	char *end;
 
-	for (const char *p = children; *p; p = end) {
+	for (const char *p = children; p && *p; p = end) {
 		unsigned long child = strtoul(p, &end, 10);
 
 		if (end == p)

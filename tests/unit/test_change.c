@@ -129,10 +129,30 @@ static void test_a_reason_stops_it(void **state)
 	image_done(&to);
 }
 
+/* what was built as memory that may be written is not good enough for a file that may not */
+static void test_read_only_is_learnt_late(void **state)
+{
+	struct image early, late;
+	char told[WORDS] = "";
+
+	make(&early, "aaa");
+	make(&late, "aaa");
+	early.mappings[0].flags |= IMAGE_MAP_SHARED;
+	late.mappings[0].flags |= IMAGE_MAP_SHARED | IMAGE_MAP_READONLY;
+	assert_int_equal(image_changes(&early, &late, IMAGE_BY_FILE, say, told), 0);
+	assert_string_equal(told, "gone 0-3 new 0-3 ");
+	told[0] = 0;
+	assert_int_equal(image_changes(&early, &late, IMAGE_BY_PLACE, say, told), 0);
+	assert_string_equal(told, "");
+	image_done(&early);
+	image_done(&late);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_told),
+		cmocka_unit_test(test_read_only_is_learnt_late),
 		cmocka_unit_test(test_a_reason_stops_it),
 	};
 
