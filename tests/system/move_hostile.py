@@ -177,7 +177,7 @@ class Hostile(unittest.TestCase):
         self.assertEqual((effective, files), (UID, UID))
         self.assertEqual(real, saved)
         self.assertGreaterEqual(real, BOX_UIDS.stop)
-        self.assertEqual(int(re.search(r"^CapEff:\t(\w+)", text, re.M)[1], 16), 1 << 19 | 1 << 5)
+        self.assertEqual(int(re.search(r"^CapEff:\t(\w+)", text, re.M)[1], 16), 1 << 28 | 1 << 19 | 1 << 5)
         self.assertEqual(int(re.search(r"^CapBnd:\t(\w+)", text, re.M)[1], 16), 0)
         self.assertIn("NoNewPrivs:\t1\n", text)
         for call in ((62, g.deputy.pid, 0), (62, g.deputy.pid, 9), (101, 0x4206, g.deputy.pid)):
