@@ -78,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (g.n)
 		guest_remove_thread(g.threads[0]);
 	pages_reader_done(&g.reader);
+	g.build.pid = 0; /* NOBODY has no end to wait for */
 	build_abort(&g.build);
 	buf_done(&g.image_bytes);
 	channel_free(g.channel);
