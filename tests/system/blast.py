@@ -45,7 +45,7 @@ class Place:
     """A working directory with a database, queries, and a temporary directory to be left empty."""
 
     def __init__(self, root):
-        self.dir = os.path.join(root, "work")
+        self.dir = os.path.join(root, "files")
         self.tmp = os.path.join(root, "tmp")
         os.makedirs(self.dir)
         os.makedirs(self.tmp)

@@ -93,7 +93,7 @@ class Databases(Case):
         words = ["-query", PLACE.path("few.fa"), "-outfmt", "7"]
         env = dict(PLACE.env, BLASTDB=PLACE.dir)
         self.same(["-db", PLACE.path("small"), *words])
-        self.same(["-db", "../work/small", *words])
+        self.same(["-db", "../files/small", *words])
         self.same(["-db", "small", *words], cwd=ROOT, env=env)
 
     def test_volumes(self):

@@ -85,11 +85,11 @@ class Place:
     def __init__(self):
         self.top = tempfile.mkdtemp(dir="/var/tmp")
         self.home = self.path("home")
-        for d in ("home", "home/.ssh", "home/work", "home/other", "declared", "elsewhere"):
+        for d in ("home", "home/.ssh", "home/desk", "home/other", "declared", "elsewhere"):
             os.mkdir(self.path(d))
         self.files = {}
         for name in ("home/.ssh/id", "home/.profile", "home/other/file", "elsewhere/file",
-                     "declared/file", "home/work/file"):
+                     "declared/file", "home/desk/file"):
             self.files[self.path(name)] = name.encode()
             with open(self.path(name), "wb") as f:
                 f.write(name.encode())
@@ -110,7 +110,7 @@ class Place:
         """All that a job may not change."""
         found = {}
         for path, dirs, names in os.walk(self.top):
-            if path.startswith((self.path("home/work"), self.path("declared"))):
+            if path.startswith((self.path("home/desk"), self.path("declared"))):
                 continue
             for n in dirs + names:
                 p = os.path.join(path, n)
@@ -136,7 +136,7 @@ class Move:
     made = []
     program = None  # hostile_host; set by the test
 
-    def __init__(self, place, job=True, until=AWAY, program=("/usr/bin/cat",), cwd="home/work"):
+    def __init__(self, place, job=True, until=AWAY, program=("/usr/bin/cat",), cwd="home/desk"):
         Move.made.append(self)
         self.victim = subprocess.Popen(as_user(*program), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        cwd=place.path(cwd), env={"HOME": place.home})

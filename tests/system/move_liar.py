@@ -64,7 +64,7 @@ class Liar(unittest.TestCase):
     def test_honest(self):
         """Lest all the rest hold for a wrong reason."""
         m = Move(self.place)
-        for path, flags in ((self.place.path("home/work/file"), os.O_RDWR), ("file", os.O_RDWR),
+        for path, flags in ((self.place.path("home/desk/file"), os.O_RDWR), ("file", os.O_RDWR),
                             (self.place.path("declared/file"), os.O_RDWR), ("/etc/passwd", os.O_RDONLY),
                             ("/dev/null", os.O_RDWR), ("new", os.O_CREAT | os.O_WRONLY),
                             ("/proc/self/status", os.O_RDONLY)):
@@ -109,9 +109,9 @@ class Liar(unittest.TestCase):
             yield "truncate", p(s), 0
             yield "unlink", p(s)
             yield "unlinkat", at_fdcwd, p(s), 0
-            yield "rename", p(s), p("home/work/stolen")
-            yield "rename", p("home/work/file"), p(s)
-            yield "link", p(s), p("home/work/stolen")
+            yield "rename", p(s), p("home/desk/stolen")
+            yield "rename", p("home/desk/file"), p(s)
+            yield "link", p(s), p("home/desk/stolen")
             yield "chmod", p(s), 0o777
             yield "fchmodat", at_fdcwd, p(s), 0o777
             yield "fchmodat2", at_fdcwd, p(s), 0o777, 0
@@ -214,11 +214,11 @@ class Liar(unittest.TestCase):
         m = Move(self.place, cwd="home")
         p = lambda name: self.place.path(name).encode() + b"\0"
         self.assertGreaterEqual(m.ask("open", p("home/other/file"), os.O_RDONLY)[0], 0)
-        self.assertGreaterEqual(m.ask("open", p("home/work/file"), os.O_RDWR)[0], 0)
+        self.assertGreaterEqual(m.ask("open", p("home/desk/file"), os.O_RDWR)[0], 0)
         for s in ("home/.ssh/id", "home/.profile", "elsewhere/file"):
             self.assertLess(m.ask("open", p(s), os.O_RDONLY)[0], 0, s)
         self.assertLess(m.ask("open", p("home/.new"), os.O_CREAT | os.O_WRONLY, 0o600)[0], 0)
-        self.assertLess(m.ask("rename", p("home/work/file"), p("home/.profile"))[0], 0)
+        self.assertLess(m.ask("rename", p("home/desk/file"), p("home/.profile"))[0], 0)
 
     def test_working_directory_above_home(self):
         m = Move(self.place, cwd=".")
@@ -296,14 +296,14 @@ class Liar(unittest.TestCase):
         """What a guest reads ahead: files that it alone reads, and no more than was asked for."""
         m = Move(self.place)
         p = lambda name: self.place.path(name).encode() + b"\0"
-        fd = m.ask("open", p("home/work/file"), os.O_RDONLY)[0]
-        writing = m.ask("open", p("home/work/new"), os.O_RDWR | os.O_CREAT, 0o600)[0]
+        fd = m.ask("open", p("home/desk/file"), os.O_RDONLY)[0]
+        writing = m.ask("open", p("home/desk/new"), os.O_RDWR | os.O_CREAT, 0o600)[0]
         self.assertGreaterEqual(min(fd, writing), 0)
         self.assertEqual(self.stream(m, 1, fd), (1, 0))
         m.send("MORE", struct.pack("<IIQ", 1, 0, 10))
-        self.assertEqual(m.wait("DATA")[1], struct.pack("<IIQ", 1, 0, 0) + b"home/work/")
+        self.assertEqual(m.wait("DATA")[1], struct.pack("<IIQ", 1, 0, 0) + b"home/desk/")
         m.send("RELEASE", struct.pack("<IIQ", 1, 0, 5))
-        self.assertEqual(m.ask("read", fd, Out(9), 100)[1], b"work/file")
+        self.assertEqual(m.ask("read", fd, Out(9), 100)[1], b"desk/file")
         # not there, none of the program's, a pipe, open for writing
         for number, bad in enumerate((0xffffffff, 12345, 900, 0, writing), 2):
             self.assertEqual(self.stream(m, number, bad)[0], 0, bad)
@@ -312,7 +312,7 @@ class Liar(unittest.TestCase):
         self.assertEqual(m.ask("close", 77)[0], 0)
         self.assertEqual(self.stream(m, 21, fd), (1, 14))
         # home's own writers come before it: they wait for its word, no longer
-        writer = subprocess.Popen(["/bin/sh", "-c", "exec 3<>\"$0\"", self.place.path("home/work/file")])
+        writer = subprocess.Popen(["/bin/sh", "-c", "exec 3<>\"$0\"", self.place.path("home/desk/file")])
         self.assertEqual(m.wait("STREAMED")[1], struct.pack("<IIQ", 21, 0, 0))
         self.assertIsNone(writer.poll())
         m.send("RELEASE", struct.pack("<IIQ", 21, 0, 14))
@@ -325,7 +325,7 @@ class Liar(unittest.TestCase):
                               ("MORE", one(0, (1 << 64) - 1)), ("RELEASE", one(0, 1)), ("RELEASE", nine(0)),
                               ("RELEASE", one(0, (1 << 64) - 1)), ("DATA", one(0, 0)), ("STREAMED", one(1, 0))):
             m = Move(self.place)
-            fd = m.ask("open", self.place.path("home/work/file").encode() + b"\0", os.O_RDONLY)[0]
+            fd = m.ask("open", self.place.path("home/desk/file").encode() + b"\0", os.O_RDONLY)[0]
             self.assertEqual(self.stream(m, 1, fd), (1, 0))
             m.send(name, payload)
             self.ended(m)
@@ -367,14 +367,14 @@ class Liar(unittest.TestCase):
         """A guest may send writes ahead of their answers; nothing else, for one thread, and not without end."""
         mark = lambda m, flags, req: m.send("CALL", struct.pack("<II", m.pid, flags) + req)
         m = Move(self.place)
-        fd = m.ask("open", self.place.path("home/work/new").encode() + b"\0", os.O_WRONLY | os.O_CREAT, 0o600)[0]
+        fd = m.ask("open", self.place.path("home/desk/new").encode() + b"\0", os.O_WRONLY | os.O_CREAT, 0o600)[0]
         for n in range(20):
             mark(m, 1, request("write", fd, b"%02d" % n, 2))
         m.call(m.pid, request("getppid"))
         for n in range(20):
             self.assertEqual(struct.unpack_from("<IIq", m.wait("ANSWER")[1]), (m.pid, 1, 2))
         self.assertEqual(struct.unpack_from("<IIq", m.wait("ANSWER")[1]), (m.pid, 0, os.getpid()))
-        with open(self.place.path("home/work/new"), "rb") as f:
+        with open(self.place.path("home/desk/new"), "rb") as f:
             self.assertEqual(f.read(), b"".join(b"%02d" % n for n in range(20)))
         # what is behind one that failed is not written, until a call that is waited for
         mark(m, 1, request("write", fd, b"20", 2))
@@ -384,7 +384,7 @@ class Liar(unittest.TestCase):
         m.call(m.pid, request("write", fd, b"23", 2))
         got = [struct.unpack_from("<IIq", m.wait("ANSWER")[1])[1:] for _ in range(5)]
         self.assertEqual(got, [(1, 2), (1, -errno.EBADF), (1, -errno.ECANCELED), (0, -errno.ECANCELED), (0, 2)])
-        self.assertEqual(os.path.getsize(self.place.path("home/work/new")), 44)
+        self.assertEqual(os.path.getsize(self.place.path("home/desk/new")), 44)
         for flags, req in ((1, request("read", 0, Out(10), 10)), (2, request("write", fd, b"x", 1)),
                            (1, request("write", 1, bytes(200000), 200000))):
             m = Move(self.place)

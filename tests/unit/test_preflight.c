@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -152,20 +153,20 @@ static void *wait_here(void *unused)
 
 static void *be_real_time_here(void *ok)
 {
-	*(volatile int *)ok = be_real_time() ? 1 : -1;
+	atomic_store((atomic_int *)ok, be_real_time() ? 1 : -1);
 	return wait_here(NULL);
 }
 
 static bool real_time_thread(void)
 {
-	static volatile int ok;
+	static atomic_int ok;
 	pthread_t t;
 
-	if (pthread_create(&t, NULL, be_real_time_here, (void *)&ok) != 0)
+	if (pthread_create(&t, NULL, be_real_time_here, &ok) != 0)
 		return false;
-	while (!ok)
+	while (!atomic_load(&ok))
 		(void)sched_yield();
-	return ok > 0;
+	return atomic_load(&ok) > 0;
 }
 
 static bool make_threads(int n)
