@@ -195,6 +195,7 @@ struct guest {
 	enum guest_state state;
 	const struct guest_box *box;
 	struct clocks_sync clocks;
+	bool clocks_set; /* for processes to come; can be done once */
 	struct buf image_bytes;
 	struct guest_files files;
 	struct guest_streams streams;
@@ -247,6 +248,9 @@ void guest_send(struct guest *g, enum move_type type, const void *p, size_t n, c
 int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_run(struct guest *g, struct err *e) MUST_CHECK;
+
+/** guest_take_anew() - Home begins from the beginning, with another program: what came is void */
+int guest_take_anew(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 
 /* guest_files.c */
 
