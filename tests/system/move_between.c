@@ -194,6 +194,15 @@ static void end_of(struct side *s)
 		close_stream(to);
 }
 
+/* as much as its socket takes */
+static void flush(struct side *s)
+{
+	ssize_t n = send(s->fd, buf_bytes(&s->out), s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n > 0)
+		buf_eat(&s->out, (size_t)n);
+}
+
 static void on_stream(void *owner, uint32_t events)
 {
 	struct side *s = owner, *to = other(s);
@@ -201,9 +210,7 @@ static void on_stream(void *owner, uint32_t events)
 	ssize_t n;
 
 	if ((events & EPOLLOUT) && s->out.len) {
-		n = send(s->fd, buf_bytes(&s->out), s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n > 0)
-			buf_eat(&s->out, (size_t)n);
+		flush(s);
 		if (!s->out.len && s->closing) {
 			close_stream(s);
 			return;
@@ -217,17 +224,14 @@ static void on_stream(void *owner, uint32_t events)
 			end_of(s);
 			return;
 		}
-		if (n > 0 && to->fd >= 0) {
-			if (cut_after) {
-				/* what came before it does arrive */
-				cut_after -= (uint64_t)n;
-				(void)!send(to->fd, bytes, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
-				if (!cut_after) {
-					cut();
-					return;
-				}
-			} else if (buf_put(&to->out, bytes, (size_t)n) < 0) {
-				die("no memory for bytes");
+		if (n > 0 && to->fd >= 0 && buf_put(&to->out, bytes, (size_t)n) < 0)
+			die("no memory for bytes");
+		if (n > 0 && to->fd >= 0 && cut_after) {
+			flush(to); /* what came before it arrives, as far as there is room */
+			cut_after -= (uint64_t)n;
+			if (!cut_after) {
+				cut();
+				return;
 			}
 		}
 	}

@@ -204,10 +204,7 @@ class Faults(unittest.TestCase):
         move = self.move(victim, "bytes")
         move.away()
         for n in range(40):
-            move.say(f"after {1 + n * 997 % 4099}")
-            move.wait("cut")
-            move.wait("want deputy")
-            move.say("new")
+            move.replace_stream(1 + n * 997 % 4099)
             victim.goes_on(1)
         move.say("home")
         self.assertEqual(move.over(), (0, moving.FATE_HOME))
@@ -219,12 +216,7 @@ class Faults(unittest.TestCase):
         move = self.move(victim, "bytes", late=True)
         move.away()
         for n in range(12):
-            move.say(f"after {1 + n * 9973 % 400009}")
-            cut = False
-            while not cut:  # with so much on its way a half may find the stream broken before
-                cut = move.wait("cut", "broken") == "cut"
-                move.wait("want deputy")
-                move.say("new")
+            move.replace_stream(1 + n * 9973 % 400009)
             victim.goes_on(1)
         move.say("home")
         self.assertEqual(move.over(), (0, moving.FATE_HOME))
