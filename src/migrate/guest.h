@@ -21,6 +21,7 @@
 #ifndef MIGRATE_GUEST_H
 #define MIGRATE_GUEST_H
 
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@
 #include "base/err.h"
 #include "forward/away/ahead.h"
 #include "forward/away/marshal.h"
+#include "forward/call.h"
 #include "image/files.h"
 #include "image/image.h"
 #include "loop/loop.h"
@@ -189,6 +191,11 @@ struct guest_behind {
 	uint32_t error_fd;
 };
 
+/* what the kernel here was told last: 0 is no limit that can be */
+struct guest_limits {
+	uint64_t cpu_soft; /* it raises that by itself, by a second at a time */
+};
+
 struct guest {
 	struct loop *loop;
 	struct channel *channel;
@@ -212,9 +219,11 @@ struct guest {
 	struct ev_ref lease_ref;
 	struct guest_signal *signals;
 	struct guest_timer timers[GUEST_TIMERS_MAX]; /* of more, home is asked */
-	bool checkpoint;			     /* FREEZING and LEAVING: it will go on here */
-	struct buf late;			     /* SIGNAL payloads that came meanwhile */
-	uint64_t signals_taken;			     /* SIGNAL frames, before the way home */
+	struct guest_limits limits;
+	cpu_set_t cpus;		/* that it may use here */
+	bool checkpoint;	/* FREEZING and LEAVING: it will go on here */
+	struct buf late;	/* SIGNAL payloads that came meanwhile */
+	uint64_t signals_taken; /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
 	struct dirty dirty; /* begins before it runs */
 	bool untracked;	    /* it cannot */
@@ -414,6 +423,38 @@ void guest_views_forget(struct guest_thread *t);
 
 /** guest_virtual() - Deal with a trapped call of class VIRTUAL; false: nobody does */
 bool guest_virtual(struct guest_thread *t);
+
+/** guest_ask() - A request of the agent's own, of its parts */
+void guest_ask(struct guest_thread *t, const struct call_request *q, const struct call_fixup *fix,
+	       const void *in, guest_answer_fn *fn);
+
+/** guest_let_through() - The kernel here executes the trapped call after all */
+void guest_let_through(struct guest_thread *t);
+
+/* guest_limits.c */
+
+/** guest_limits_start() - It is built: the kernel here is told what home's has limited */
+void guest_limits_start(struct guest *g);
+
+/** guest_limits_leave() - The image of the way home gets them */
+void guest_limits_leave(struct guest *g);
+
+/** guest_limits() - As the program has them; NULL: home has them all */
+const struct image_limit *guest_limits(struct guest *g);
+
+/** guest_limit() - getrlimit, setrlimit, prlimit64 */
+void guest_limit(struct guest_thread *t);
+
+/** guest_lock() - mlock, mlock2, mlockall */
+void guest_lock(struct guest_thread *t);
+
+/* guest_cpus.c */
+
+/** guest_cpus_start() - It is built: bind threads that are bound at home */
+void guest_cpus_start(struct guest *g);
+
+/** guest_bind() - sched_setaffinity */
+void guest_bind(struct guest_thread *t);
 
 /* guest_map.c */
 void guest_map_file(struct guest_thread *t);

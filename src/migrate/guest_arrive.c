@@ -99,6 +99,10 @@ static int finish(struct guest *g, struct err *e)
 	filter.n = (unsigned short)n;
 	r = build_finish(&g->build, &g->image, &filter, &g->notify, e);
 	guest_files_close(g);
+	if (!r)
+		guest_limits_start(g);
+	if (!r)
+		guest_cpus_start(g);
 	for (size_t i = 0; !r && i < g->image.n_threads; i++) {
 		const struct image_thread *from = &g->image.threads[i];
 		struct guest_thread *t = guest_add_thread(g, (pid_t)from->tid);
