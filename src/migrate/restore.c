@@ -88,6 +88,7 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 			told_later(sleep_on(s, &m->threads[i])); /* else the whole time anew */
 	}
 	/* from here on it is the process again, and goes on even if we die */
+	told_later(stub_bind(s, false));
 	stub_leave_nothing(s);
 	for (size_t i = 0; i < s->n; i++)
 		told_later(tracee_detach(s->threads[i]->tid, 0));

@@ -413,9 +413,20 @@ int stub_tell_pending(struct stub *s, struct err *e)
 	return r < 0 ? r : tell(s, s->pid, true, e);
 }
 
-int stub_start(struct stub *s, struct err *e)
+int stub_bind(const struct stub *s, bool on)
 {
 	int r = 0;
+
+	/* a thread that is made while it is traced has the options of the one that made it */
+	for (size_t i = 0; !r && i < s->n; i++)
+		r = tracee_set_options(s->threads[i]->tid,
+				       STUB_OPTIONS | (on ? PTRACE_O_EXITKILL : 0));
+	return r;
+}
+
+int stub_start(struct stub *s, struct err *e)
+{
+	int r = stub_bind(s, true);
 
 	for (size_t i = 0; !r && i < s->n; i++)
 		r = tracee_set_sigmask(s->threads[i]->tid, s->kept);

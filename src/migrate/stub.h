@@ -12,8 +12,8 @@
  * Answer and signal of one thread are told in the order in which they happened: a call that a
  * signal has ended is answered after the signal was told.
  *
- * The agent holds the threads by ptrace only; if it dies they are let go, find their sockets closed
- * and end the process.
+ * The agent holds the threads by ptrace only. If it dies before stub_start() they are let go; after
+ * it the kernel ends the process (PTRACE_O_EXITKILL), also where a thread is in a call that waits.
  */
 #ifndef MIGRATE_STUB_H
 #define MIGRATE_STUB_H
