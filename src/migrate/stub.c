@@ -350,6 +350,7 @@ int stub_enter(struct stub *s, struct err *e)
 {
 	int r = 0;
 
+	/* a thread that is made while it is traced has the options of the one that made it */
 	for (size_t i = 0; !r && i < s->n; i++)
 		r = tracee_set_options(s->threads[i]->tid, STUB_OPTIONS | PTRACE_O_EXITKILL);
 	for (size_t i = 0; !r && i < s->n; i++)
