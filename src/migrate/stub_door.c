@@ -194,15 +194,25 @@ static uint32_t wait_at(uint32_t *door)
 	return value;
 }
 
+/* each byte of it is read once: what is checked is what is used */
+static uint32_t read_word(const volatile uint8_t *p)
+{
+	uint32_t v = 0;
+
+	for (unsigned int i = 0; i < sizeof(v); i++)
+		v |= (uint32_t)p[i] << (8 * i);
+	return v;
+}
+
 /* its length, and as many bytes of the slot, as they are now */
 static int copy_answer(struct stub_thread *t)
 {
 	const struct parasite_context *c = (const struct parasite_context *)(void *)slot_of(t);
-	uint32_t at = c->answer_at, len;
+	uint32_t at = c->answer_at, len; /* volatile: once */
 
 	if (at < PARASITE_CONTEXT_BYTES || at > PARASITE_SLOT_BYTES - sizeof(len))
 		return -EPROTO;
-	memcpy(&len, slot_of(t) + at, sizeof(len));
+	len = read_word(slot_of(t) + at);
 	if (len > CALL_BYTES_MAX || len > PARASITE_SLOT_BYTES - sizeof(len) - at || t->in.len)
 		return -EPROTO;
 	if (buf_put(&t->in, &len, sizeof(len)) < 0 ||
