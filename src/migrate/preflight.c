@@ -19,11 +19,12 @@
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -258,6 +259,22 @@ static int check_namespaces(pid_t pid, uint64_t *reasons, struct err *e)
 	return 0;
 }
 
+/* its files in /proc belong to root then: proc(5). Those of root's own processes do anyhow */
+static int check_dumpable(const struct subject *s, uint64_t *reasons, struct err *e)
+{
+	struct stat st;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", s->pid);
+	if (stat(path, &st) < 0)
+		return errno == ENOENT || errno == ESRCH
+			       ? gone(s->pid, e)
+			       : err_set(e, -errno, "look at '%s': %s", path, strerror(errno));
+	if (st.st_uid != s->stat.uid[1])
+		*reasons |= PREFLIGHT_BIT(NOT_DUMPABLE);
+	return 0;
+}
+
 static int check_program(pid_t pid, uint64_t *reasons, struct err *e)
 {
 	Elf64_Ehdr h = { 0 };
@@ -300,6 +317,8 @@ int preflight_quick(pid_t pid, uint64_t *ret, struct err *e)
 			reasons |= 1ULL << status_rows[i].reason;
 	if (!(reasons & NOTHING_TO_SEE)) {
 		r = check_namespaces(pid, &reasons, e);
+		if (!r)
+			r = check_dumpable(&s, &reasons, e);
 		if (!r)
 			r = check_program(pid, &reasons, e);
 	}

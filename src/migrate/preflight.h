@@ -30,6 +30,9 @@ struct sharing;
 	X(CONTAINER, "container", "it lives in a container of its own (another namespace)")        \
 	X(SYSTEM_USER, "system-user", "it belongs to root or a system account (uid below 1000)")   \
 	X(PRIVILEGED, "privileged", "it has privileges of another user (setuid, capabilities)")    \
+	X(NOT_DUMPABLE, "not-dumpable",                                                            \
+	  "it has forbidden others to look into it, as programs with secrets do "                  \
+	  "(PR_SET_DUMPABLE)")                                                                     \
 	X(NOT_64_BIT, "not-64-bit", "it is a 32-bit program")                                      \
 	X(REAL_TIME, "real-time", "it has real-time priority")                                     \
 	X(THREADS, "threads", "it has more threads than can move")                                 \

@@ -360,6 +360,11 @@ static bool map_secret(void)
 	       mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED;
 }
 
+static bool be_closed(void)
+{
+	return prctl(PR_SET_DUMPABLE, 0) == 0;
+}
+
 static bool map_device(void)
 {
 	bool done = false;
@@ -469,6 +474,7 @@ static const struct {
 	{ "with transparent huge pages", NULL, map_transparent, 0 },
 	{ "with /dev/zero", NULL, map_zero_device, 0 },
 	{ "with secrets", NULL, map_secret, BIT(SECRET_MEMORY) },
+	{ "that nobody may look into", NULL, be_closed, BIT(NOT_DUMPABLE) },
 	{ "with a device", map_device, NULL, BIT(DEVICE_MEMORY) },
 	{ "with memory high up", NULL, map_high, BIT(HIGH_MEMORY) },
 	{ "with io_uring", open_uring, NULL, BIT(IO_URING) },
@@ -491,6 +497,7 @@ static void NORETURN run(size_t i, int to)
 	if (ok && !rows[i].stays_root)
 		ok = setresgid(USER, USER, USER) == 0 && setresuid(USER, USER, USER) == 0;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* cleared by the change */
+	(void)prctl(PR_SET_DUMPABLE, 1);	/* likewise */
 	if (ok && rows[i].as_user)
 		ok = rows[i].as_user();
 	if (write(to, ok ? "r" : "s", 1) != 1)
