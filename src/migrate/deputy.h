@@ -363,6 +363,9 @@ int deputy_drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e);
 /** deputy_hold() - Until no clock steps back for it */
 void deputy_hold(const struct image *m);
 
+/** deputy_seize() - Stop it, if it can be stopped: not in vfork(2), -EBUSY */
+int deputy_seize(struct deputy *d, struct err *e) MUST_CHECK;
+
 /** deputy_undo() - Before RUN: the process goes on here, as if nothing had been */
 void deputy_undo(struct deputy *d, int status, const char *why);
 
