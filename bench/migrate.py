@@ -18,7 +18,8 @@ run. Lines (--only takes their names):
              and server in user space over the same path (unencrypted; 4 requests of 1 MiB under way,
              and one of the size of the call), where they are installed, and one TLS 1.3 stream.
              "here" is what one small read takes whose bytes are there already
-  local      a call that needs no forwarding, away against at home
+  local      a call that needs no forwarding, away against at home; and what it costs with a filter
+             that allows everything, and with syscall user dispatch that does
   compute    a program that only computes, away against at home
   residue    what is left of us after it came home
 
@@ -358,8 +359,19 @@ def burst(wire, runs, file):
 
 
 def local(wire, runs, n=200000):
+    floors = []
     yield alternate(wire, runs, "local", ("local", n), lambda home, away: row(
-        "local", "free", "<= +30 ns", home_ns=home, away_ns=away, more_ns=away - home))
+        "local", "free", "<= +30 ns", home_ns=home, away_ns=away, more_ns=away - home),
+        lambda: floors.append(floor(n)))
+    any_ns, filter_ns, dispatch_ns = (statistics.median(each) for each in zip(*floors))
+    yield row("local floor", "free", "what it could be", home_ns=any_ns, filter_ns=filter_ns,
+              filter_more_ns=filter_ns - any_ns, dispatch_ns=dispatch_ns, dispatch_more_ns=dispatch_ns - any_ns)
+
+
+def floor(n):
+    """The same call of a process that nobody moves: bench/migrate/floor.c"""
+    done = subprocess.run([os.path.join(TOOLS, "bench-floor"), str(n)], stdout=subprocess.PIPE, check=True)
+    return [float(word) for word in done.stdout.split()]
 
 
 def compute(wire, runs, ms=1500):
@@ -368,7 +380,7 @@ def compute(wire, runs, ms=1500):
         slower_percent=100 * (away / home - 1)))
 
 
-def alternate(wire, runs, what, order, make):
+def alternate(wire, runs, what, order, make, beside=lambda: None):
     """The same in turns at home and away, so that what else the machine does falls on both alike."""
     home, away = [], []
     with Subject() as subject:
@@ -377,6 +389,7 @@ def alternate(wire, runs, what, order, make):
             home.append(subject.figure(*order))
             with Move(wire, subject):
                 away.append(subject.figure(*order))
+            beside()
     return make(statistics.median(home), statistics.median(away))
 
 

@@ -117,9 +117,10 @@ bool deputy_behind_keeps(struct deputy *d, const struct move_frame *f)
 /* -------------------------------------------------------------------- the line */
 
 /* Return: 0, -errno: no honest guest asks for that */
-static int make_call(struct deputy *d, const struct waiting *w, const uint8_t *request)
+static int make_call(struct deputy *d, const struct waiting *w)
 {
 	struct deputy_behind *b = &d->behind;
+	const uint8_t *request = buf_bytes(&b->line) + sizeof(*w);
 	struct call_request q;
 	int r;
 
@@ -130,8 +131,8 @@ static int make_call(struct deputy *d, const struct waiting *w, const uint8_t *r
 		return 0;
 	}
 	b->failed = 0;
-	r = deputy_call(d, b->tid, request, w->len);
-	if (r == -ESRCH) { /* the thread is ending */
+	r = deputy_call(d, b->tid, request, w->len, false); /* not from here, as below */
+	if (r == -ESRCH) {				    /* the thread is ending */
 		answer(d, w->flags, -EINTR);
 		return 0;
 	}
@@ -156,7 +157,7 @@ static int pump(struct deputy *d)
 		struct waiting w;
 
 		memcpy(&w, buf_bytes(&b->line), sizeof(w));
-		r = make_call(d, &w, buf_bytes(&b->line) + sizeof(w));
+		r = make_call(d, &w);
 		b->front = b->running && w.flags ? sizeof(w) + w.len : 0;
 		if (!b->front)
 			buf_eat(&b->line, sizeof(w) + w.len);
@@ -236,7 +237,7 @@ static int make_rest(struct deputy *d, int64_t part)
 	memcpy(b->line.data + b->line.off, &w, sizeof(w));
 	memcpy(b->line.data + b->line.off + sizeof(w), &head, sizeof(head));
 	b->done += part;
-	r = deputy_call(d, b->tid, buf_bytes(&b->line) + sizeof(w), w.len);
+	r = deputy_call(d, b->tid, buf_bytes(&b->line) + sizeof(w), w.len, false);
 	return r < 0 ? r : 1;
 }
 
