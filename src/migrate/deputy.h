@@ -99,7 +99,7 @@ struct deputy_files {
 	bool told;		   /* and the answer is awaited */
 };
 
-#define DEPUTY_STREAMS 4
+#define DEPUTY_STREAMS 16
 
 /* a file that is sent before it is read; file -1: none */
 struct deputy_stream {
@@ -108,6 +108,7 @@ struct deputy_stream {
 	int own;		 /* the same file, opened by us, with the lease */
 	int nowait;		 /* RWF_NOWAIT, or 0 for a file system of memory */
 	bool broken;		 /* the guest knows, RELEASE will come */
+	bool placed;		 /* reads name their place: the file's offset is not ours */
 	uint64_t from, at, upto; /* where it began; sent; asked for */
 };
 
@@ -133,9 +134,10 @@ struct deputy_behind {
 	struct buf line;
 	bool running;	/* one of them is with the stub */
 	uint32_t flags; /* of that one */
-	int64_t want;	/* what it is to write */
-	pid_t failed;	/* whose write did not; 0: none */
-	bool cancel;	/* the last one in line */
+	size_t front; /* bytes of the line that are it: a write that nobody waits for stays until it is answered */
+	int64_t done; /* of that: bytes that are written */
+	pid_t failed; /* whose write did not; 0: none */
+	bool cancel;  /* the last one in line */
 	struct {
 		uint8_t what;
 		uint32_t payload;
