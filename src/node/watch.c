@@ -76,6 +76,9 @@ static int send_info(struct watcher *w, const struct move *m, uint32_t fate)
 	i.command = (char *)m->process.command;
 	i.text = (char *)m->text;
 	i.fate = fate;
+	/* of one that has ended: it was so, and what follows is in the text */
+	i.again = move_goes_again(m) || m->for_call ||
+		  (m->outs && fate == CMX__HALF_FATE__FATE_STAYED);
 	return conn_send_message(w->conn, FRAME_MOVE, &i);
 }
 
@@ -97,6 +100,7 @@ static int send_state(struct watcher *w, const struct move *m)
 	s.bytes_all = m->bytes_all;
 	s.freeze_us = m->freeze_us;
 	s.text = (char *)m->text;
+	s.again = move_goes_again(m);
 	h.body_case = CMX__HALF__BODY_STATE;
 	h.state = &s;
 	return conn_send_message(w->conn, FRAME_HALF, &h);
@@ -149,10 +153,14 @@ static void finish_over(struct watcher *w, const Cmx__HalfEnd *end)
 {
 	Cmx__HalfEnd other = *end;
 
-	if (w->wish == WISH_HOME && end->fate == CMX__HALF_FATE__FATE_HOME && !end->status)
+	if (w->wish == WISH_HOME && end->fate == CMX__HALF_FATE__FATE_HOME && !end->status) {
 		other.text = (char *)"it is home";
-	else if (!other.status)
+	} else if (w->wish == WISH_HOME && end->fate == CMX__HALF_FATE__FATE_STAYED) {
+		other.status = 0;
+		other.text = (char *)"it is at home";
+	} else if (!other.status) {
 		other.status = 1;
+	}
 	if (end->fate == CMX__HALF_FATE__FATE_EXITED && !end->text[0])
 		other.text = (char *)"it has ended";
 	finish(w, &other);
@@ -327,6 +335,12 @@ static void order_again(struct watcher *w, struct move *m, const char *to)
 			watcher_free(w);
 		else
 			watch_state(w->all, m); /* ends it when it is there */
+		return;
+	}
+	if (!m->half && home) {
+		if (accept_order(w) < 0)
+			watcher_free(w);
+		depart_cancel(m, "it was called home");
 		return;
 	}
 	if (!m->half) {
