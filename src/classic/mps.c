@@ -184,8 +184,7 @@ static int look_at(struct list *l, pid_t pid, const struct options *o)
 	user_name(st.st_uid, row->user, sizeof(row->user));
 	(void)snprintf(row->command, sizeof(row->command), "%s", command);
 	(void)snprintf(row->home, sizeof(row->home), "%s", l->self);
-	(void)snprintf(row->node, sizeof(row->node), "%s",
-		       m && ask_is_away(m) ? m->node : l->self);
+	(void)snprintf(row->node, sizeof(row->node), "%s", m && ask_is_away(m) ? m->node : l->self);
 	row->state = m ? ask_state_name(m) : state_name(letter);
 	look_for_job(row);
 	if (m) /* it has moved; what its stub is like says nothing */

@@ -125,7 +125,8 @@ static void tell_end(struct moved *m, const struct moved_row *row, const Cmx__Mo
 
 	copy(why, sizeof(why), i->text);
 	if (i->again && stayed) {
-		(void)snprintf(what, sizeof(what), "does not go out again, it stays at home: %s", why);
+		(void)snprintf(what, sizeof(what), "does not go out again, it stays at home: %s",
+			       why);
 		record(m, "process.home", row, what);
 	} else if (i->again && i->fate == (uint32_t)CMX__HALF_FATE__FATE_HOME) {
 		(void)snprintf(what, sizeof(what), "is home from %s: %s", row->node, why);

@@ -46,7 +46,8 @@ static const char usage[] =
 	"\n"
 	"  --local PID  move the process into a guest on this machine, until SIGINT or SIGTERM\n"
 	"               brings it home: to try out whether a program can move\n"
-	"  --again      when it has come home for a call that is made there (fork, exec), it goes out\n"
+	"  --again      when it has come home for a call that is made there (fork, exec), it goes "
+	"out\n"
 	"               again, until somebody brings it home\n"
 	"  --job        confine it as a job that goes to a desktop, for good: it may use its open\n"
 	"               files, its working directory and system files, and no dot file of its "
@@ -663,7 +664,8 @@ static void open_loop(struct program *p)
 	struct ev_ref ref;
 	struct err e = { 0 };
 
-	if (loop_new(&p->loop, &e) < 0 || loop_add_signal(p->loop, SIGINT, on_recall, p, &ref) < 0 ||
+	if (loop_new(&p->loop, &e) < 0 ||
+	    loop_add_signal(p->loop, SIGINT, on_recall, p, &ref) < 0 ||
 	    loop_add_signal(p->loop, SIGTERM, on_recall, p, &ref) < 0)
 		die("%s", e.text);
 }

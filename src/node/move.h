@@ -46,14 +46,14 @@ struct move {
 	uint64_t bytes_done, bytes_all;
 	uint32_t freeze_us;
 	char text[256];
-	struct half *half;		  /* NULL until it runs */
-	struct approach *approach;	  /* on the way to the host */
-	struct ev_ref retry;		  /* the next approach, after one that failed */
-	bool post_copy;			  /* its memory follows after it */
-	bool recalled;			  /* somebody said "home" */
-	bool at_home;			  /* and makes the call that brought it there */
-	bool for_call;			  /* ended, and that was the reason */
-	struct again returns;		  /* that were for a call */
+	struct half *half;	   /* NULL until it runs */
+	struct approach *approach; /* on the way to the host */
+	struct ev_ref retry;	   /* the next approach, after one that failed */
+	bool post_copy;		   /* its memory follows after it */
+	bool recalled;		   /* somebody said "home" */
+	bool at_home;		   /* and makes the call that brought it there */
+	bool for_call;		   /* ended, and that was the reason */
+	struct again returns;	   /* that were for a call */
 	unsigned int outs; /* it was away before, and goes out again: how often it was tried */
 	char then[IDENTITY_NAME_MAX + 1]; /* where to when it is home again; "": nowhere */
 };

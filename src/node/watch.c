@@ -271,10 +271,11 @@ static int accept_order(struct watcher *w)
 /* it comes home, and goes on to "to" from there ("": stays) */
 static void fetch(struct watcher *w, struct move *m, const char *to)
 {
+	bool comes = m->at_home && to[0]; /* as soon as its call is over */
 	struct err e;
 
 	/* a deputy that does not listen any more has just ended: how is told as soon as it is reaped */
-	if (half_home(m->half, &e) < 0 && e.code != -EPIPE) {
+	if (!comes && half_home(m->half, &e) < 0 && e.code != -EPIPE) {
 		refuse(w, 1, e.text);
 		return;
 	}
