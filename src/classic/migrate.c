@@ -57,6 +57,7 @@ static const char *const doing[] = {
 struct progress {
 	bool shown; /* a line is on the terminal */
 	uint32_t freeze_us;
+	char note[256]; /* something its user should know */
 };
 
 static void told(void *owner, const Cmx__HalfState *s)
@@ -65,6 +66,9 @@ static void told(void *owner, const Cmx__HalfState *s)
 	char all[32];
 
 	p->freeze_us = s->freeze_us;
+	/* before, it is what is being done */
+	if (s->stage >= CMX__HALF_STAGE__STAGE_COPY && s->text[0])
+		(void)snprintf(p->note, sizeof(p->note), "%s", s->text);
 	if (!isatty(STDERR_FILENO) || (unsigned int)s->stage >= ARRAY_LEN(doing))
 		return;
 	p->shown = true;
@@ -111,6 +115,6 @@ int main(int argc, char **argv)
 	(void)fprintf(stderr, "process %u: %s", pid, text);
 	if (progress.freeze_us)
 		(void)fprintf(stderr, " (it stood still for %.1f ms)", progress.freeze_us / 1000.0);
-	(void)fputc('\n', stderr);
+	(void)fprintf(stderr, "%s%s\n", progress.note[0] ? "; " : "", progress.note);
 	return EXIT_ALL_WELL;
 }

@@ -97,6 +97,14 @@ static bool is_aligned(uint64_t v)
 	return !(v % IMAGE_PAGE);
 }
 
+static bool has_valid_limits(const struct image *m)
+{
+	for (size_t i = 0; i < IMAGE_LIMITS; i++)
+		if (m->limits[i].soft > m->limits[i].hard)
+			return false;
+	return true;
+}
+
 static int check_process(const struct image *m, struct err *e)
 {
 	const struct {
@@ -115,6 +123,8 @@ static int check_process(const struct image *m, struct err *e)
 		{ m->virtual_timer[0] <= INT64_MAX && m->virtual_timer[1] <= INT64_MAX &&
 			  m->prof_timer[0] <= INT64_MAX && m->prof_timer[1] <= INT64_MAX,
 		  "a timer beyond the end of time" },
+		{ has_valid_limits(m), "a limit above what it may be" },
+		{ m->cpu_used_ns <= INT64_MAX, "more CPU time than can be" },
 		{ m->no_new_privs <= 1 && m->thp_disable <= 1, "a yes or no that is neither" },
 	};
 

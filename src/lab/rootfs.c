@@ -120,6 +120,7 @@ static const struct bind node_binds[] = {
 	{ "dev/random", false, true },
 	{ "dev/urandom", false, true },
 	{ "dev/tty", true, true },
+	{ "dev/userfaultfd", true, true }, /* for memory that follows a process (post-copy) */
 	{ "etc/alternatives", true, false },
 	{ "etc/ld.so.cache", true, false },
 	{ "etc/ld.so.conf", true, false },

@@ -77,6 +77,11 @@ struct deputy_ops {
 	void (*filled)(void *owner, uint64_t us);
 	/* the stream was cut; true: deputy_transport() may follow. NULL: it never does */
 	bool (*cut)(void *owner, const struct err *why);
+	/*
+	 * it has begun another program before RUN: may that one move? 0, or the status and why not,
+	 * in @len bytes. May be NULL
+	 */
+	int (*look)(void *owner, char *why, size_t len);
 	/* something its user should know; may be NULL */
 	void (*note)(void *owner, const char *text);
 	/* one more image is kept, or an attempt has failed; n: how many there were. May be NULL */
@@ -170,6 +175,8 @@ struct deputy {
 	struct deputy_streams streams;
 	struct deputy_behind behind;
 	struct pages_reader reader;
+	unsigned int programs; /* begun since the move began: deputy_anew.c */
+	bool anew;	       /* ANEW was said, and not answered */
 	enum deputy_late late;
 	bool late_refused;
 	struct pages_reader urgent; /* late pages that somebody waits for */
@@ -289,6 +296,20 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e) MUST_CHE
 /** deputy_copy_last() - It is stopped and read: what is left to send, or everything */
 int deputy_copy_last(struct deputy *d, struct err *e) MUST_CHECK;
 
+/* deputy_anew.c: it has begun another program while its memory went out */
+
+/**
+ * deputy_began_anew() - Before RUN something has failed: because it has begun another program?
+ * @r:	The failure, or 0: nothing has failed
+ */
+bool deputy_began_anew(const struct deputy *d, int r);
+
+/** deputy_anew() - If so: the host is to forget what came; or the move is given up */
+void deputy_anew(struct deputy *d);
+
+/** deputy_stops_first() - It has begun so many programs that this one is stopped before it is copied */
+bool deputy_stops_first(const struct deputy *d);
+
 /* deputy_late.c: pages that follow after RUN */
 
 /** deputy_late_last() - It is stopped: what goes before RUN all the same; -ENOMEM */
@@ -382,6 +403,9 @@ int deputy_drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e);
 
 /** deputy_hold() - Until no clock steps back for it */
 void deputy_hold(const struct image *m);
+
+/** deputy_undo() - Before RUN: the process goes on here, as if nothing had been */
+void deputy_undo(struct deputy *d, int status, const char *why);
 
 /** deputy_over() - The end; the owner hears of it from here, once */
 void deputy_over(struct deputy *d, int status, const char *why);

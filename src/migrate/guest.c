@@ -180,6 +180,7 @@ static const struct {
 	{ MOVE_FILES, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_files },
 	{ MOVE_IMAGE, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_image },
 	{ MOVE_PAGES, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_pages },
+	{ MOVE_ANEW, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_anew },
 	{ MOVE_PAGES, GUEST_RUNNING, GUEST_LEFT, guest_late_take },
 	{ MOVE_LATE, GUEST_ARRIVING, GUEST_ARRIVING, guest_late_prepare },
 	{ MOVE_ROUND, GUEST_ARRIVING, GUEST_ARRIVING, take_round },

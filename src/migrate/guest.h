@@ -21,6 +21,7 @@
 #ifndef MIGRATE_GUEST_H
 #define MIGRATE_GUEST_H
 
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@
 #include "base/err.h"
 #include "forward/away/ahead.h"
 #include "forward/away/marshal.h"
+#include "forward/call.h"
 #include "image/files.h"
 #include "image/image.h"
 #include "loop/loop.h"
@@ -189,12 +191,18 @@ struct guest_behind {
 	uint32_t error_fd;
 };
 
+/* what the kernel here was told last: 0 is no limit that can be */
+struct guest_limits {
+	uint64_t cpu_soft; /* it raises that by itself, by a second at a time */
+};
+
 struct guest {
 	struct loop *loop;
 	struct channel *channel;
 	enum guest_state state;
 	const struct guest_box *box;
 	struct clocks_sync clocks;
+	bool clocks_set; /* for processes to come; can be done once */
 	struct buf image_bytes;
 	struct guest_files files;
 	struct guest_streams streams;
@@ -211,9 +219,11 @@ struct guest {
 	struct ev_ref lease_ref;
 	struct guest_signal *signals;
 	struct guest_timer timers[GUEST_TIMERS_MAX]; /* of more, home is asked */
-	bool checkpoint;			     /* FREEZING and LEAVING: it will go on here */
-	struct buf late;			     /* SIGNAL payloads that came meanwhile */
-	uint64_t signals_taken;			     /* SIGNAL frames, before the way home */
+	struct guest_limits limits;
+	cpu_set_t cpus;		/* that it may use here */
+	bool checkpoint;	/* FREEZING and LEAVING: it will go on here */
+	struct buf late;	/* SIGNAL payloads that came meanwhile */
+	uint64_t signals_taken; /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
 	struct dirty dirty; /* begins before it runs */
 	bool untracked;	    /* it cannot */
@@ -247,6 +257,9 @@ void guest_send(struct guest *g, enum move_type type, const void *p, size_t n, c
 int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_run(struct guest *g, struct err *e) MUST_CHECK;
+
+/** guest_take_anew() - Home begins from the beginning, with another program: what came is void */
+int guest_take_anew(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 
 /* guest_files.c */
 
@@ -410,6 +423,38 @@ void guest_views_forget(struct guest_thread *t);
 
 /** guest_virtual() - Deal with a trapped call of class VIRTUAL; false: nobody does */
 bool guest_virtual(struct guest_thread *t);
+
+/** guest_ask() - A request of the agent's own, of its parts */
+void guest_ask(struct guest_thread *t, const struct call_request *q, const struct call_fixup *fix,
+	       const void *in, guest_answer_fn *fn);
+
+/** guest_let_through() - The kernel here executes the trapped call after all */
+void guest_let_through(struct guest_thread *t);
+
+/* guest_limits.c */
+
+/** guest_limits_start() - It is built: the kernel here is told what home's has limited */
+void guest_limits_start(struct guest *g);
+
+/** guest_limits_leave() - The image of the way home gets them */
+void guest_limits_leave(struct guest *g);
+
+/** guest_limits() - As the program has them; NULL: home has them all */
+const struct image_limit *guest_limits(struct guest *g);
+
+/** guest_limit() - getrlimit, setrlimit, prlimit64 */
+void guest_limit(struct guest_thread *t);
+
+/** guest_lock() - mlock, mlock2, mlockall */
+void guest_lock(struct guest_thread *t);
+
+/* guest_cpus.c */
+
+/** guest_cpus_start() - It is built: bind threads that are bound at home */
+void guest_cpus_start(struct guest *g);
+
+/** guest_bind() - sched_setaffinity */
+void guest_bind(struct guest_thread *t);
 
 /* guest_map.c */
 void guest_map_file(struct guest_thread *t);

@@ -109,6 +109,7 @@ static int read_image(struct guest *g, struct err *e)
 				    e);
 	if (r < 0)
 		return r;
+	guest_limits_leave(g);
 	shorten_waits(g);
 	note_parts(g);
 	g->image.monotonic_ns += g->clocks.offset.monotonic_ns;

@@ -30,8 +30,13 @@
 #include "migrate/pending.h"
 #include "tracee/batch.h"
 
-#define STUB_FDS_FIRST                                                                             \
-	900 /* our descriptors in the process have numbers from here on, if they can */
+/*
+ * Our descriptors in the process have numbers from here on, above its soft limit, where it can have
+ * none. A limit beyond STUB_FDS_HIGH is far from being used up, and the kernel's table of descriptors
+ * should not become as long: then they are from STUB_FDS_HIGH on, or above what it has open.
+ */
+#define STUB_FDS_FIRST 900
+#define STUB_FDS_HIGH  32768
 
 #define STUB_OLD_MAX 4
 

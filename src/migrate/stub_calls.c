@@ -254,10 +254,10 @@ void stub_gone(struct stub *s, pid_t tid)
 
 /* ------------------------------------------------------------------- stops */
 
-/* who is it for? The kernel says so by the code; a broken pipe is the writer's own */
+/* who is it for? The kernel says so by the code; a broken pipe, a file too large are the writer's own */
 static bool for_thread(const struct tracee_stop *stop, pid_t leader)
 {
-	if (stop->info.si_code == SI_TKILL || stop->signo == SIGPIPE)
+	if (stop->info.si_code == SI_TKILL || stop->signo == SIGPIPE || stop->signo == SIGXFSZ)
 		return true;
 	return stop->info.si_code == SI_TIMER && stop->tid != leader;
 }

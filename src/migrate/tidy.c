@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "migrate/rlimits.h"
 #include "migrate/region.h"
 #include "migrate/stub.h"
 #include "tracee/maps.h"
@@ -99,6 +100,16 @@ static int close_sockets(const struct stub *s, uint64_t region)
 	return r;
 }
 
+/* they are lifted while the region is mapped */
+static void put_limits_back(const struct stub *s, uint64_t region)
+{
+	struct image were = { .last_fd = INT32_MAX };
+
+	if (tracee_read(s->pid, region + REGION_LIMITS, were.limits, sizeof(were.limits)) == 0 &&
+	    rlimits_known(&were))
+		rlimits_drop(s->pid, s->insn, &were);
+}
+
 static bool is_inside(const struct stub *s, uint64_t region)
 {
 	for (size_t i = 0; i < s->before.n_threads; i++) {
@@ -123,6 +134,7 @@ static int take_away(struct stub *s, struct err *e)
 	r = tracee_find_syscall(s->pid, 0, 0, &s->insn);
 	if (!r)
 		r = close_sockets(s, region);
+	put_limits_back(s, region);
 	if (!r)
 		r = call(s, SYS_munmap, region, REGION_BYTES);
 	return r < 0 ? err_set(e, r, "take our region away: %s", strerror(-r)) : 1;

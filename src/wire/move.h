@@ -83,7 +83,8 @@
 	X(STREAMED, 32, 16, 16)                                                                    \
 	X(MORE, 33, 16, 16)                                                                        \
 	X(DATA, 34, 16, MOVE_PAYLOAD_MAX)                                                          \
-	X(RELEASE, 35, 16, 16)
+	X(RELEASE, 35, 16, 16)                                                                     \
+	X(ANEW, 36, 0, 0)
 
 enum move_type {
 #define MOVE_ENUM(name, number, fixed, max) MOVE_##name = number,

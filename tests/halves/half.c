@@ -3,7 +3,8 @@
  * half.c - a deputy or a guest (by its name) that moves nothing; a stand-in for tests of comosixd
  *
  * Both show each other the key they were given, over the transport they were given: that the two
- * daemons have handed over the same stream and the same key. A process called "stays" is refused.
+ * daemons have handed over the same stream and the same key. A process called "stays" is refused, of
+ * one called "noted" there is something to say.
  * When the stream breaks while the process is away, the deputy asks for a new one and the guest
  * waits for it.
  *
@@ -48,6 +49,21 @@ static void say(Cmx__Half *m)
 		fd_close(&control.fd);
 }
 
+static bool is_named(const char *wanted)
+{
+	char path[64], name[16] = "";
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/comm", start->pid);
+	f = fopen(path, "re");
+	if (f && !fgets(name, sizeof(name), f))
+		name[0] = '\0';
+	if (f)
+		(void)fclose(f); /* was only read */
+	name[strcspn(name, "\n")] = '\0';
+	return !strcmp(name, wanted);
+}
+
 static void say_state(Cmx__HalfStage to)
 {
 	Cmx__HalfState s = CMX__HALF_STATE__INIT;
@@ -58,6 +74,8 @@ static void say_state(Cmx__HalfStage to)
 	s.bytes_done = s.bytes_all = 4096 * (uint64_t)to;
 	s.start = start;
 	s.self = (uint32_t)getpid();
+	if (deputy && start && to == CMX__HALF_STAGE__STAGE_AWAY && is_named("noted"))
+		s.text = (char *)"a note";
 	m.body_case = CMX__HALF__BODY_STATE;
 	m.state = &s;
 	say(&m);
@@ -91,20 +109,6 @@ static void show_key(void)
 	send_all(hello, sizeof(hello));
 }
 
-static bool named_stays(void)
-{
-	char path[64], name[16] = "";
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "/proc/%u/comm", start->pid);
-	f = fopen(path, "re");
-	if (f && !fgets(name, sizeof(name), f))
-		name[0] = '\0';
-	if (f)
-		(void)fclose(f); /* was only read */
-	return !strcmp(name, "stays\n");
-}
-
 static void take_key(const ProtobufCBinaryData *from)
 {
 	if (from->len != HALF_KEY_LEN)
@@ -120,7 +124,7 @@ static void begin(Cmx__Half *m)
 	take_key(&start->key);
 	start->key.len = 0; /* is never echoed; the bytes are freed with the message */
 	say_state(CMX__HALF_STAGE__STAGE_PREFLIGHT);
-	if (deputy && named_stays())
+	if (deputy && is_named("stays"))
 		end(5, CMX__HALF_FATE__FATE_STAYED, "it is called 'stays'");
 	say_state(CMX__HALF_STAGE__STAGE_CONNECT);
 	if (deputy)

@@ -27,7 +27,8 @@ class Classic(unittest.TestCase):
         cls.c.start()
         cls.c.wait_all()
         cls.addClassCleanup(cls.c.close)
-        shutil.copy("/bin/sleep", os.path.join(cls.c.dir, "stays"))
+        for name in "stays", "noted":
+            shutil.copy("/bin/sleep", os.path.join(cls.c.dir, name))
 
     def env(self, at="head"):
         return dict(os.environ, COMOSIX_SOCKET=self.c[at].socket)
@@ -76,6 +77,12 @@ class Classic(unittest.TestCase):
         self.ok(self.nobody("migrate", "-q", str(p.pid), "home"))
         where = json.loads(self.ok(self.nobody("mosctl", "whereis", "--json", str(p.pid))).stdout)
         self.assertEqual(where, {"pid": p.pid, "home": "head", "node": "head", "state": "home"})
+
+    def test_what_its_user_should_know_is_said(self):
+        p = self.start(self.c.dir + "/noted", "1000")
+        r = self.ok(self.nobody("migrate", str(p.pid), "s1"))
+        self.assertRegex(r.stderr, r"runs at s1\b.*; a note$")
+        self.ok(self.nobody("migrate", "-q", str(p.pid), "home"))
 
     def test_refusals(self):
         p, stays = self.start("/bin/sleep", "1000"), self.start(self.c.dir + "/stays", "1000")

@@ -5,10 +5,11 @@
  * move_between frames|bytes PID LEASE-MS SLOT [deputy|guest FRAME N]
  *
  * Theory of operation. Starts comosix-deputy and comosix-guest, of COMOSIX_BIN, as two comosixd do,
- *with this program in their stream. With "bytes" it passes what comes and can cut the stream at any
- *byte. With "frames" it has the key, so it ends the TLS session of each half and passes frames, and
- *stops passing when the Nth FRAME of one side has come: everything that side did before it has been
- * done, and the other side does not know it. What happens is told on stdout, a line each:
+ * with this program in their stream. With "bytes" it passes what comes and can cut the stream at any
+ * byte. With "frames" it has the key, so it ends the TLS session of each half and passes frames, and
+ * stops passing when the Nth FRAME of one side has come (N 0: each of them): everything that side did
+ * before it has been done, and the other side does not know it. What happens is told on stdout, a line
+ * each:
  *
  *	pids DEPUTY GUEST		the second is the process outside of the box
  *	at SIDE FRAME N			it is here; nothing is passed until "go"
@@ -126,7 +127,8 @@ static int on_frame(void *owner, const struct move_frame *f, struct err *e)
 	struct side *s = owner, *to = other(s);
 	uint8_t head[8];
 
-	if (s == at_side && !strcmp(move_name(f->type), at_frame) && ++s->seen == at_number) {
+	if (s == at_side && !strcmp(move_name(f->type), at_frame) &&
+	    (++s->seen == at_number || !at_number)) {
 		held = true;
 		(void)printf("at %s %s %u\n", s->name, at_frame, s->seen);
 	}
@@ -194,6 +196,15 @@ static void end_of(struct side *s)
 		close_stream(to);
 }
 
+/* as much as its socket takes */
+static void flush(struct side *s)
+{
+	ssize_t n = send(s->fd, buf_bytes(&s->out), s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (n > 0)
+		buf_eat(&s->out, (size_t)n);
+}
+
 static void on_stream(void *owner, uint32_t events)
 {
 	struct side *s = owner, *to = other(s);
@@ -201,9 +212,7 @@ static void on_stream(void *owner, uint32_t events)
 	ssize_t n;
 
 	if ((events & EPOLLOUT) && s->out.len) {
-		n = send(s->fd, buf_bytes(&s->out), s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n > 0)
-			buf_eat(&s->out, (size_t)n);
+		flush(s);
 		if (!s->out.len && s->closing) {
 			close_stream(s);
 			return;
@@ -217,17 +226,14 @@ static void on_stream(void *owner, uint32_t events)
 			end_of(s);
 			return;
 		}
-		if (n > 0 && to->fd >= 0) {
-			if (cut_after) {
-				/* what came before it does arrive */
-				cut_after -= (uint64_t)n;
-				(void)!send(to->fd, bytes, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
-				if (!cut_after) {
-					cut();
-					return;
-				}
-			} else if (buf_put(&to->out, bytes, (size_t)n) < 0) {
-				die("no memory for bytes");
+		if (n > 0 && to->fd >= 0 && buf_put(&to->out, bytes, (size_t)n) < 0)
+			die("no memory for bytes");
+		if (n > 0 && to->fd >= 0 && cut_after) {
+			flush(to); /* what came before it arrives, as far as there is room */
+			cut_after -= (uint64_t)n;
+			if (!cut_after) {
+				cut();
+				return;
 			}
 		}
 	}

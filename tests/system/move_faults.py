@@ -14,9 +14,11 @@ Usage: move_faults.py BETWEEN VICTIM [--cells N [--seed S]] [unittest's own]
 import argparse
 import os
 import random
+import shutil
 import signal
 import sys
 import unittest
+from unittest import mock
 
 import moving
 
@@ -198,16 +200,73 @@ class Faults(unittest.TestCase):
         self.assertEqual(move.over(), (0, moving.FATE_HOME))
         self.lives(victim)
 
+    def executes(self, victim):
+        """It begins another program, and that one goes on."""
+        before = self.program_of(victim)
+        moving.kill(victim.pid, signal.SIGUSR1)
+        moving.until(lambda: self.program_of(victim) != before, "it executes nothing")
+        victim.goes_on(1)
+
+    @staticmethod
+    def program_of(victim):
+        with open(f"/proc/{victim.pid}/cmdline", "rb") as words:
+            return words.read()
+
+    def test_exec(self):
+        """It begins another program while its memory goes out: that one moves."""
+        for frame, late in ((("deputy", "IMAGE", 1), False), (("deputy", "PAGES", 20), False),
+                            (("deputy", "ROUND", 1), False), (("guest", "ROUND", 1), False),
+                            (("deputy", "LATE", 1), True), (("guest", "LATE", 1), True)):
+            with self.subTest(frame):
+                victim = self.victim("exec")
+                move = self.move(victim, "frames", *frame, late=late)
+                move.wait("at ")
+                self.executes(victim)
+                move.say("go")
+                move.away()
+                victim.goes_on()
+                move.say("home")
+                self.assertEqual(move.over(), (0, moving.FATE_HOME))
+                self.lives(victim, as_before=False)
+
+    def test_exec_and_again(self):
+        """One program after another: each time as soon as a round of the one before has gone out."""
+        victim = self.victim("exec")
+        move = self.move(victim, "frames", "deputy", "ROUND", 0)
+        for n in range(3):
+            move.wait("at ")
+            self.executes(victim)
+            move.say("go")
+        move.away()  # the fourth one was stopped first
+        self.assertEqual([line for line in move.events.all if line.startswith("at ")],
+                         ["at deputy ROUND 1", "at deputy ROUND 2", "at deputy ROUND 3"])
+        victim.goes_on()
+        victim.stop()
+        self.assertEqual(victim.end(), moving.RIGHT)
+        self.assertEqual(move.over(), (0, moving.FATE_EXITED))
+
+    def test_exec_of_what_stays(self):
+        """The new program may not move: it has another user's rights."""
+        program = os.path.join(self.place.dir, "of_root")
+        shutil.copy(VICTIM, program)
+        os.chmod(program, 0o4755)
+        with mock.patch.dict(os.environ, MOVE_VICTIM_EXEC=program):
+            victim = self.victim("exec")
+        move = self.move(victim, "frames", "deputy", "ROUND", 1)
+        move.wait("at ")
+        self.executes(victim)
+        move.say("go")
+        self.assertEqual(move.over(), (5, moving.FATE_STAYED))
+        self.assertTrue(any("privileges" in line for line in move.events.all), move.events.all)
+        self.lives(victim, as_before=False)
+
     def test_stream_replaced(self):
         """Cut at any byte and replaced, again and again: nothing is lost and nothing comes twice."""
         victim = self.victim("compute")
         move = self.move(victim, "bytes")
         move.away()
         for n in range(40):
-            move.say(f"after {1 + n * 997 % 4099}")
-            move.wait("cut")
-            move.wait("want deputy")
-            move.say("new")
+            move.replace_stream(1 + n * 997 % 4099)
             victim.goes_on(1)
         move.say("home")
         self.assertEqual(move.over(), (0, moving.FATE_HOME))
@@ -219,12 +278,7 @@ class Faults(unittest.TestCase):
         move = self.move(victim, "bytes", late=True)
         move.away()
         for n in range(12):
-            move.say(f"after {1 + n * 9973 % 400009}")
-            cut = False
-            while not cut:  # with so much on its way a half may find the stream broken before
-                cut = move.wait("cut", "broken") == "cut"
-                move.wait("want deputy")
-                move.say("new")
+            move.replace_stream(1 + n * 9973 % 400009)
             victim.goes_on(1)
         move.say("home")
         self.assertEqual(move.over(), (0, moving.FATE_HOME))

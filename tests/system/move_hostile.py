@@ -4,6 +4,7 @@
 
 comosix-deputy --local moves a process that obeys this test; the host is this machine.
 """
+import ctypes
 import glob
 import os
 import re
@@ -23,6 +24,7 @@ BOX_UIDS = range(1879048192, 1879048192 + 2 * 65536)  # migrate/box.h
 NAMESPACES = ("user", "pid", "mnt", "net", "ipc", "uts", "cgroup")
 REGION = 2 << 20  # migrate/region.h: where the batches' area ends
 BATCH = 65536
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
 CALL = re.compile(r'^CALL\((\d+), (\w+), (\w+),', re.M)
 
 # these do to others, or to the process itself, what they are for
@@ -128,6 +130,13 @@ class Guest:
                 except BrokenPipeError:
                     pass
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def leave_the_others_mounts():
+    """A list of mounts of our own: what others mount meanwhile does not come into it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None):
+        raise OSError(ctypes.get_errno(), "a mount namespace of our own")
 
 
 class Hostile(unittest.TestCase):
@@ -327,4 +336,5 @@ if __name__ == "__main__":
     if os.geteuid() != 0:
         print("needs root to make namespaces")
         sys.exit(77)
+    leave_the_others_mounts()
     unittest.main()

@@ -229,6 +229,15 @@ class Move:
     def away(self):
         self.wait(f"state deputy {STAGE_AWAY}")
 
+    def replace_stream(self, after):
+        """It breaks when so many bytes more have been passed, and both halves get another one."""
+        self.say(f"after {after}")
+        cut = False
+        while not cut:  # a half may find it broken before
+            cut = self.wait("cut", "broken") == "cut"
+            self.wait("want deputy")
+            self.say("new")
+
     def agent(self):
         """Pid 1 of the box, None when there is none."""
         return (children(self.guest) or [None])[0]

@@ -56,6 +56,10 @@ static void make(struct image *m)
 	m->boottime_ns = 223456789012345;
 	m->virtual_timer[1] = 1000000;
 	m->no_new_privs = 1;
+	m->limits[3] = (struct image_limit){ 8 << 20, UINT64_MAX };
+	m->limits_bound = 1 << 9;
+	m->cpu_used_ns = 12345678901;
+	m->n_cpus = 8;
 	m->mm = (struct image_mm){
 		.start_code = 0x401000, .end_code = 0x402000, .start_brk = 0x500000, .brk = 0x521000
 	};
@@ -72,6 +76,7 @@ static void make(struct image *m)
 	m->threads[1].restart_call = 230;
 	m->threads[1].done = 1 << 20;
 	m->threads[1].wait_until_ns = 77;
+	m->threads[1].cpus[1] = 5;
 }
 
 static void put(struct buf *b, const struct image *m)
@@ -268,6 +273,11 @@ static void endless_name(struct image *m)
 	memset(m->name, 'x', sizeof(m->name));
 }
 
+static void too_soft(struct image *m)
+{
+	m->limits[3] = (struct image_limit){ 2, 1 };
+}
+
 static void half_a_region(struct image *m)
 {
 	m->parasite_size = 0;
@@ -455,6 +465,7 @@ static const struct {
 	{ region_in_use, "that is reserved" },
 	{ no_sse, "floating point" },
 	{ past_clock, "clock" },
+	{ too_soft, "above what it may be" },
 	{ heap_backwards, "heap" },
 	{ code_too_high, "code" },
 	{ no_mapping_order, "behind the one before" },

@@ -274,9 +274,12 @@ class InLab(Stay):
             raise Refused(first_line(done.stderr))
         if done.returncode:
             raise Failed(f"migrate {to} ended with {done.returncode}: {first_line(done.stderr)}")
+        return done.stderr
 
     def away(self, pid, late=False):
-        self.migrate(pid, self.HOST, *(["--post-copy"] if late else []))
+        said = self.migrate(pid, self.HOST, *(["--post-copy"] if late else []))
+        if late and "its memory goes before it" in said:
+            raise Failed(first_line(said))
 
     def home(self, pid):
         self.migrate(pid, "home")
