@@ -12,8 +12,9 @@
  *	exec	it has returned in the new program, or failed; another thread that calls exec has the
  *		number of the process then
  *
- * Signals and job control are passed on as if nobody was there. Then this thread is let go too, and
- * the last word to comosixd says "again": it begins a new move to the same node, with all that is
+ * Signals are passed on as if nobody was there. When job control stops it, it is let go at once, for
+ * others see a traced process in another state ('t') than a stopped one. When the call is over this
+ * thread is let go too, and the last word to comosixd says "again": it begins a new move to the same node, with all that is
  * looked at before one (preflight, the host's word, the CPU), by a deputy of its own. So nothing
  * of this move has to be kept, nothing is undone, and no state comes twice; what fails on the way
  * out leaves a process that runs at home, untraced.
@@ -124,6 +125,9 @@ static bool at_call(struct deputy *d, pid_t tid)
 static int take_stop(struct deputy *d, const struct tracee_stop *stop)
 {
 	switch (stop->kind) {
+	case TRACEE_GROUP: /* on the way to its call, or back from it */
+		told_later(tracee_detach(stop->tid, 0));
+		return 1;
 	case TRACEE_SYSCALL:
 		if (at_call(d, stop->tid)) {
 			told_later(tracee_detach(stop->tid, 0));
@@ -134,10 +138,6 @@ static int take_stop(struct deputy *d, const struct tracee_stop *stop)
 	case TRACEE_TRAP:
 		told_later(tracee_syscall_cont(stop->tid, stop->signo));
 		return 0;
-	case TRACEE_GROUP:
-		if (tracee_listen(stop->tid) == 0)
-			return 0;
-		break;
 	case TRACEE_GONE: /* the other children of ours are of rest_watch() */
 		return stop->tid == d->again.tid || stop->tid == d->pid ? -ESRCH : 0;
 	case TRACEE_INTERRUPT:
