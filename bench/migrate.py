@@ -16,7 +16,8 @@ run. Lines (--only takes their names):
   call       a forwarded call that does nothing, against a TLS 1.3 and a TCP echo
   files      a file read and written from front to back, against one TLS 1.3 stream (this is what
              NFS is measured against as well: where the kernel has it, mount it over the same path)
-  local      a call that needs no forwarding, away against at home
+  local      a call that needs no forwarding, away against at home; and what it costs with a filter
+             that allows everything, and with syscall user dispatch that does
   compute    a program that only computes, away against at home
   residue    what is left of us after it came home
 
@@ -320,8 +321,19 @@ def files(wire, runs, mib=64):
 
 
 def local(wire, runs, n=200000):
+    floors = []
     yield alternate(wire, runs, "local", ("local", n), lambda home, away: row(
-        "local", "free", "<= +30 ns", home_ns=home, away_ns=away, more_ns=away - home))
+        "local", "free", "<= +30 ns", home_ns=home, away_ns=away, more_ns=away - home),
+        lambda: floors.append(floor(n)))
+    any_ns, filter_ns, dispatch_ns = (statistics.median(each) for each in zip(*floors))
+    yield row("local floor", "free", "what it could be", home_ns=any_ns, filter_ns=filter_ns,
+              filter_more_ns=filter_ns - any_ns, dispatch_ns=dispatch_ns, dispatch_more_ns=dispatch_ns - any_ns)
+
+
+def floor(n):
+    """The same call of a process that nobody moves: bench/migrate/floor.c"""
+    done = subprocess.run([os.path.join(TOOLS, "bench-floor"), str(n)], stdout=subprocess.PIPE, check=True)
+    return [float(word) for word in done.stdout.split()]
 
 
 def compute(wire, runs, ms=1500):
@@ -330,7 +342,7 @@ def compute(wire, runs, ms=1500):
         slower_percent=100 * (away / home - 1)))
 
 
-def alternate(wire, runs, what, order, make):
+def alternate(wire, runs, what, order, make, beside=lambda: None):
     """The same in turns at home and away, so that what else the machine does falls on both alike."""
     home, away = [], []
     with Subject() as subject:
@@ -339,6 +351,7 @@ def alternate(wire, runs, what, order, make):
             home.append(subject.figure(*order))
             with Move(wire, subject):
                 away.append(subject.figure(*order))
+            beside()
     return make(statistics.median(home), statistics.median(away))
 
 

@@ -354,8 +354,8 @@ int deputy_take_release(struct deputy *d, const struct move_frame *f, struct err
 /** deputy_stream_on() - There is room in the channel: send what is asked for */
 void deputy_stream_on(struct deputy *d);
 
-/** deputy_call() - Give a call to the stub; as stub_call() */
-int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n) MUST_CHECK;
+/** deputy_call() - Give a call to the stub; as stub_call(), or stub_call_now() */
+int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n, bool now) MUST_CHECK;
 
 /* deputy_behind.c */
 void deputy_behind_init(struct deputy *d);

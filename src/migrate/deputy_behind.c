@@ -129,8 +129,8 @@ static int make_call(struct deputy *d, const struct waiting *w)
 		return 0;
 	}
 	b->failed = 0;
-	r = deputy_call(d, b->tid, request, w->len);
-	if (r == -ESRCH) { /* the thread is ending */
+	r = deputy_call(d, b->tid, request, w->len, false); /* not from here, as below */
+	if (r == -ESRCH) {				    /* the thread is ending */
 		answer(d, w->flags, -EINTR);
 		return 0;
 	}

@@ -44,6 +44,8 @@ STAGES = [
     ("image_back", "compute", ("guest", "IMAGE", 1), True, "none"),
     ("pages_back", "compute", ("guest", "PAGES", 1), True, "none"),
 ]
+# all of it may have been read by then, and be on its way: the process there is not needed any more
+READ = ("image_back", "pages_back")
 # the same of moves whose memory follows (post-copy)
 LATE_STAGES = [
     ("late_asked", "large", ("deputy", "LATE", 1), False, "home"),
@@ -132,6 +134,8 @@ class Faults(unittest.TestCase):
         end = move.over()
         if harm is kill_stub:
             self.is_killed(victim)
+        elif harm is kill_guest and name in READ and end == (0, moving.FATE_HOME):
+            self.lives(victim)
         elif then == "home" or (then == "either" and end not in ((1, moving.FATE_LOST),
                                                                  (0, moving.FATE_EXITED))):
             # a deputy that is killed leaves its region, where nothing of it runs any more
