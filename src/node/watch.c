@@ -391,6 +391,14 @@ static void order_first(struct watcher *w, const struct process *p, const Cmx__O
 		watcher_free(w);
 }
 
+/* on its way out again, and its node is being reached: it can as well go to another one */
+static bool turns_aside(const struct move *m, const char *to)
+{
+	return !m->half && move_goes_again(m) && strcmp(to, "home") != 0 &&
+	       strcmp(to, m->all->node->self.name) != 0 && strcmp(to, "best") != 0 &&
+	       strcmp(to, m->peer_name) != 0;
+}
+
 static void order(struct watcher *w, const Cmx__Open *m)
 {
 	AUTO_MESSAGE Cmx__MigrateRequest *rq = message_get(&cmx__migrate_request__descriptor,
@@ -414,6 +422,10 @@ static void order(struct watcher *w, const Cmx__Open *m)
 		return;
 	}
 	move = move_by_pid(w->all, rq->pid);
+	if (move && turns_aside(move, rq->to)) {
+		depart_cancel(move, "it was sent to another node");
+		move = NULL;
+	}
 	if (!move) {
 		order_first(w, &p, m, rq);
 		return;
