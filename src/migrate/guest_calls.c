@@ -288,14 +288,14 @@ static void on_call(struct guest *g, const struct seccomp_notif *n)
 }
 
 /*
- * Its only thread waits for home, so there is nothing else to do; what is not from home (its end, a
- * timer) waits for a moment.
+ * Its only thread waits for home, so there is nothing else to do, as long as no pages are on their way;
+ * what is not from home (its end, a timer) waits for a moment.
  */
 static void await_answer(struct guest *g, pid_t tid)
 {
 	const struct guest_thread *t = g->n == 1 ? guest_thread(g, tid) : NULL;
 
-	if (t && t->state == THREAD_CALLING && !t->request.len && !g->lacks.on &&
+	if (t && t->state == THREAD_CALLING && !t->request.len && !g->lacks.on && !g->copying &&
 	    table_is_quick(t->nr))
 		channel_await(g->channel);
 }
