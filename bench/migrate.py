@@ -23,7 +23,8 @@ run. Lines (--only takes their names):
   compute    a program that only computes, away against at home
   residue    what is left of us after it came home
 
-"one CPU" binds all that takes part to one CPU, "free" lets the scheduler choose. On some virtual
+"one CPU" binds all that takes part to one CPU, "free" lets the scheduler choose, "apart" binds
+what is at home to one and what is at the host to another, as on two machines. On some virtual
 machines to wake another CPU takes longer than the whole of a call: then "one CPU" is what our code
 costs. With --alone what takes part in "call", "local" and "compute" has a real-time class while it is
 measured, so that what else the machine does is not in these figures. Figures are medians. Nothing fails by being slow. Wants root, and a quiet machine: it says how
@@ -53,6 +54,7 @@ CONNECT, COPY, CAPTURE, AWAY = 2, 3, 4, 6  # wire/half.proto
 FATE_HOME = 2
 MINUTE_S, FOLLOWS_S = 60, 4  # of "postcopy": how long it is watched, and when all has followed
 PLACES = {"one CPU": {0}, "free": None}
+APART = (0, 1)  # CPUs of home and host
 ALONE = False  # --alone
 FILES = [(what, size) for what in ("read", "write") for size in (1 << 20, 1 << 16, 4096)]
 
@@ -78,9 +80,9 @@ class Wire:
         for name in self.names:
             subprocess.run(["ip", "netns", "del", name], check=False, stderr=subprocess.DEVNULL)
 
-    def bare(self, what, count, cpus):
+    def bare(self, what, count, cpus, apart=()):
         """The path by itself: bench/migrate/path.c."""
-        done = subprocess.run([os.path.join(TOOLS, "bench-path"), what, *self.args, str(count)],
+        done = subprocess.run([os.path.join(TOOLS, "bench-path"), what, *self.args, str(count), *map(str, apart)],
                               stdout=subprocess.PIPE, check=True, preexec_fn=lambda: be_alone(cpus))
         return float(done.stdout)
 
@@ -214,6 +216,11 @@ class Move:
             found += [int(word) for word in done.stdout.split()]
         return found
 
+    def children(self, name):
+        done = subprocess.run(["pgrep", "-x", "-P", str(self.process.pid), name], stdout=subprocess.PIPE, text=True,
+                              check=True)
+        return [int(word) for word in done.stdout.split()]
+
     def home(self):
         """Bring it home; ms that it stood still on the way."""
         self.is_away = False
@@ -337,6 +344,25 @@ def call(wire, runs, n=1000):
         ours, tls, tcp = (statistics.median(x) for x in (ours, tls, tcp))
         yield row("call", place, "<= 2 x TLS", ours_us=ours / 1000, tls_us=tls / 1000, tcp_us=tcp / 1000,
                   ratio=ours / tls, ratio_to_tcp=ours / tcp)
+    if os.cpu_count() > 1:
+        yield call_apart(wire, runs, n)
+
+
+def call_apart(wire, runs, n):
+    tls, ours = [], []
+    with Subject() as subject:
+        with Move(wire, subject) as move:
+            home = {subject.pid, *move.children("comosix-deputy")}
+            for pid in move.processes():
+                os.sched_setaffinity(pid, {APART[pid not in home]})
+            with alone(move.processes()):
+                for _ in range(runs):
+                    tls.append(wire.bare("tls-echo", n, None, APART))
+                    ours.append(subject.figure("null", n))
+            for pid in move.processes():  # as it left
+                os.sched_setaffinity(pid, range(os.cpu_count()))
+    ours, tls = statistics.median(ours), statistics.median(tls)
+    return row("call", "apart", "<= 2 x TLS", ours_us=ours / 1000, tls_us=tls / 1000, ratio=ours / tls)
 
 
 def files(wire, runs, mib=64):

@@ -2,7 +2,7 @@
 /*
  * path.c - what the path between two network namespaces can do by itself
  *
- * bench-path tcp-echo|tls-echo|tls-stream HOME-NS HOST-NS ADDRESS COUNT
+ * bench-path tcp-echo|tls-echo|tls-stream HOME-NS HOST-NS ADDRESS COUNT [HOME-CPU HOST-CPU]
  *
  * Theory of operation. Two processes with blocking sockets and nothing else between program and
  * kernel: the least that a forwarded call, or a page, could cost. TLS is what src/migrate/channel.c
@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <gnutls/gnutls.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,19 @@ static void stream(uint64_t mib)
 	(void)printf("%.0f\n", (double)mib * 1e9 / (double)(now_ns() - begin));
 }
 
+static void bind_to(const char *number)
+{
+	cpu_set_t set;
+	uint32_t cpu;
+
+	CPU_ZERO(&set);
+	if (parse_u32(number, &cpu) < 0 || cpu >= CPU_SETSIZE)
+		die("'%s' is no CPU", number);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		die("CPU %s: %s", number, strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	struct err e = { 0 };
@@ -195,7 +209,7 @@ int main(int argc, char **argv)
 	int ends[2];
 	pid_t pid;
 
-	if (argc != 6 || parse_u64(argv[5], &count) < 0 || !count)
+	if ((argc != 6 && argc != 8) || parse_u64(argv[5], &count) < 0 || !count)
 		return 2;
 	is_tls = !strncmp(argv[1], "tls", 3);
 	is_stream = strstr(argv[1], "stream") != NULL;
@@ -204,6 +218,8 @@ int main(int argc, char **argv)
 	pid = fork();
 	if (pid < 0)
 		die("fork: %s", strerror(errno));
+	if (argc == 8)
+		bind_to(argv[pid ? 6 : 7]);
 	fd = ends[pid == 0];
 	(void)close(ends[pid != 0]);
 	if (is_tls)
