@@ -10,6 +10,7 @@
 #include "log/log.h"
 #include "migrate/clock.h"
 #include "migrate/deputy_checkpoint.h"
+#include "migrate/preflight.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "tracee/maps.h"
@@ -161,9 +162,17 @@ static void go_on_sending(struct deputy *d)
 		deputy_undo(d, 1, e.code ? e.text : "the host takes nothing any more");
 }
 
+int deputy_seize(struct deputy *d, struct err *e)
+{
+	/* it has begun one since it was looked at: its other threads would wait with us */
+	if (preflight_vfork(d->pid))
+		return err_set(e, -EBUSY, "%s", preflight_sentence(PREFLIGHT_VFORK));
+	return stub_seize(&d->stub, d->pid, e);
+}
+
 static int read_it(struct deputy *d, struct err *e)
 {
-	int r = stub_seize(&d->stub, d->pid, e);
+	int r = deputy_seize(d, e);
 
 	if (!r && deputy_began_anew(d, 0))
 		r = err_set(e, -ESRCH, "it has begun another program");

@@ -112,7 +112,7 @@ struct deputy_again {
 	struct ev_ref turn_ref, deadline_ref;
 };
 
-#define DEPUTY_STREAMS 4
+#define DEPUTY_STREAMS 16
 
 /* a file that is sent before it is read; file -1: none */
 struct deputy_stream {
@@ -121,6 +121,7 @@ struct deputy_stream {
 	int own;		 /* the same file, opened by us, with the lease */
 	int nowait;		 /* RWF_NOWAIT, or 0 for a file system of memory */
 	bool broken;		 /* the guest knows, RELEASE will come */
+	bool placed;		 /* reads name their place: the file's offset is not ours */
 	uint64_t from, at, upto; /* where it began; sent; asked for */
 };
 
@@ -146,9 +147,10 @@ struct deputy_behind {
 	struct buf line;
 	bool running;	/* one of them is with the stub */
 	uint32_t flags; /* of that one */
-	int64_t want;	/* what it is to write */
-	pid_t failed;	/* whose write did not; 0: none */
-	bool cancel;	/* the last one in line */
+	size_t front; /* bytes of the line that are it: a write that nobody waits for stays until it is answered */
+	int64_t done; /* of that: bytes that are written */
+	pid_t failed; /* whose write did not; 0: none */
+	bool cancel;  /* the last one in line */
 	struct {
 		uint8_t what;
 		uint32_t payload;
@@ -403,6 +405,9 @@ int deputy_drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e);
 
 /** deputy_hold() - Until no clock steps back for it */
 void deputy_hold(const struct image *m);
+
+/** deputy_seize() - Stop it, if it can be stopped: not in vfork(2), -EBUSY */
+int deputy_seize(struct deputy *d, struct err *e) MUST_CHECK;
 
 /** deputy_undo() - Before RUN: the process goes on here, as if nothing had been */
 void deputy_undo(struct deputy *d, int status, const char *why);

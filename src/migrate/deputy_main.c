@@ -115,6 +115,8 @@ static int look(pid_t pid, uid_t uid, bool job, struct buf *why)
 		(void)!buf_printf(why, "%s", e.text); /* without memory it is short of words */
 		return r == -ESRCH ? 4 : 1;
 	}
+	if (reasons & PREFLIGHT_BIT(VFORK) && !preflight_vfork(pid))
+		reasons &= ~PREFLIGHT_BIT(VFORK);
 	if (job && preflight_may_be_wall(pid))
 		reasons &= ~PREFLIGHT_BIT(SECCOMP);
 	if (reasons)

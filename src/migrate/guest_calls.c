@@ -120,6 +120,10 @@ static void cut(struct guest_thread *t, int64_t part)
 
 static void follow(struct guest_thread *t, int step, int64_t result)
 {
+	if (step == MARSHAL_RESULT && guest_behind_again(t, result)) {
+		guest_forward(t);
+		return;
+	}
 	if (step == MARSHAL_RESULT)
 		result = guest_behind_result(t, result);
 	switch (step) {
