@@ -132,6 +132,7 @@ int guest_run(struct guest *g, struct err *e)
 	g->state = GUEST_RUNNING;
 	for (size_t i = 0; i < g->n; i++)
 		told_later(tracee_cont(g->threads[i]->tid, 0));
+	guest_timers_start(g);
 	guest_late_run(g);
 	guest_on_child(g,
 		       SIGCHLD); /* it may have been killed while it waited: nobody looked then */

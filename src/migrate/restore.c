@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "migrate/capture.h"
+#include "migrate/cpu_timers.h"
 #include "migrate/rlimits.h"
 #include "migrate/region.h"
 #include "migrate/remap.h"
@@ -140,7 +141,9 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 		r = set_threads(s, m, e);
 	if (r < 0)
 		return r;
-	r = rlimits_put_back(&s->batch, s->pid, m, &s->before, e);
+	r = cpu_timers_set(&s->batch, m, false, e);
+	if (!r)
+		r = rlimits_put_back(&s->batch, s->pid, m, &s->before, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; !r && i < m->n_threads; i++)
