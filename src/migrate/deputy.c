@@ -10,6 +10,7 @@
 #include "log/log.h"
 #include "migrate/clock.h"
 #include "migrate/deputy_checkpoint.h"
+#include "migrate/preflight.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "tracee/maps.h"
@@ -38,8 +39,7 @@ void deputy_over(struct deputy *d, int status, const char *why)
 	d->ops->over(d->owner, status, why);
 }
 
-/* before RUN: the process goes on here, as if nothing had been */
-static void undo(struct deputy *d, int status, const char *why)
+void deputy_undo(struct deputy *d, int status, const char *why)
 {
 	pages_reader_done(&d->reader);
 	dirty_end(&d->dirty);
@@ -122,20 +122,23 @@ static int check_filter(struct deputy *d, struct err *e)
 	return err_set(e, -EPERM, "it has restricted its own system calls (seccomp)");
 }
 
-/* its pages are gone: with the process, or with the program that it was */
-static bool has_begun_anew(const struct deputy *d)
+/* before RUN: it goes on here; or the move goes on, with the program that it is now */
+static void give_up(struct deputy *d, int r, const char *why)
 {
-	struct proc_stat st;
-
-	return d->state == DEPUTY_COPYING && proc_stat_read(d->pid, &st, NULL) == 0 &&
-	       st.state != 'Z' && st.state != 'X';
+	if (deputy_began_anew(d, r))
+		deputy_anew(d);
+	else
+		deputy_undo(d, r == -ENOMEM ? 1 : REFUSED, why);
 }
 
 static void go_on_sending(struct deputy *d)
 {
 	struct err e = { 0 };
-	int r = d->all_is_sent ? 0 : send_all(d, &e);
+	int r;
 
+	if (d->anew)
+		return;
+	r = d->all_is_sent ? 0 : send_all(d, &e);
 	if (r > 0 && d->late == DEPUTY_LATE_WANTED) {
 		static const uint32_t question;
 
@@ -153,18 +156,26 @@ static void go_on_sending(struct deputy *d)
 		if (!r && d->state == DEPUTY_BUILDING)
 			deputy_lap(d, "send");
 	}
-	if (r == -ESRCH && has_begun_anew(d))
-		undo(d, REFUSED,
-		     "it has begun another program (exec) while its memory was copied; move that "
-		     "one");
+	if (r < 0 && deputy_began_anew(d, r))
+		deputy_anew(d);
 	else if (r < 0)
-		undo(d, 1, e.code ? e.text : "the host takes nothing any more");
+		deputy_undo(d, 1, e.code ? e.text : "the host takes nothing any more");
+}
+
+int deputy_seize(struct deputy *d, struct err *e)
+{
+	/* it has begun one since it was looked at: its other threads would wait with us */
+	if (preflight_vfork(d->pid))
+		return err_set(e, -EBUSY, "%s", preflight_sentence(PREFLIGHT_VFORK));
+	return stub_seize(&d->stub, d->pid, e);
 }
 
 static int read_it(struct deputy *d, struct err *e)
 {
-	int r = stub_seize(&d->stub, d->pid, e);
+	int r = deputy_seize(d, e);
 
+	if (!r && deputy_began_anew(d, 0))
+		r = err_set(e, -ESRCH, "it has begun another program");
 	deputy_lap(d, "stop");
 	/* before our region is there, which is no part of it */
 	if (!r && d->tracking)
@@ -173,8 +184,6 @@ static int read_it(struct deputy *d, struct err *e)
 	if (!r)
 		r = stub_prepare(&d->stub, d->early.parasite,
 				 d->tracking || d->late ? &d->flags : NULL, e);
-	if (!r && d->late && d->stub.before.vdso_start != d->early.vdso_start)
-		r = err_set(e, -EAGAIN, "it has become another program meanwhile; try again");
 	deputy_lap(d, "read");
 	if (!r)
 		r = check_filter(d, e);
@@ -194,11 +203,6 @@ static int read_it(struct deputy *d, struct err *e)
 	return r < 0 ? r : deputy_copy_last(d, e);
 }
 
-static int status_of(int r)
-{
-	return r == -ENOMEM ? 1 : 5;
-}
-
 static void capture(struct deputy *d)
 {
 	struct err e = { 0 };
@@ -210,7 +214,7 @@ static void capture(struct deputy *d)
 	deputy_lap(d, "write");
 	d->all_is_sent = false;
 	if (r < 0) {
-		undo(d, status_of(r), e.text);
+		give_up(d, r, e.text);
 		return;
 	}
 	deputy_enter(d, DEPUTY_SENDING, 0);
@@ -233,9 +237,20 @@ static void start_copying(struct deputy *d)
 	int r = deputy_copy_start(d, &why);
 
 	if (r < 0)
-		undo(d, status_of(r), why.text);
+		give_up(d, r, why.text);
 	else
 		begin_sending(d);
+}
+
+/* the host has forgotten what came before */
+static int take_anew(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	(void)f;
+	if (!d->anew)
+		return err_set(e, -EPROTO, "ANEW, which was not said");
+	d->anew = false;
+	start_copying(d);
+	return 0;
 }
 
 /* after it the host knows what it will be sent, and the first bytes may go */
@@ -268,12 +283,14 @@ static int take_round(struct deputy *d, const struct move_frame *f, struct err *
 	int r;
 
 	(void)f;
+	if (d->anew)
+		return 0; /* of the program before */
 	if (!d->all_is_sent)
 		return err_set(e, -EPROTO, "the end of a round that goes on");
 	d->all_is_sent = false;
 	r = deputy_copy_next(d, &enough, &why);
 	if (r < 0)
-		undo(d, status_of(r), why.text);
+		give_up(d, r, why.text);
 	else if (enough)
 		capture(d);
 	else
@@ -292,7 +309,7 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	channel_keep(d->channel, true);
 	/* the last thing before RUN, for it cannot be undone */
 	if (confine_is_wanted(&d->confine) && confine_enter(&d->confine, &d->stub, &why) < 0) {
-		undo(d, 5, why.text);
+		deputy_undo(d, 5, why.text);
 		return 0;
 	}
 	r = stub_enter(&d->stub, e);
@@ -329,7 +346,8 @@ static int take_fail(struct deputy *d, const struct move_frame *f, struct err *e
 	char text[ERR_TEXT_MAX];
 
 	(void)e;
-	undo(d, 5, log_quote(strndupa((const char *)f->payload, f->len), text, sizeof(text)));
+	deputy_undo(d, 5,
+		    log_quote(strndupa((const char *)f->payload, f->len), text, sizeof(text)));
 	return 0;
 }
 
@@ -367,6 +385,7 @@ static const struct {
 	{ MOVE_CLOCK, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_clock },
 	{ MOVE_HAVE, DEPUTY_CONNECTING, DEPUTY_CONNECTING, take_have },
 	{ MOVE_LATE, DEPUTY_COPYING, DEPUTY_COPYING, deputy_take_late },
+	{ MOVE_ANEW, DEPUTY_COPYING, DEPUTY_COPYING, take_anew },
 	{ MOVE_FETCH, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_fetch },
 	{ MOVE_ROUND, DEPUTY_COPYING, DEPUTY_COPYING, take_round },
 	{ MOVE_ROUND, DEPUTY_AWAY, DEPUTY_RECALLING, deputy_take_round },
@@ -460,7 +479,7 @@ void deputy_drop(struct deputy *d, const char *why)
 	if (d->state >= DEPUTY_RESUMING)
 		return;
 	if (d->state < DEPUTY_AWAY)
-		undo(d, 1, why);
+		deputy_undo(d, 1, why);
 	else
 		deputy_lost(d, why);
 }
@@ -498,7 +517,7 @@ static void on_lease(void *owner)
 		(void)snprintf(text, sizeof(text), "nothing was heard of it for %u s",
 			       d->lease_ms / 1000);
 		if (d->state < DEPUTY_AWAY)
-			undo(d, 6, "the host does not answer");
+			deputy_undo(d, 6, "the host does not answer");
 		else
 			deputy_lost(d, text);
 		return;

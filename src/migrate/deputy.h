@@ -74,6 +74,11 @@ struct deputy_ops {
 	void (*filled)(void *owner, uint64_t us);
 	/* the stream was cut; true: deputy_transport() may follow. NULL: it never does */
 	bool (*cut)(void *owner, const struct err *why);
+	/*
+	 * it has begun another program before RUN: may that one move? 0, or the status and why not,
+	 * in @len bytes. May be NULL
+	 */
+	int (*look)(void *owner, char *why, size_t len);
 	/* something its user should know; may be NULL */
 	void (*note)(void *owner, const char *text);
 	/* one more image is kept, or an attempt has failed; n: how many there were. May be NULL */
@@ -94,7 +99,7 @@ struct deputy_files {
 	bool told;		   /* and the answer is awaited */
 };
 
-#define DEPUTY_STREAMS 4
+#define DEPUTY_STREAMS 16
 
 /* a file that is sent before it is read; file -1: none */
 struct deputy_stream {
@@ -103,6 +108,7 @@ struct deputy_stream {
 	int own;		 /* the same file, opened by us, with the lease */
 	int nowait;		 /* RWF_NOWAIT, or 0 for a file system of memory */
 	bool broken;		 /* the guest knows, RELEASE will come */
+	bool placed;		 /* reads name their place: the file's offset is not ours */
 	uint64_t from, at, upto; /* where it began; sent; asked for */
 };
 
@@ -128,9 +134,10 @@ struct deputy_behind {
 	struct buf line;
 	bool running;	/* one of them is with the stub */
 	uint32_t flags; /* of that one */
-	int64_t want;	/* what it is to write */
-	pid_t failed;	/* whose write did not; 0: none */
-	bool cancel;	/* the last one in line */
+	size_t front; /* bytes of the line that are it: a write that nobody waits for stays until it is answered */
+	int64_t done; /* of that: bytes that are written */
+	pid_t failed; /* whose write did not; 0: none */
+	bool cancel;  /* the last one in line */
 	struct {
 		uint8_t what;
 		uint32_t payload;
@@ -156,6 +163,8 @@ struct deputy {
 	struct deputy_streams streams;
 	struct deputy_behind behind;
 	struct pages_reader reader;
+	unsigned int programs; /* begun since the move began: deputy_anew.c */
+	bool anew;	       /* ANEW was said, and not answered */
 	enum deputy_late late;
 	bool late_refused;
 	struct pages_reader urgent; /* late pages that somebody waits for */
@@ -251,6 +260,20 @@ int deputy_copy_next(struct deputy *d, bool *ret_enough, struct err *e) MUST_CHE
 /** deputy_copy_last() - It is stopped and read: what is left to send, or everything */
 int deputy_copy_last(struct deputy *d, struct err *e) MUST_CHECK;
 
+/* deputy_anew.c: it has begun another program while its memory went out */
+
+/**
+ * deputy_began_anew() - Before RUN something has failed: because it has begun another program?
+ * @r:	The failure, or 0: nothing has failed
+ */
+bool deputy_began_anew(const struct deputy *d, int r);
+
+/** deputy_anew() - If so: the host is to forget what came; or the move is given up */
+void deputy_anew(struct deputy *d);
+
+/** deputy_stops_first() - It has begun so many programs that this one is stopped before it is copied */
+bool deputy_stops_first(const struct deputy *d);
+
 /* deputy_late.c: pages that follow after RUN */
 
 /** deputy_late_last() - It is stopped: what goes before RUN all the same; -ENOMEM */
@@ -292,8 +315,8 @@ int deputy_take_release(struct deputy *d, const struct move_frame *f, struct err
 /** deputy_stream_on() - There is room in the channel: send what is asked for */
 void deputy_stream_on(struct deputy *d);
 
-/** deputy_call() - Give a call to the stub; as stub_call() */
-int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n) MUST_CHECK;
+/** deputy_call() - Give a call to the stub; as stub_call(), or stub_call_now() */
+int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n, bool now) MUST_CHECK;
 
 /* deputy_behind.c */
 void deputy_behind_init(struct deputy *d);
@@ -341,6 +364,12 @@ int deputy_drop_pages(void *owner, uint64_t at, uint64_t n, struct err *e);
 
 /** deputy_hold() - Until no clock steps back for it */
 void deputy_hold(const struct image *m);
+
+/** deputy_seize() - Stop it, if it can be stopped: not in vfork(2), -EBUSY */
+int deputy_seize(struct deputy *d, struct err *e) MUST_CHECK;
+
+/** deputy_undo() - Before RUN: the process goes on here, as if nothing had been */
+void deputy_undo(struct deputy *d, int status, const char *why);
 
 /** deputy_over() - The end; the owner hears of it from here, once */
 void deputy_over(struct deputy *d, int status, const char *why);

@@ -88,7 +88,7 @@ static int begin_tracking(struct deputy *d, struct err *e)
 	bool track = !d->late;
 	struct err why = { 0 };
 	uint64_t insn;
-	int r = stub_seize(&d->stub, d->pid, e), k;
+	int r = deputy_seize(d, e), k;
 
 	if (r < 0)
 		return r;
@@ -150,6 +150,9 @@ static int start_round(struct deputy *d, struct err *e)
 
 	if (!r)
 		r = take_mappings(d, e);
+	/* what was read after an exec is of another program than what was sent */
+	if (!r && deputy_began_anew(d, 0))
+		r = err_set(e, -ESRCH, "it has begun another program");
 	if (!r && !d->early.parasite) {
 		r = choose_region(&d->early, &d->early.parasite, e);
 		d->early.parasite_size = REGION_BYTES;
@@ -204,6 +207,8 @@ int deputy_copy_start(struct deputy *d, struct err *e)
 {
 	int r;
 
+	if (deputy_stops_first(d))
+		return 0;
 	if (d->late && d->checkpoint) {
 		d->late = DEPUTY_LATE_NO;
 		tell(d, "its memory goes before it, for images of it are to be kept");

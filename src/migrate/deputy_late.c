@@ -131,6 +131,8 @@ int deputy_take_late(struct deputy *d, const struct move_frame *f, struct err *e
 	uint32_t answer;
 
 	memcpy(&answer, f->payload, sizeof(answer)); /* wire/move.h: it is that long */
+	if (d->anew)
+		return 0; /* of the program before */
 	if (d->late != DEPUTY_LATE_ASKED)
 		return err_set(e, -EPROTO, "an answer to LATE, which was not said");
 	d->late = answer ? DEPUTY_LATE_NO : DEPUTY_LATE_YES;

@@ -65,6 +65,7 @@ struct program {
 	struct loop *loop;
 	struct deputy deputy;
 	bool job, late, tidy;
+	uid_t uid; /* of the process */
 	const char *paths[CONFINE_PATHS_MAX];
 	size_t n_paths;
 	struct checkpoint_spec checkpoint; /* interval_ms 0: none */
@@ -86,6 +87,50 @@ static int confine(struct program *p, uid_t uid, const char *const *paths, size_
 
 	spec.home = home[0] ? home : NULL;
 	return r < 0 ? r : deputy_confine(&p->deputy, &spec, e);
+}
+
+/* ---- what cannot move is told before it is stopped ---- */
+
+/* Return: 0 it may move; else the exit status that fits */
+static int look(pid_t pid, uid_t uid, bool job, struct buf *why)
+{
+	struct sharing sharing;
+	struct proc_stat st;
+	uint64_t reasons = 0;
+	struct err e = { 0 };
+	int r = proc_stat_read(pid, &st, &e);
+
+	if (!r && st.uid[0] != uid)
+		r = err_set(&e, -ESRCH, "the process has ended, another one has its number");
+	sharing_init(&sharing);
+	if (!r)
+		r = preflight(pid, &sharing, &reasons, &e);
+	sharing_done(&sharing);
+	if (r < 0) {
+		(void)!buf_printf(why, "%s", e.text); /* without memory it is short of words */
+		return r == -ESRCH ? 4 : 1;
+	}
+	if (reasons & PREFLIGHT_BIT(VFORK) && !preflight_vfork(pid))
+		reasons &= ~PREFLIGHT_BIT(VFORK);
+	if (job && preflight_may_be_wall(pid))
+		reasons &= ~PREFLIGHT_BIT(SECCOMP);
+	if (reasons)
+		(void)!preflight_sentences(reasons, why); /* the same */
+	return reasons ? 5 : 0;
+}
+
+static int on_look(void *owner, char *ret_why, size_t len)
+{
+	const struct program *p = owner;
+	struct buf why;
+	int status;
+
+	buf_init(&why, REASONS_MAX);
+	status = look(p->deputy.pid, p->uid, p->job, &why);
+	(void)snprintf(ret_why, len, "it has begun another program (exec), and that one stays: %s",
+		       buf_text(&why));
+	buf_done(&why);
+	return status;
 }
 
 /* ---- for comosixd ---- */
@@ -199,6 +244,7 @@ static const struct deputy_ops daemon_ops = {
 	.state = on_state,
 	.over = on_over,
 	.cut = on_cut,
+	.look = on_look,
 	.note = on_note,
 	.filled = on_filled,
 };
@@ -239,32 +285,6 @@ static const struct control_ops control_ops = {
 	.drop = on_drop,
 };
 
-/* Return: 0 it may move; else the exit status that fits */
-static int look(pid_t pid, uid_t uid, bool job, struct buf *why)
-{
-	struct sharing sharing;
-	struct proc_stat st;
-	uint64_t reasons = 0;
-	struct err e = { 0 };
-	int r = proc_stat_read(pid, &st, &e);
-
-	if (!r && st.uid[0] != uid)
-		r = err_set(&e, -ESRCH, "the process has ended, another one has its number");
-	sharing_init(&sharing);
-	if (!r)
-		r = preflight(pid, &sharing, &reasons, &e);
-	sharing_done(&sharing);
-	if (r < 0) {
-		(void)!buf_printf(why, "%s", e.text); /* without memory it is short of words */
-		return r == -ESRCH ? 4 : 1;
-	}
-	if (job && preflight_may_be_wall(pid))
-		reasons &= ~PREFLIGHT_BIT(SECCOMP);
-	if (reasons)
-		(void)!preflight_sentences(reasons, why); /* the same */
-	return reasons ? 5 : 0;
-}
-
 static uint64_t resident_bytes(pid_t pid)
 {
 	unsigned long long size = 0, resident = 0;
@@ -300,7 +320,9 @@ static int begin(struct program *p, const uint8_t *key)
 
 	control_state(p->control, CMX__HALF_STAGE__STAGE_PREFLIGHT, 0, 0, 0);
 	buf_init(&why, REASONS_MAX);
-	status = look((pid_t)p->start->pid, p->start->uid, p->start->job, &why);
+	p->uid = p->start->uid;
+	p->job = p->start->job;
+	status = look((pid_t)p->start->pid, p->uid, p->job, &why);
 	if (status) {
 		control_end(p->control, status, CMX__HALF_FATE__FATE_STAYED, buf_text(&why));
 		buf_done(&why);
@@ -395,6 +417,7 @@ static const struct deputy_ops local_ops = {
 	.state = on_local_state,
 	.over = on_local_over,
 	.filled = on_local_filled,
+	.look = on_look,
 	.note = on_local_note,
 	.checkpoint = on_local_checkpoint,
 };
@@ -492,7 +515,7 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 }
 
 /* as comosixd has it done: what cannot move is told before it is stopped. Return: exit status */
-static int look_here(const struct program *p, pid_t pid)
+static int look_here(struct program *p, pid_t pid)
 {
 	struct proc_stat st;
 	struct err e = { 0 };
@@ -504,7 +527,8 @@ static int look_here(const struct program *p, pid_t pid)
 		return 4;
 	}
 	buf_init(&why, REASONS_MAX);
-	status = look(pid, st.uid[0], p->job, &why);
+	p->uid = st.uid[0];
+	status = look(pid, p->uid, p->job, &why);
 	if (status)
 		(void)fprintf(stderr, "comosix-deputy: process %d cannot move: %s\n", (int)pid,
 			      buf_text(&why));

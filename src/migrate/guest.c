@@ -75,6 +75,7 @@ void guest_remove_thread(struct guest_thread *t)
 			break;
 		}
 	guest_stream_forget(t);
+	guest_behind_forget(t);
 	guest_views_forget(t);
 	marshal_free(t->marshal);
 	buf_done(&t->request);
@@ -180,6 +181,7 @@ static const struct {
 	{ MOVE_FILES, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_files },
 	{ MOVE_IMAGE, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_image },
 	{ MOVE_PAGES, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_pages },
+	{ MOVE_ANEW, GUEST_ARRIVING, GUEST_ARRIVING, guest_take_anew },
 	{ MOVE_PAGES, GUEST_RUNNING, GUEST_LEFT, guest_late_take },
 	{ MOVE_LATE, GUEST_ARRIVING, GUEST_ARRIVING, guest_late_prepare },
 	{ MOVE_ROUND, GUEST_ARRIVING, GUEST_ARRIVING, take_round },

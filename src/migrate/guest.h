@@ -61,6 +61,7 @@ enum guest_thread_state {
 	THREAD_BORN,	 /* its first stop is awaited */
 	THREAD_MAPPING,	 /* stopped around mmap of a file; its pages are fetched */
 	THREAD_READING,	 /* trapped in a read that guest_stream.c answers */
+	THREAD_WRITING,	 /* trapped in a write that waits for room, guest_behind.c */
 	THREAD_FROZEN,	 /* stopped for the way home */
 };
 
@@ -72,6 +73,9 @@ enum guest_hold {
 };
 
 #define GUEST_TIMERS_MAX 32
+#define GUEST_STREAMS	 16
+#define GUEST_PARTS	 16	       /* of a readv that is answered here */
+#define GUEST_READ_MAX	 0x7ffff000ULL /* what one read gives, read(2) */
 
 struct guest;
 struct guest_thread;
@@ -85,6 +89,15 @@ struct guest_signal {
 	struct guest_signal *next;
 	pid_t tid; /* 0: of the process */
 	siginfo_t info;
+};
+
+/* a read that is answered here */
+struct guest_reading {
+	struct {
+		uint64_t at, len;
+	} parts[GUEST_PARTS];
+	size_t n;
+	uint64_t total, done; /* bytes */
 };
 
 struct guest_thread {
@@ -107,9 +120,10 @@ struct guest_thread {
 	int64_t rest_result;	      /* and what it gives when that is there */
 	uint64_t
 		done; /* of the call that it is about to make: by it before it came, or before it goes */
-	bool again;	    /* it makes its last trapped call once more: go on with that */
-	bool begun;	    /* its last trapped call was: the marshaller knows of it */
-	uint64_t read_done; /* READING: bytes of its read that it has */
+	bool again; /* it makes its last trapped call once more: go on with that */
+	bool begun; /* its last trapped call was: the marshaller knows of it */
+	struct guest_reading reading; /* READING */
+	uint64_t written;	      /* bytes of its write that guest_behind.c has taken */
 	bool cancelled;
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
@@ -141,9 +155,6 @@ struct guest_files {
 	bool taken, closed;
 };
 
-#define GUEST_STREAMS  4
-#define GUEST_READ_MAX 0x7ffff000ULL /* what one read gives, read(2) */
-
 enum guest_stream_state {
 	STREAM_FREE,
 	STREAM_ASKED,
@@ -154,6 +165,8 @@ enum guest_stream_state {
 struct guest_stream {
 	enum guest_stream_state state;
 	uint32_t id, fd;
+	bool placed;	  /* its reads name their place: home's offset is no matter */
+	uint64_t used;	  /* when; the one that was used longest ago makes room */
 	uint64_t offset;  /* OPEN: of the reader */
 	struct buf bytes; /* from there on */
 	bool eof;	  /* behind them is the end of the file */
@@ -165,10 +178,11 @@ struct guest_streams {
 	struct ahead ahead;
 	struct guest_stream s[GUEST_STREAMS];
 	uint32_t last_id;
+	uint64_t clock; /* of their use */
 };
 
 #define GUEST_BEHIND_FDS  16
-#define GUEST_BEHIND_MOST 32
+#define GUEST_BEHIND_MOST 64
 #define GUEST_CALL_BEHIND 1 /* flag of a CALL and its ANSWER: nobody waits */
 
 /* what home has said of a descriptor that is written often */
@@ -176,7 +190,10 @@ struct guest_behind_fd {
 	uint32_t fd;
 	uint32_t asked; /* questions that were answered well */
 	bool never;
-	uint32_t left; /* bytes until it is asked for its space again */
+	uint32_t
+		left; /* bytes that may be written before home has said again that there is space */
+	bool asking;  /* it is asked, and nobody waits */
+	uint32_t then; /* left, when it says yes to that */
 };
 
 struct guest_behind {
@@ -184,11 +201,13 @@ struct guest_behind {
 	struct guest_behind_fd fds[GUEST_BEHIND_FDS]; /* by number, the last one to have it */
 	pid_t tid;				      /* whose writes are on the way */
 	uint32_t fd;
-	uint32_t lens[GUEST_BEHIND_MOST], first, n; /* how long each is */
+	uint32_t lens[GUEST_BEHIND_MOST], first, n; /* how long each is; 0: a question */
 	uint32_t bytes;				    /* of them, and pending */
-	struct buf pending; /* written, and not sent: only while one is on the way */
-	int error;	    /* -errno that is still to be told; 0: none */
+	struct buf pending;	    /* written, and not sent: only while one is on the way */
+	struct guest_thread *waits; /* for room, while some are on the way; NULL: nobody */
+	int error;		    /* -errno that is still to be told; 0: none */
 	uint32_t error_fd;
+	pid_t cancelled; /* whose next write home will not make; 0: nobody's */
 };
 
 /* what the kernel here was told last: 0 is no limit that can be */
@@ -211,6 +230,7 @@ struct guest {
 	enum guest_state state;
 	const struct guest_box *box;
 	struct clocks_sync clocks;
+	bool clocks_set; /* for processes to come; can be done once */
 	struct buf image_bytes;
 	struct guest_files files;
 	struct guest_streams streams;
@@ -266,6 +286,9 @@ void guest_send(struct guest *g, enum move_type type, const void *p, size_t n, c
 int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_run(struct guest *g, struct err *e) MUST_CHECK;
+
+/** guest_take_anew() - Home begins from the beginning, with another program: what came is void */
+int guest_take_anew(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 
 /* guest_files.c */
 
@@ -395,10 +418,19 @@ bool guest_behind_blocks(const struct guest_thread *t);
 /** guest_behind_flush() - Send what was put together: before anything else that home hears of */
 void guest_behind_flush(struct guest *g);
 void guest_behind_init(struct guest *g);
+
+/** guest_behind_on() - There is room in the channel again */
+void guest_behind_on(struct guest *g);
+
+/** guest_behind_forget() - The thread has ended */
+void guest_behind_forget(struct guest_thread *t);
 void guest_behind_done(struct guest *g);
 
 /** guest_behind_result() - What a call is to return, when there is a failure to be told */
 int64_t guest_behind_result(struct guest_thread *t, int64_t result);
+
+/** guest_behind_again() - Was it only not made because one before it had failed, which was told already? */
+bool guest_behind_again(struct guest_thread *t, int64_t result);
 int guest_behind_answer(struct guest *g, const uint8_t *p, size_t n, struct err *e) MUST_CHECK;
 
 /** guest_answer() - The marshaller takes an answer, of home or made here */

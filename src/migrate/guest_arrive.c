@@ -20,8 +20,9 @@ static int check_region(const struct image *m, struct err *e)
 static int start_building(struct guest *g, struct err *e)
 {
 	/* a namespace for the process to come; ours stays as it is */
-	int r = clocks_apply(&g->clocks.offset, e);
+	int r = g->clocks_set ? 0 : clocks_apply(&g->clocks.offset, e);
 
+	g->clocks_set = !r;
 	return r < 0 ? r : build_memory(&g->build, g->box, &g->image, e);
 }
 
@@ -64,6 +65,26 @@ int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e)
 	if (r < 0)
 		return err_set(e, r, "keep the image: %s", strerror(-r));
 	return f->len ? 0 : take_image(g, e);
+}
+
+int guest_take_anew(struct guest *g, const struct move_frame *f, struct err *e)
+{
+	int fill_dev = g->build.fill_dev;
+
+	(void)f;
+	(void)e;
+	build_abort(&g->build);
+	build_init(&g->build);
+	g->build.fill_dev = fill_dev;
+	dirty_end(&g->dirty);
+	dirty_init(&g->dirty);
+	g->untracked = false;
+	g->lacks.prepared = false;
+	image_done(&g->image);
+	image_init(&g->image);
+	buf_reset(&g->image_bytes);
+	guest_send(g, MOVE_ANEW, NULL, 0, NULL, 0);
+	return 0;
 }
 
 static int finish(struct guest *g, struct err *e)

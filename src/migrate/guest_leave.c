@@ -235,5 +235,6 @@ void guest_on_room(struct guest *g)
 		go_on_leaving(g);
 	else
 		guest_send_waiting(g);
+	guest_behind_on(g);
 	guest_copy_on(g);
 }

@@ -433,11 +433,7 @@ static bool has_room(const struct pages_reader *p, const struct channel *c)
 	       !(p->polite && channel_backlog(c) > PAGES_POLITE);
 }
 
-/*
- * A process that was killed has no memory any more: its pages look like ones that never were, and
- * reading gives nothing, not even an error. Once so, it stays so: asked at the end, it holds for all
- */
-static bool was_killed(const struct pages_reader *p)
+bool pages_is_void(const struct pages_reader *p)
 {
 	uint8_t byte;
 
@@ -453,7 +449,7 @@ static int send_room(struct pages_reader *p, struct channel *c, struct err *e)
 			r = next_piece(p);
 			if (r < 0)
 				return err_set(e, r, "find its pages: %s", strerror(-r));
-			if (!r && was_killed(p))
+			if (!r && pages_is_void(p))
 				return err_set(e, -ESRCH,
 					       "it was killed while its pages were read");
 			if (!r)

@@ -123,6 +123,15 @@ int pages_send_end(struct channel *c) MUST_CHECK;
 /** pages_is_idle() - Is all sent that was to be? */
 bool pages_is_idle(const struct pages_reader *p);
 
+/**
+ * pages_is_void() - Is the memory that was opened no more: with the process, or with the program that
+ * it was (exec)?
+ *
+ * Such memory has no pages any more: they look like ones that never were, and reading gives nothing,
+ * not even an error. Once so, it stays so: asked at the end, it holds for all.
+ */
+bool pages_is_void(const struct pages_reader *p);
+
 struct pages_frame {
 	uint64_t at;
 	uint32_t n;

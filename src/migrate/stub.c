@@ -23,6 +23,7 @@
 #include "migrate/registers.h"
 #include "migrate/rest.h"
 #include "migrate/set_state.h"
+#include "migrate/stub_door.h"
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
 #include "os/fd.h"
@@ -225,6 +226,8 @@ static int make_room(struct stub *s, uint64_t region, struct err *e)
 	if (!r)
 		r = map_region(s, region, e);
 	if (!r)
+		r = stub_share(s, e);
+	if (!r)
 		r = make_sockets(s, e);
 	rlimits_drop(s->pid, s->insn, &s->before);
 	return r;
@@ -273,8 +276,11 @@ void stub_leave_nothing(struct stub *s)
 {
 	bool rest = false;
 
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
+		told_later(tracee_set_options(s->threads[i]->tid, STUB_OPTIONS));
 		rest |= s->threads[i]->rest;
+	}
+	stub_view_end(s);
 	if (s->region) {
 		close_sockets(s);
 		if (!rest)
@@ -331,6 +337,7 @@ void stub_done(struct stub *s)
 	while (s->n)
 		stub_thread_free(s->threads[--s->n]);
 	batch_done(&s->batch);
+	stub_view_end(s);
 	if (s->loop)
 		loop_remove(s->loop, &s->retry_ref);
 	free(s->told);
@@ -346,6 +353,9 @@ int stub_enter(struct stub *s, struct err *e)
 {
 	int r = 0;
 
+	/* a thread that is made while it is traced has the options of the one that made it */
+	for (size_t i = 0; !r && i < s->n; i++)
+		r = tracee_set_options(s->threads[i]->tid, STUB_OPTIONS | PTRACE_O_EXITKILL);
 	for (size_t i = 0; !r && i < s->n; i++)
 		r = stub_thread_enter(s->threads[i]);
 	return r < 0 ? err_set(e, r, "set its threads to work: %s", strerror(-r)) : 0;

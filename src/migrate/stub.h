@@ -12,8 +12,9 @@
  * Answer and signal of one thread are told in the order in which they happened: a call that a
  * signal has ended is answered after the signal was told.
  *
- * The agent holds the threads by ptrace only; if it dies they are let go, find their sockets closed
- * and end the process.
+ * The agent holds the threads by ptrace only. If it dies before stub_enter() they are let go, and the
+ * process goes on; after it the kernel ends the process (PTRACE_O_EXITKILL), until stub_release() or
+ * the rebuilding has made it itself again.
  */
 #ifndef MIGRATE_STUB_H
 #define MIGRATE_STUB_H
@@ -80,8 +81,9 @@ struct stub {
 	pid_t pid;
 	const struct stub_ops *ops;
 	void *owner;
-	uint64_t insn;		    /* a syscall instruction outside of the region */
-	uint64_t region;	    /* 0: not mapped */
+	uint64_t insn;	 /* a syscall instruction outside of the region */
+	uint64_t region; /* 0: not mapped */
+	uint8_t *view;	 /* its slots, mapped here as well; NULL: they are not (stub_door.c) */
 	uint32_t first_fd, last_fd; /* ours in the process */
 	int pidfd;
 	bool running;  /* stub_start() was called */
@@ -140,6 +142,14 @@ void stub_release(struct stub *s);
 
 /** stub_call() - Hand a request to a thread; -ESRCH no such thread, -EBUSY it has one */
 int stub_call(struct stub *s, pid_t tid, const void *request, size_t n) MUST_CHECK;
+
+/**
+ * stub_call_now() - Likewise, and wait in place for its answer, for a moment
+ *
+ * For a call whose answer is there at once (forward/table/quick.h): it is told before the return, if
+ * it comes within some milliseconds; else, and while another thread has a call, from the loop.
+ */
+int stub_call_now(struct stub *s, pid_t tid, const void *request, size_t n) MUST_CHECK;
 
 /** stub_cancel() - Interrupt the call of a thread; nothing happens if it has none */
 void stub_cancel(struct stub *s, pid_t tid);

@@ -158,6 +158,7 @@ int stub_thread_context(const struct stub_thread *t)
 		.phase = t->tid ? PARASITE_IDLE : PARASITE_PREPARED,
 		.first_slot = region_slot(t->stub->region, 0),
 		.n_slots = PARASITE_SLOTS,
+		.has_door = t->stub->view != NULL,
 	};
 
 	return tracee_write(t->stub->pid, region_slot(t->stub->region, t->slot), &c, sizeof(c));

@@ -469,6 +469,14 @@ int dirty_enroll(struct dirty *d, bool missing, struct err *e)
 	return 0;
 }
 
+bool dirty_is_void(const struct dirty *d)
+{
+	/* taking away a protection that is not there: where nothing is mapped the kernel looks no further */
+	struct uffdio_writeprotect nothing = { .range = { .start = PAGE * 16, .len = PAGE } };
+
+	return d->uffd >= 0 && ioctl(d->uffd, UFFDIO_WRITEPROTECT, &nothing) < 0 && errno == ESRCH;
+}
+
 int dirty_round(struct dirty *d, bool last, struct err *e)
 {
 	char path[PROC_PATH_MAX];

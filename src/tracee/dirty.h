@@ -98,6 +98,9 @@ int dirty_enroll(struct dirty *d, bool missing, struct err *e) MUST_CHECK;
 /** dirty_name_again() - All that is in [start, end) is to be named in the next round; -ENOMEM */
 int dirty_name_again(struct dirty *d, uint64_t start, uint64_t end) MUST_CHECK;
 
+/** dirty_is_void() - Is what it tracks no more: the process, or the program that it was? */
+bool dirty_is_void(const struct dirty *d) MUST_CHECK;
+
 /** dirty_round() - Begin a round; @last: the process is stopped; -ESRCH, -errno */
 int dirty_round(struct dirty *d, bool last, struct err *e) MUST_CHECK;
 

@@ -20,7 +20,7 @@
 
 #include "base/le.h"
 
-#define TYPES 36 /* the last number and one */
+#define TYPES 37 /* the last number and one */
 
 static const struct row {
 	const char *name;

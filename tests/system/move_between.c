@@ -5,10 +5,11 @@
  * move_between frames|bytes PID LEASE-MS SLOT [deputy|guest FRAME N]
  *
  * Theory of operation. Starts comosix-deputy and comosix-guest, of COMOSIX_BIN, as two comosixd do,
- *with this program in their stream. With "bytes" it passes what comes and can cut the stream at any
- *byte. With "frames" it has the key, so it ends the TLS session of each half and passes frames, and
- *stops passing when the Nth FRAME of one side has come: everything that side did before it has been
- * done, and the other side does not know it. What happens is told on stdout, a line each:
+ * with this program in their stream. With "bytes" it passes what comes and can cut the stream at any
+ * byte. With "frames" it has the key, so it ends the TLS session of each half and passes frames, and
+ * stops passing when the Nth FRAME of one side has come (N 0: each of them): everything that side did
+ * before it has been done, and the other side does not know it. What happens is told on stdout, a line
+ * each:
  *
  *	pids DEPUTY GUEST		the second is the process outside of the box
  *	at SIDE FRAME N			it is here; nothing is passed until "go"
@@ -126,7 +127,8 @@ static int on_frame(void *owner, const struct move_frame *f, struct err *e)
 	struct side *s = owner, *to = other(s);
 	uint8_t head[8];
 
-	if (s == at_side && !strcmp(move_name(f->type), at_frame) && ++s->seen == at_number) {
+	if (s == at_side && !strcmp(move_name(f->type), at_frame) &&
+	    (++s->seen == at_number || !at_number)) {
 		held = true;
 		(void)printf("at %s %s %u\n", s->name, at_frame, s->seen);
 	}

@@ -14,9 +14,11 @@ Usage: move_faults.py BETWEEN VICTIM [--cells N [--seed S]] [unittest's own]
 import argparse
 import os
 import random
+import shutil
 import signal
 import sys
 import unittest
+from unittest import mock
 
 import moving
 
@@ -42,6 +44,8 @@ STAGES = [
     ("image_back", "compute", ("guest", "IMAGE", 1), True, "none"),
     ("pages_back", "compute", ("guest", "PAGES", 1), True, "none"),
 ]
+# all of it may have been read by then, and be on its way: the process there is not needed any more
+READ = ("image_back", "pages_back")
 # the same of moves whose memory follows (post-copy)
 LATE_STAGES = [
     ("late_asked", "large", ("deputy", "LATE", 1), False, "home"),
@@ -130,6 +134,8 @@ class Faults(unittest.TestCase):
         end = move.over()
         if harm is kill_stub:
             self.is_killed(victim)
+        elif harm is kill_guest and name in READ and end == (0, moving.FATE_HOME):
+            self.lives(victim)
         elif then == "home" or (then == "either" and end not in ((1, moving.FATE_LOST),
                                                                  (0, moving.FATE_EXITED))):
             # a deputy that is killed leaves its region, where nothing of it runs any more
@@ -197,6 +203,66 @@ class Faults(unittest.TestCase):
         move.say("home")
         self.assertEqual(move.over(), (0, moving.FATE_HOME))
         self.lives(victim)
+
+    def executes(self, victim):
+        """It begins another program, and that one goes on."""
+        before = self.program_of(victim)
+        moving.kill(victim.pid, signal.SIGUSR1)
+        moving.until(lambda: self.program_of(victim) != before, "it executes nothing")
+        victim.goes_on(1)
+
+    @staticmethod
+    def program_of(victim):
+        with open(f"/proc/{victim.pid}/cmdline", "rb") as words:
+            return words.read()
+
+    def test_exec(self):
+        """It begins another program while its memory goes out: that one moves."""
+        for frame, late in ((("deputy", "IMAGE", 1), False), (("deputy", "PAGES", 20), False),
+                            (("deputy", "ROUND", 1), False), (("guest", "ROUND", 1), False),
+                            (("deputy", "LATE", 1), True), (("guest", "LATE", 1), True)):
+            with self.subTest(frame):
+                victim = self.victim("exec")
+                move = self.move(victim, "frames", *frame, late=late)
+                move.wait("at ")
+                self.executes(victim)
+                move.say("go")
+                move.away()
+                victim.goes_on()
+                move.say("home")
+                self.assertEqual(move.over(), (0, moving.FATE_HOME))
+                self.lives(victim, as_before=False)
+
+    def test_exec_and_again(self):
+        """One program after another: each time as soon as a round of the one before has gone out."""
+        victim = self.victim("exec")
+        move = self.move(victim, "frames", "deputy", "ROUND", 0)
+        for n in range(3):
+            move.wait("at ")
+            self.executes(victim)
+            move.say("go")
+        move.away()  # the fourth one was stopped first
+        self.assertEqual([line for line in move.events.all if line.startswith("at ")],
+                         ["at deputy ROUND 1", "at deputy ROUND 2", "at deputy ROUND 3"])
+        victim.goes_on()
+        victim.stop()
+        self.assertEqual(victim.end(), moving.RIGHT)
+        self.assertEqual(move.over(), (0, moving.FATE_EXITED))
+
+    def test_exec_of_what_stays(self):
+        """The new program may not move: it has another user's rights."""
+        program = os.path.join(self.place.dir, "of_root")
+        shutil.copy(VICTIM, program)
+        os.chmod(program, 0o4755)
+        with mock.patch.dict(os.environ, MOVE_VICTIM_EXEC=program):
+            victim = self.victim("exec")
+        move = self.move(victim, "frames", "deputy", "ROUND", 1)
+        move.wait("at ")
+        self.executes(victim)
+        move.say("go")
+        self.assertEqual(move.over(), (5, moving.FATE_STAYED))
+        self.assertTrue(any("privileges" in line for line in move.events.all), move.events.all)
+        self.lives(victim, as_before=False)
 
     def test_stream_replaced(self):
         """Cut at any byte and replaced, again and again: nothing is lost and nothing comes twice."""
