@@ -27,7 +27,7 @@ static int start_building(struct guest *g, struct err *e)
 }
 
 /* the process has changed its mappings, or is stopped now */
-static int change_mappings(struct guest *g, const struct image *was, struct err *e)
+static int change_mappings(struct guest *g, struct image *was, struct err *e)
 {
 	if (was->pid != g->image.pid || was->parasite != g->image.parasite ||
 	    was->vdso_start != g->image.vdso_start)

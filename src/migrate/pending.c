@@ -139,9 +139,15 @@ static bool is_of_timer(const struct pending *p, const struct pending *q)
 	       p->info.si_timerid == q->info.si_timerid;
 }
 
-static bool is_left_out(const struct pending *p, uint64_t taken)
+/* the guest has had it, or an older one says it as well */
+static bool is_left_out(const struct pending *list, size_t i, uint64_t taken)
 {
-	return p->number && p->number <= taken;
+	if (list[i].number && list[i].number <= taken)
+		return true;
+	for (size_t k = 0; k < i; k++)
+		if ((!list[k].number || list[k].number > taken) && is_of_timer(&list[k], &list[i]))
+			return true;
+	return false;
 }
 
 int pending_put_back(struct batch *b, pid_t pid, const struct pending *list, size_t n,
@@ -152,17 +158,17 @@ int pending_put_back(struct batch *b, pid_t pid, const struct pending *list, siz
 	int r = 0;
 
 	for (size_t i = 0; !r && i < n; i++)
-		if (!is_left_out(&list[i], taken) && list[i].info.si_code == SI_TIMER)
+		if (!is_left_out(list, i, taken) && list[i].info.si_code == SI_TIMER)
 			r = pending_take(b, list[i].tid ? list[i].tid : pid, list[i].info.si_signo,
 					 &later, &n_later, e);
 	for (size_t i = 0; !r && i < n; i++)
-		if (!is_left_out(&list[i], taken))
+		if (!is_left_out(list, i, taken))
 			r = pending_queue(b, pid, &list[i], e);
 	for (size_t k = 0; !r && k < n_later; k++) {
 		bool again = false;
 
 		for (size_t i = 0; i < n; i++)
-			again |= !is_left_out(&list[i], taken) && is_of_timer(&list[i], &later[k]);
+			again |= !is_left_out(list, i, taken) && is_of_timer(&list[i], &later[k]);
 		if (!again)
 			r = pending_queue(b, pid, &later[k], e);
 	}
