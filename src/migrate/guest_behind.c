@@ -175,12 +175,19 @@ static void ask(struct guest_thread *t)
 
 /* --------------------------------------------------------------------- writing */
 
+/* of a CALL frame */
+struct head {
+	uint32_t tid, flags;
+	struct call_request q;
+	struct call_fixup fix;
+};
+
 /* it goes into the ring of what is on the way; @len: 0 for a question */
-static void send_behind(struct guest *g, const void *head, size_t n, const void *p, uint32_t len)
+static void send_behind(struct guest *g, const struct head *head, const void *p, uint32_t len)
 {
 	struct guest_behind *b = &g->behind;
 
-	guest_send(g, MOVE_CALL, head, n, p, len);
+	guest_send(g, MOVE_CALL, head, sizeof(*head), p, len);
 	b->lens[(b->first + b->n++) % GUEST_BEHIND_MOST] = len;
 }
 
@@ -188,11 +195,7 @@ void guest_behind_flush(struct guest *g)
 {
 	struct guest_behind *b = &g->behind;
 	const uint32_t n = (uint32_t)b->pending.len;
-	const struct {
-		uint32_t tid, flags;
-		struct call_request q;
-		struct call_fixup fix;
-	} head = {
+	const struct head head = {
 		.tid = (uint32_t)b->tid,
 		.flags = GUEST_CALL_BEHIND,
 		.q = { .nr = SYS_write,
@@ -205,7 +208,7 @@ void guest_behind_flush(struct guest *g)
 
 	if (!n)
 		return;
-	send_behind(g, &head, sizeof(head), buf_bytes(&b->pending), n);
+	send_behind(g, &head, buf_bytes(&b->pending), n);
 	buf_reset(&b->pending);
 }
 
@@ -213,11 +216,7 @@ void guest_behind_flush(struct guest *g)
 static void ask_behind(struct guest *g, struct guest_behind_fd *row)
 {
 	struct guest_behind *b = &g->behind;
-	const struct {
-		uint32_t tid, flags;
-		struct call_request q;
-		struct call_fixup fix;
-	} head = {
+	const struct head head = {
 		.tid = (uint32_t)b->tid,
 		.flags = GUEST_CALL_BEHIND,
 		.q = question(ASK_SPACE, row->fd),
@@ -225,7 +224,7 @@ static void ask_behind(struct guest *g, struct guest_behind_fd *row)
 	};
 
 	guest_behind_flush(g);
-	send_behind(g, &head, sizeof(head), NULL, 0);
+	send_behind(g, &head, NULL, 0);
 	row->asking = true;
 	row->then = LOOK_BYTES;
 }
