@@ -109,6 +109,11 @@ void control_note(struct control *c, const char *text)
 	say_state(c);
 }
 
+void control_again(struct control *c)
+{
+	c->state.again = true; /* said with the state that follows */
+}
+
 Cmx__HalfStage control_stage(const struct control *c)
 {
 	return c->state.stage;
@@ -135,13 +140,14 @@ bool control_open(const struct control *c)
 	return c && (c->link.fd >= 0 || c->door.gen);
 }
 
-void control_end(struct control *c, int status, Cmx__HalfFate fate, const char *text)
+void control_end(struct control *c, int status, Cmx__HalfFate fate, bool again, const char *text)
 {
 	Cmx__HalfEnd end = CMX__HALF_END__INIT;
 	Cmx__Half m = CMX__HALF__INIT;
 
 	end.status = (uint32_t)status;
 	end.fate = fate;
+	end.again = again;
 	end.text = (char *)text;
 	m.body_case = CMX__HALF__BODY_END;
 	m.end = &end;

@@ -47,6 +47,9 @@ void control_state(struct control *c, Cmx__HalfStage stage, uint64_t bytes_done,
 
 /** control_note() - Something its user should know; said with each state from now on */
 void control_note(struct control *c, const char *text);
+
+/** control_again() - From the next state on is said: it is at home for a call, and is to go out again */
+void control_again(struct control *c);
 Cmx__HalfStage control_stage(const struct control *c);
 
 /** control_want_transport() - Said until there is one, to each daemon that comes */
@@ -55,7 +58,7 @@ void control_want_transport(struct control *c);
 /** control_open() - Is a daemon there, or can one come? */
 bool control_open(const struct control *c);
 
-/** control_end() - The last word */
-void control_end(struct control *c, int status, Cmx__HalfFate fate, const char *text);
+/** control_end() - The last word; again: and now it is to go out again */
+void control_end(struct control *c, int status, Cmx__HalfFate fate, bool again, const char *text);
 
 #endif

@@ -88,7 +88,7 @@ static int begin_tracking(struct deputy *d, struct err *e)
 	bool track = !d->late;
 	struct err why = { 0 };
 	uint64_t insn;
-	int r = stub_seize(&d->stub, d->pid, e), k;
+	int r = deputy_seize(d, e), k;
 
 	if (r < 0)
 		return r;

@@ -249,6 +249,21 @@ void deputy_hold(const struct image *m)
 	}
 }
 
+static void come_home(struct deputy *d)
+{
+	uint64_t freeze_us = clock_boot_us() - d->froze_us;
+
+	deputy_lap(d, "go");
+	if (deputy_again_thread(d)) {
+		deputy_enter(d, DEPUTY_HOME, freeze_us);
+		deputy_again_await(d);
+		return;
+	}
+	deputy_enter(d, DEPUTY_OVER, freeze_us);
+	d->state = DEPUTY_RETURNING;
+	deputy_over(d, 0, "the process is at home");
+}
+
 int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	uint64_t taken;
@@ -269,14 +284,11 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 		deputy_hold(&d->back);
 		deputy_lap(d, "clock");
 		if (!r)
-			r = restore_finish(&d->stub, &d->back, e);
+			r = restore_finish(&d->stub, &d->back, deputy_again_thread(d), e);
 	}
 	if (r < 0)
 		return r;
-	deputy_lap(d, "go");
-	deputy_enter(d, DEPUTY_OVER, clock_boot_us() - d->froze_us);
-	d->state = DEPUTY_RETURNING;
-	deputy_over(d, 0, "the process is at home");
+	come_home(d);
 	return 0;
 }
 

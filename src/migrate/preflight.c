@@ -19,11 +19,13 @@
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -42,6 +44,10 @@
 #define ALL_ONES     UINT64_MAX
 #define TIMERS_MAX   (1U << 20)
 #define SCHED_RESET  0x40000000 /* SCHED_RESET_ON_FORK comes with the policy */
+
+/* how long a vfork(2) is waited for; a shell makes one for each command, of a millisecond */
+#define VFORK_LOOKS    50
+#define VFORK_PAUSE_MS 10
 
 /* of such a process /proc shows nothing else */
 #define NOTHING_TO_SEE                                                                             \
@@ -258,6 +264,22 @@ static int check_namespaces(pid_t pid, uint64_t *reasons, struct err *e)
 	return 0;
 }
 
+/* its files in /proc belong to root then: proc(5). Those of root's own processes do anyhow */
+static int check_dumpable(const struct subject *s, uint64_t *reasons, struct err *e)
+{
+	struct stat st;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", s->pid);
+	if (stat(path, &st) < 0)
+		return errno == ENOENT || errno == ESRCH
+			       ? gone(s->pid, e)
+			       : err_set(e, -errno, "look at '%s': %s", path, strerror(errno));
+	if (st.st_uid != s->stat.uid[1])
+		*reasons |= PREFLIGHT_BIT(NOT_DUMPABLE);
+	return 0;
+}
+
 static int check_program(pid_t pid, uint64_t *reasons, struct err *e)
 {
 	Elf64_Ehdr h = { 0 };
@@ -301,6 +323,8 @@ int preflight_quick(pid_t pid, uint64_t *ret, struct err *e)
 	if (!(reasons & NOTHING_TO_SEE)) {
 		r = check_namespaces(pid, &reasons, e);
 		if (!r)
+			r = check_dumpable(&s, &reasons, e);
+		if (!r)
 			r = check_program(pid, &reasons, e);
 	}
 	r = forgive(r, reasons);
@@ -314,6 +338,7 @@ int preflight_quick(pid_t pid, uint64_t *ret, struct err *e)
 struct walk {
 	pid_t pid;
 	uint64_t reasons;
+	pid_t child; /* one that runs in its memory; 0: none was seen */
 	struct err *e;
 };
 
@@ -346,7 +371,41 @@ static bool same(pid_t a, pid_t b, int type)
 	return syscall(SYS_kcmp, a, b, type, 0, 0) == 0;
 }
 
-static int check_child(struct walk *w, const char *children)
+/* Does a thread stand in a call that makes a child? It waits there for a child of vfork(2) only */
+static bool waits_in_vfork(pid_t pid, uint32_t tid)
+{
+	static const unsigned long calls[] = { SYS_vfork, SYS_clone, SYS_clone3 };
+	unsigned long nr = 0;
+	char path[64];
+	FILE *f;
+	int n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%u/syscall", pid, tid);
+	f = fopen(path, "re");
+	n = f ? fscanf(f, "%lu", &nr) : 0; /* "running": it is on a CPU */
+	if (f)
+		(void)fclose(f); /* was only read */
+	for (size_t i = 0; n == 1 && i < ARRAY_LEN(calls); i++)
+		if (calls[i] == nr)
+			return true;
+	return false;
+}
+
+/* of one that is only about to wait, or has just done so, the kernel says that it runs: once more then */
+static uint64_t why_shared(struct walk *w, uint32_t tid, pid_t child)
+{
+	for (int i = 0; same(w->pid, child, KCMP_VM); i++) {
+		w->child = child;
+		if (waits_in_vfork(w->pid, tid))
+			return PREFLIGHT_BIT(VFORK);
+		if (i == 2)
+			return PREFLIGHT_BIT(SHARED_SPACE);
+		(void)poll(NULL, 0, 1);
+	}
+	return 0;
+}
+
+static int check_children(struct walk *w, uint32_t tid, const char *children)
 {
 	char *end;
 
@@ -355,8 +414,7 @@ static int check_child(struct walk *w, const char *children)
 
 		if (end == p)
 			break; /* the blank at the end */
-		if (same(w->pid, (pid_t)child, KCMP_VM))
-			w->reasons |= PREFLIGHT_BIT(SHARED_SPACE);
+		w->reasons |= why_shared(w, tid, (pid_t)child);
 	}
 	return 0;
 }
@@ -378,7 +436,7 @@ static int check_thread(struct walk *w, uint32_t tid)
 	if (!text)
 		r = err_set(w->e, -ENOMEM, "no memory to look at process %d", w->pid);
 	if (!r)
-		r = check_child(w, text);
+		r = check_children(w, tid, text);
 	buf_done(&children);
 	return r == -ENOENT || r == -ESRCH ? 0 : r; /* a thread that has ended meanwhile */
 }
@@ -393,6 +451,18 @@ static int check_threads(struct walk *w)
 	if (stat.ppid && same(w->pid, stat.ppid, KCMP_VM))
 		w->reasons |= PREFLIGHT_BIT(SHARED_SPACE);
 	return each_number(w, "task", check_thread);
+}
+
+bool preflight_vfork(pid_t pid)
+{
+	struct err e = { 0 };
+	struct walk w = { .pid = pid, .e = &e };
+
+	if (each_number(&w, "task", check_thread) < 0 || !(w.reasons & PREFLIGHT_BIT(VFORK)))
+		return false; /* also when it has ended: whoever needs to know will see */
+	for (int i = 0; i < VFORK_LOOKS && same(pid, w.child, KCMP_VM); i++)
+		(void)poll(NULL, 0, VFORK_PAUSE_MS);
+	return same(pid, w.child, KCMP_VM);
 }
 
 /* ---- timers ---- */

@@ -30,11 +30,15 @@ struct sharing;
 	X(CONTAINER, "container", "it lives in a container of its own (another namespace)")        \
 	X(SYSTEM_USER, "system-user", "it belongs to root or a system account (uid below 1000)")   \
 	X(PRIVILEGED, "privileged", "it has privileges of another user (setuid, capabilities)")    \
+	X(NOT_DUMPABLE, "not-dumpable",                                                            \
+	  "it has forbidden others to look into it, as programs with secrets do "                  \
+	  "(PR_SET_DUMPABLE)")                                                                     \
 	X(NOT_64_BIT, "not-64-bit", "it is a 32-bit program")                                      \
 	X(REAL_TIME, "real-time", "it has real-time priority")                                     \
 	X(THREADS, "threads", "it has more threads than can move")                                 \
 	X(SHARED_SPACE, "shared-address-space",                                                    \
-	  "another process runs in its memory (vfork, or clone without a thread)")                 \
+	  "another process runs in its memory (clone without a thread)")                           \
+	X(VFORK, "vfork", "it waits for a child that runs in its memory (vfork): try again later") \
 	X(SHADOW_STACK, "shadow-stack", "it has a shadow stack in use")                            \
 	X(TAGGED, "tagged-addresses", "it has tagged addresses in use")                            \
 	X(MAPPINGS, "mappings", "its memory has more parts than can move")                         \
@@ -86,6 +90,14 @@ int preflight_quick(pid_t pid, uint64_t *ret, struct err *e) MUST_CHECK;
  * Return: 0, -ESRCH, -EPERM, other -errno
  */
 int preflight(pid_t pid, struct sharing *sharing, uint64_t *ret, struct err *e) MUST_CHECK;
+
+/**
+ * preflight_vfork() - Has a thread of it waited in vfork(2), and goes on waiting?
+ *
+ * Nobody can stop such a thread before its child has executed a program or ended. Most do that at
+ * once, and are no reason not to move: half a second is waited for that.
+ */
+bool preflight_vfork(pid_t pid);
 
 /* ---- the parts of it that look at texts which were read already. Pure ---- */
 

@@ -120,7 +120,15 @@ static int set_threads(struct stub *s, const struct image *m, struct err *e)
 	return r;
 }
 
-int restore_finish(struct stub *s, const struct image *m, struct err *e)
+/* what the stub traces by default, its new threads, is none of our business any more */
+static void let_go(pid_t tid, bool keep)
+{
+	if (keep && tracee_set_options(tid, 0) == 0 && tracee_syscall_cont(tid, 0) == 0)
+		return;
+	told_later(tracee_detach(tid, 0));
+}
+
+int restore_finish(struct stub *s, const struct image *m, pid_t but, struct err *e)
 {
 	int r = 0;
 
@@ -156,7 +164,7 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 	/* from here on it is the process again, and goes on even if we die */
 	stub_leave_nothing(s);
 	for (size_t i = 0; i < s->n; i++)
-		told_later(tracee_detach(s->threads[i]->tid, 0));
+		let_go(s->threads[i]->tid, s->threads[i]->tid == but);
 	rest_watch(s, s->pid);
 	s->pid = 0;
 	stub_done(s);

@@ -76,6 +76,9 @@ static int send_info(struct watcher *w, const struct move *m, uint32_t fate)
 	i.command = (char *)m->process.command;
 	i.text = (char *)m->text;
 	i.fate = fate;
+	/* of one that has ended: it was so, and what follows is in the text */
+	i.again = move_goes_again(m) || m->for_call ||
+		  (m->outs && fate == CMX__HALF_FATE__FATE_STAYED);
 	return conn_send_message(w->conn, FRAME_MOVE, &i);
 }
 
@@ -97,6 +100,7 @@ static int send_state(struct watcher *w, const struct move *m)
 	s.bytes_all = m->bytes_all;
 	s.freeze_us = m->freeze_us;
 	s.text = (char *)m->text;
+	s.again = move_goes_again(m);
 	h.body_case = CMX__HALF__BODY_STATE;
 	h.state = &s;
 	return conn_send_message(w->conn, FRAME_HALF, &h);
@@ -149,10 +153,14 @@ static void finish_over(struct watcher *w, const Cmx__HalfEnd *end)
 {
 	Cmx__HalfEnd other = *end;
 
-	if (w->wish == WISH_HOME && end->fate == CMX__HALF_FATE__FATE_HOME && !end->status)
+	if (w->wish == WISH_HOME && end->fate == CMX__HALF_FATE__FATE_HOME && !end->status) {
 		other.text = (char *)"it is home";
-	else if (!other.status)
+	} else if (w->wish == WISH_HOME && end->fate == CMX__HALF_FATE__FATE_STAYED) {
+		other.status = 0;
+		other.text = (char *)"it is at home";
+	} else if (!other.status) {
 		other.status = 1;
+	}
 	if (end->fate == CMX__HALF_FATE__FATE_EXITED && !end->text[0])
 		other.text = (char *)"it has ended";
 	finish(w, &other);
@@ -263,10 +271,11 @@ static int accept_order(struct watcher *w)
 /* it comes home, and goes on to "to" from there ("": stays) */
 static void fetch(struct watcher *w, struct move *m, const char *to)
 {
+	bool comes = m->at_home && to[0]; /* as soon as its call is over */
 	struct err e;
 
 	/* a deputy that does not listen any more has just ended: how is told as soon as it is reaped */
-	if (half_home(m->half, &e) < 0 && e.code != -EPIPE) {
+	if (!comes && half_home(m->half, &e) < 0 && e.code != -EPIPE) {
 		refuse(w, 1, e.text);
 		return;
 	}
@@ -329,6 +338,12 @@ static void order_again(struct watcher *w, struct move *m, const char *to)
 			watch_state(w->all, m); /* ends it when it is there */
 		return;
 	}
+	if (!m->half && home) {
+		if (accept_order(w) < 0)
+			watcher_free(w);
+		depart_cancel(m, "it was called home");
+		return;
+	}
 	if (!m->half) {
 		refuse(w, 1, "its node is being reached; try again in a moment");
 		return;
@@ -376,6 +391,14 @@ static void order_first(struct watcher *w, const struct process *p, const Cmx__O
 		watcher_free(w);
 }
 
+/* on its way out again, and its node is being reached: it can as well go to another one */
+static bool turns_aside(const struct move *m, const char *to)
+{
+	return !m->half && move_goes_again(m) && strcmp(to, "home") != 0 &&
+	       strcmp(to, m->all->node->self.name) != 0 && strcmp(to, "best") != 0 &&
+	       strcmp(to, m->peer_name) != 0;
+}
+
 static void order(struct watcher *w, const Cmx__Open *m)
 {
 	AUTO_MESSAGE Cmx__MigrateRequest *rq = message_get(&cmx__migrate_request__descriptor,
@@ -399,6 +422,10 @@ static void order(struct watcher *w, const Cmx__Open *m)
 		return;
 	}
 	move = move_by_pid(w->all, rq->pid);
+	if (move && turns_aside(move, rq->to)) {
+		depart_cancel(move, "it was sent to another node");
+		move = NULL;
+	}
 	if (!move) {
 		order_first(w, &p, m, rq);
 		return;

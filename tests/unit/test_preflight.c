@@ -259,6 +259,27 @@ static bool child_in_our_memory(void)
 	return clone(wait_until_killed, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL) > 0;
 }
 
+/* the child says that all is ready when its parent waits for it */
+static bool wait_in_vfork(void)
+{
+	char path[32], state = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", getpid());
+	if (vfork() == 0) {
+		while (state != 'D') {
+			FILE *f = fopen(path, "r");
+
+			if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+				_exit(1);
+			(void)fclose(f);
+		}
+		if (write(ready_to, "r", 1) == 1)
+			(void)wait_until_killed(NULL);
+		_exit(1);
+	}
+	return false;
+}
+
 static bool child_of_its_own(void)
 {
 	pid_t pid = fork();
@@ -360,6 +381,11 @@ static bool map_secret(void)
 	       mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED;
 }
 
+static bool be_closed(void)
+{
+	return prctl(PR_SET_DUMPABLE, 0) == 0;
+}
+
 static bool map_device(void)
 {
 	bool done = false;
@@ -457,6 +483,7 @@ static const struct {
 	{ "with a timer of a thread's CPU time", NULL, time_a_threads_work, BIT(CPU_TIMER) },
 	{ "with a timer of the day", NULL, time_the_day, 0 },
 	{ "with a child in its memory", NULL, child_in_our_memory, BIT(SHARED_SPACE) },
+	{ "in vfork", NULL, wait_in_vfork, BIT(VFORK) },
 	{ "with a child", NULL, child_of_its_own, 0 },
 	{ "with memory it could share", NULL, map_shared, 0 },
 	{ "with memory it shares", NULL, share_with_child, BIT(SHARED_MEMORY) },
@@ -469,6 +496,7 @@ static const struct {
 	{ "with transparent huge pages", NULL, map_transparent, 0 },
 	{ "with /dev/zero", NULL, map_zero_device, 0 },
 	{ "with secrets", NULL, map_secret, BIT(SECRET_MEMORY) },
+	{ "that nobody may look into", NULL, be_closed, BIT(NOT_DUMPABLE) },
 	{ "with a device", map_device, NULL, BIT(DEVICE_MEMORY) },
 	{ "with memory high up", NULL, map_high, BIT(HIGH_MEMORY) },
 	{ "with io_uring", open_uring, NULL, BIT(IO_URING) },
@@ -491,6 +519,7 @@ static void NORETURN run(size_t i, int to)
 	if (ok && !rows[i].stays_root)
 		ok = setresgid(USER, USER, USER) == 0 && setresuid(USER, USER, USER) == 0;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* cleared by the change */
+	(void)prctl(PR_SET_DUMPABLE, 1);	/* likewise */
 	if (ok && rows[i].as_user)
 		ok = rows[i].as_user();
 	if (write(to, ok ? "r" : "s", 1) != 1)
