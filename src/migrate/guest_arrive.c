@@ -87,12 +87,25 @@ int guest_take_anew(struct guest *g, const struct move_frame *f, struct err *e)
 	return 0;
 }
 
+/* private memory of files that are not here: given back, it would be zeroes, and at home the file */
+static size_t find_watched(const struct image *m, struct filter_range v[FILTER_RANGES_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_mappings; i++)
+		if (m->mappings[i].flags & IMAGE_MAP_FILE && !m->mappings[i].file &&
+		    !(m->mappings[i].flags & IMAGE_MAP_SHARED))
+			filter_watch(v, &n, m->mappings[i].start, m->mappings[i].end);
+	return n;
+}
+
 static int finish(struct guest *g, struct err *e)
 {
+	struct filter_range watched[FILTER_RANGES_MAX];
 	struct sock_filter code[FILTER_INSNS_MAX];
 	struct build_filter filter = { .code = code };
 	size_t n;
-	int r = filter_build(0, 0, code, &n);
+	int r = filter_build(0, 0, watched, find_watched(&g->image, watched), code, &n);
 
 	if (r < 0)
 		return err_set(e, r, "make the filter: %s", strerror(-r));

@@ -20,13 +20,13 @@
 #define CPU_CLOCK    2 /* the two bits of such a clock's number: what it ran, clock_getcpuclockid(3) */
 #define THREAD_CLOCK 4 /* the bit of a thread's */
 
-static uint64_t of_process(const struct guest *g)
+/* @kind: what is counted: ns (CPU_CLOCK), or ticks, as limits are */
+static uint64_t of_process(const struct guest *g, int kind)
 {
+	const clockid_t clock = (clockid_t)(~(uint32_t)g->build.pid << 3 | (uint32_t)kind);
 	struct timespec now = { 0 };
-	clockid_t clock;
 
-	if (clock_getcpuclockid(g->build.pid, &clock) == 0)
-		(void)clock_gettime(clock, &now); /* 0 when it has just ended */
+	(void)clock_gettime(clock, &now); /* 0 when it has just ended */
 	return (uint64_t)now.tv_sec * NS + (uint64_t)now.tv_nsec;
 }
 
@@ -49,7 +49,7 @@ static uint64_t of_thread(const struct guest *g, pid_t tid)
 
 uint64_t guest_cpu_ns(const struct guest *g, pid_t tid)
 {
-	return tid ? of_thread(g, tid) : of_process(g);
+	return tid ? of_thread(g, tid) : of_process(g, CPU_CLOCK);
 }
 
 /* what this clock has counted here; 0 also when it counts nothing of ours */
@@ -58,7 +58,7 @@ static uint64_t counted(const struct guest_thread *t, clockid_t clock)
 	pid_t pid;
 
 	if (clock == CLOCK_PROCESS_CPUTIME_ID)
-		return of_process(t->guest);
+		return of_process(t->guest, CPU_CLOCK);
 	if (clock == CLOCK_THREAD_CPUTIME_ID)
 		return of_thread(t->guest, t->tid);
 	if (clock >= 0 || (clock & 3) > CPU_CLOCK)
@@ -68,7 +68,7 @@ static uint64_t counted(const struct guest_thread *t, clockid_t clock)
 		return pid && !guest_thread(t->guest, pid)
 			       ? 0
 			       : of_thread(t->guest, pid ? pid : t->tid);
-	return pid && (uint32_t)pid != t->guest->image.pid ? 0 : of_process(t->guest);
+	return pid && (uint32_t)pid != t->guest->image.pid ? 0 : of_process(t->guest, clock & 3);
 }
 
 static void add_to_clock(const struct guest_thread *t, uint8_t *out)
@@ -88,7 +88,7 @@ static void add_to_times(const struct guest_thread *t, uint8_t *out)
 	struct tms v;
 
 	memcpy(&v, out, sizeof(v));
-	v.tms_utime += (clock_t)(of_process(t->guest) / (NS / TICKS));
+	v.tms_utime += (clock_t)(of_process(t->guest, CPU_CLOCK) / (NS / TICKS));
 	memcpy(out, &v, sizeof(v));
 }
 

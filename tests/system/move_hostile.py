@@ -294,9 +294,10 @@ class Hostile(unittest.TestCase):
             self.assertIn("Uid:\t%d\t%d\t%d\t%d\n" % ((UID,) * 4), f.read())
 
     def test_memory_that_cannot_be_locked(self):
+        """More than the box allows is locked at home, where it may be, and not here."""
         g = Guest()
-        self.assertLess(g.do("call", 151, 1), 0)  # mlockall
-        self.assertTrue(g.is_away())
+        g.do("call", 151, 1)  # mlockall
+        self.assertFalse(g.is_away())
 
     def calls(self):
         with open(os.path.join(SOURCE, "src/forward/table/syscalls.def")) as f:

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_forward.c - the table of calls and the filter made from it */
+#include <sys/mman.h>
+
 #include "test.h"
 
 #include <asm/unistd_64.h>
@@ -130,7 +132,7 @@ static uint32_t expected(uint32_t nr, const uint64_t args[6])
 
 static int build(void **state)
 {
-	return filter_build(0, 0, program, &n_insns);
+	return filter_build(0, 0, NULL, 0, program, &n_insns);
 }
 
 /* filter and table agree: every number, every case of every argument, and values around them */
@@ -190,14 +192,52 @@ static void test_filter_heat(void **state)
 	}
 }
 
+static bool is_told(uint64_t at, uint64_t advice)
+{
+	const uint64_t args[6] = { at, 4096, advice };
+
+	return judge(__NR_madvise, args) == SECCOMP_RET_USER_NOTIF;
+}
+
+static void test_filter_watches_memory(void **state)
+{
+	const uint64_t a = 0x555500001000, b = 0x7ffefffff000;
+	struct filter_range v[FILTER_RANGES_MAX];
+	size_t n = 0;
+
+	filter_watch(v, &n, a, a + 4096);
+	filter_watch(v, &n, a + 4096, a + 3 * 4096);
+	filter_watch(v, &n, b, b + 3 * 4096); /* over a border of 4 GiB */
+	assert_int_equal(n, 2);
+	assert_int_equal(filter_build(0, 0, v, n, program, &n_insns), 0);
+	assert_true(is_told(a, MADV_DONTNEED) && is_told(a + 2 * 4096, MADV_FREE));
+	assert_true(is_told(b, MADV_DONTNEED) && is_told(b + 2 * 4096, 24));
+	assert_false(is_told(a - 4096, MADV_DONTNEED) || is_told(a + 3 * 4096, MADV_DONTNEED));
+	assert_false(is_told(b - 4096, MADV_DONTNEED) || is_told(b + 3 * 4096, MADV_DONTNEED));
+	assert_false(is_told(a & UINT32_MAX, MADV_DONTNEED) || is_told(a, MADV_WILLNEED));
+	/* more than there is room for are one; what is in between is told needlessly */
+	for (uint64_t at = 1 << 20; n < FILTER_RANGES_MAX; at += 1 << 20)
+		filter_watch(v, &n, b + at, b + at + 4096);
+	filter_watch(v, &n, b + (1 << 28), b + (1 << 28) + 4096);
+	assert_int_equal(n, FILTER_RANGES_MAX);
+	assert_int_equal(filter_build(0, 0, v, n, program, &n_insns), 0);
+	assert_true(is_told(b + (1 << 28), MADV_DONTNEED));
+	/* and so is a range too long for it */
+	v[0] = (struct filter_range){ 1ULL << 32, 1ULL << 46 };
+	assert_int_equal(filter_build(0, 0, v, 1, program, &n_insns), 0);
+	assert_true(is_told(4096, MADV_DONTNEED));
+	assert_int_equal(filter_build(0, 0, NULL, 0, program, &n_insns), 0);
+}
+
 static void test_filter_own_code(void **state)
 {
 	struct seccomp_data d = { .nr = __NR_openat, .arch = AUDIT_ARCH_X86_64 };
 	unsigned int steps;
 	uint64_t page = 0x7f1234560000;
 
-	assert_int_equal(filter_build(page, page + 0x200000000, program, &n_insns), -EINVAL);
-	assert_int_equal(filter_build(page, page + 4096, program, &n_insns), 0);
+	assert_int_equal(filter_build(page, page + 0x200000000, NULL, 0, program, &n_insns),
+			 -EINVAL);
+	assert_int_equal(filter_build(page, page + 4096, NULL, 0, program, &n_insns), 0);
 	d.instruction_pointer = page;
 	assert_int_equal(interpret(&d, &steps), SECCOMP_RET_USER_NOTIF);
 	d.instruction_pointer = page + 2;
@@ -376,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_filter_strangers),
 		cmocka_unit_test(test_filter_heat),
+		cmocka_unit_test(test_filter_watches_memory),
 		cmocka_unit_test(test_filter_own_code),
 		cmocka_unit_test(test_filter_for_real),
 	};

@@ -32,11 +32,15 @@ static const uint16_t hot[] = {
 	__NR_sched_yield, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_getcpu,
 };
 
+/* MADV_DONTNEED, MADV_FREE, MADV_DONTNEED_LOCKED */
+static const uint8_t giving_back[] = { 4, 8, 24 };
+
 enum outcome { /* of a number */
 	OUT_NOTIFY,
 	OUT_ALLOW,
 	OUT_TRACE,  /* data is the number: an interval of its own */
 	OUT_BY_ARG, /* likewise */
+	OUT_WATCH,  /* madvise, where there is memory to be watched; likewise */
 };
 
 struct interval {
@@ -50,6 +54,8 @@ struct program {
 	bool full;
 	uint32_t to_end[FILTER_INSNS_MAX]; /* JAs that wait for the address of the end */
 	size_t n_to_end;
+	const struct filter_range *watched;
+	size_t n_watched;
 };
 
 static void emit(struct program *p, struct sock_filter insn)
@@ -89,10 +95,12 @@ static bool decided_here(enum table_class class)
 	return class == TABLE_LOCAL || class == TABLE_SPECIAL;
 }
 
-static enum outcome outcome_of(uint32_t nr)
+static enum outcome outcome_of(const struct program *p, uint32_t nr)
 {
 	struct table_row row;
 
+	if (nr == __NR_madvise && p->n_watched)
+		return OUT_WATCH;
 	if (!table_row(nr, &row))
 		return OUT_NOTIFY;
 	if (row.key_low == TABLE_ARG_NONE) /* a key of two arguments chooses nothing local */
@@ -145,6 +153,51 @@ static void emit_by_arg(struct program *p, uint32_t nr)
 	emit_class(p, nr, row.class);
 }
 
+/* of one range, in one 4 GiB: a call that begins in it is told */
+static void emit_range(struct program *p, uint64_t start, uint64_t last)
+{
+	size_t at = offsetof(struct seccomp_data, args);
+
+	emit_load(p, at + 4);
+	emit_jump(p, BPF_JEQ, (uint32_t)(start >> 32), 0, 4);
+	emit_load(p, at);
+	emit_jump(p, BPF_JGE, (uint32_t)start, 0, 2);
+	emit_jump(p, BPF_JGT, (uint32_t)last, 1, 0);
+	emit_notify(p);
+}
+
+/* short enough for the jump over it? A piece for each 4 GiB of a range */
+static bool fits(const struct program *p)
+{
+	uint64_t pieces = 0;
+
+	for (size_t i = 0; i < p->n_watched; i++)
+		pieces += ((p->watched[i].end - 1) >> 32) - (p->watched[i].start >> 32) + 1;
+	return pieces <= 2 * FILTER_RANGES_MAX;
+}
+
+static void emit_watch(struct program *p)
+{
+	emit_load(p, offsetof(struct seccomp_data, args) + 8 * 2);
+	for (size_t i = 0; i < ARRAY_LEN(giving_back); i++)
+		emit_jump(p, BPF_JEQ, giving_back[i], (uint8_t)(ARRAY_LEN(giving_back) - i), 0);
+	emit_ret(p, SECCOMP_RET_ALLOW);
+	if (!fits(p)) {
+		emit_notify(p); /* terabytes: wherever it is */
+		return;
+	}
+	for (size_t i = 0; i < p->n_watched; i++) {
+		uint64_t at = p->watched[i].start, end = p->watched[i].end;
+
+		for (uint64_t last; at < end; at = last + 1) {
+			last = at | UINT32_MAX;
+			last = last < end ? last : end - 1;
+			emit_range(p, at, last);
+		}
+	}
+	emit_ret(p, SECCOMP_RET_ALLOW);
+}
+
 static void emit_leaf(struct program *p, uint32_t nr, enum outcome outcome)
 {
 	switch (outcome) {
@@ -160,6 +213,9 @@ static void emit_leaf(struct program *p, uint32_t nr, enum outcome outcome)
 	case OUT_BY_ARG:
 		emit_by_arg(p, nr);
 		return;
+	case OUT_WATCH:
+		emit_watch(p);
+		return;
 	}
 }
 
@@ -171,9 +227,10 @@ static void emit_hot(struct program *p)
 	for (size_t i = 0; i < ARRAY_LEN(hot); i++) {
 		at = p->n;
 		emit_jump(p, BPF_JEQ, hot[i], 0, 0);
-		emit_leaf(p, hot[i], outcome_of(hot[i]));
+		emit_leaf(p, hot[i], outcome_of(p, hot[i]));
 		if (!p->full)
-			p->insns[at].jf = (uint8_t)(p->n - at - 1);
+			p->insns[at].jf = (uint8_t)(p->n - at -
+						    1); /* FILTER_RANGES_MAX: it reaches */
 	}
 }
 
@@ -194,16 +251,17 @@ static void emit_tree(struct program *p, const struct interval *v, size_t n)
 	emit_tree(p, v + half, n - half);
 }
 
-static size_t find_intervals(struct interval *v, size_t max)
+static size_t find_intervals(const struct program *p, struct interval *v, size_t max)
 {
 	enum outcome outcome, last = OUT_NOTIFY;
 	size_t n = 1;
 
-	v[0] = (struct interval){ 0, outcome_of(0) };
+	v[0] = (struct interval){ 0, outcome_of(p, 0) };
 	last = v[0].outcome;
 	for (uint32_t nr = 1; nr <= table_end() && n < max; nr++) { /* the last one: unknown */
-		outcome = outcome_of(nr);
-		if (outcome == last && outcome != OUT_TRACE && outcome != OUT_BY_ARG)
+		outcome = outcome_of(p, nr);
+		if (outcome == last && outcome != OUT_TRACE && outcome != OUT_BY_ARG &&
+		    outcome != OUT_WATCH)
 			continue;
 		v[n++] = (struct interval){ nr, outcome };
 		last = outcome;
@@ -228,15 +286,24 @@ static void emit_end(struct program *p, uint64_t own_from, uint64_t own_to)
 	emit_ret(p, SECCOMP_RET_USER_NOTIF);
 }
 
-int filter_build(uint64_t own_from, uint64_t own_to, struct sock_filter *to, size_t *ret_n)
+void filter_watch(struct filter_range *v, size_t *n, uint64_t start, uint64_t end)
 {
-	struct program p = { .insns = to };
+	if (*n && (v[*n - 1].end == start || *n == FILTER_RANGES_MAX))
+		v[*n - 1].end = end;
+	else
+		v[(*n)++] = (struct filter_range){ start, end };
+}
+
+int filter_build(uint64_t own_from, uint64_t own_to, const struct filter_range *watched,
+		 size_t n_watched, struct sock_filter *to, size_t *ret_n)
+{
+	struct program p = { .insns = to, .watched = watched, .n_watched = n_watched };
 	struct interval v[FILTER_INSNS_MAX];
 	size_t n;
 
 	if (own_from > own_to || own_from >> 32 != own_to >> 32)
 		return -EINVAL;
-	n = find_intervals(v, ARRAY_LEN(v));
+	n = find_intervals(&p, v, ARRAY_LEN(v));
 	emit_load(&p, offsetof(struct seccomp_data, arch));
 	emit_jump(&p, BPF_JEQ, AUDIT_ARCH_X86_64, 1, 0);
 	emit_notify(&p);
