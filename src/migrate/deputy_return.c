@@ -13,6 +13,7 @@
 #include "migrate/region.h"
 #include "migrate/restore.h"
 #include "migrate/set_state.h"
+#include "migrate/stub_thread.h"
 #include "os/clock.h"
 #include "tracee/tracee.h"
 
@@ -223,13 +224,19 @@ int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err 
 	return 0;
 }
 
+/* one for a thread that has ended meanwhile is nobody's, as it is natively */
 static int queue_signals(struct deputy *d, uint64_t taken, struct err *e)
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && i < d->n_pending; i++)
-		if (!d->pending[i].number || d->pending[i].number > taken)
-			r = pending_queue(&d->stub.batch, d->pid, &d->pending[i], e);
+	for (size_t i = 0; !r && i < d->n_pending; i++) {
+		const struct pending *p = &d->pending[i];
+
+		if (p->number && p->number <= taken)
+			continue;
+		if (!p->tid || stub_thread_find(&d->stub, p->tid))
+			r = pending_queue(&d->stub.batch, d->pid, p, e);
+	}
 	return r;
 }
 
