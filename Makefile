@@ -34,7 +34,7 @@ cc_build-fuzz		= CC=clang
 dirs			= build build-asan build-tsan build-clang build-fuzz
 
 asan_suites	= --suite unit --suite sim --suite fuzz
-tsan_suites	= --suite unit --suite threads
+tsan_suites	= --suite unit --suite threads --no-suite processes
 benches		= $(sort $(basename $(notdir $(shell find bench -maxdepth 1 -type f -perm -u+x 2>/dev/null))))
 sources		= $(shell find src tests bench -name '*.[ch]')
 

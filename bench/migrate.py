@@ -14,9 +14,12 @@ run. Lines (--only takes their names):
              256 MiB of it in use, in the 60 s after it; "refill" is until it is nearly as fast again
   bulk       memory moved in a second, against one TLS 1.3 stream
   call       a forwarded call that does nothing, against a TLS 1.3 and a TCP echo
-  files      a file read and written from front to back, against one TLS 1.3 stream (this is what
-             NFS is measured against as well: where the kernel has it, mount it over the same path)
-  local      a call that needs no forwarding, away against at home
+  files      a file read and written from front to back, in calls of some size; against an NFS client
+             and server in user space over the same path (unencrypted; 4 requests of 1 MiB under way,
+             and one of the size of the call), where they are installed, and one TLS 1.3 stream.
+             "here" is what one small read takes whose bytes are there already
+  local      a call that needs no forwarding, away against at home; and what it costs with a filter
+             that allows everything, and with syscall user dispatch that does
   compute    a program that only computes, away against at home
   residue    what is left of us after it came home
 
@@ -37,6 +40,8 @@ import sys
 import tempfile
 import time
 
+import nfs_peer
+
 TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get("COMOSIX_BUILD", os.path.join(TREE, "build"))
 TOOLS = os.path.join(BUILD, "bench", "migrate")
@@ -47,6 +52,7 @@ CONNECT, COPY, CAPTURE, AWAY = 2, 3, 4, 6  # wire/half.proto
 FATE_HOME = 2
 MINUTE_S, FOLLOWS_S = 60, 4  # of "postcopy": how long it is watched, and when all has followed
 PLACES = {"one CPU": {0}, "free": None}
+FILES = [(what, size) for what in ("read", "write") for size in (1 << 20, 1 << 16, 4096)]
 
 
 class Wire:
@@ -300,28 +306,72 @@ def call(wire, runs, n=1000):
 
 
 def files(wire, runs, mib=64):
-    with tempfile.TemporaryDirectory(prefix="comosix-bench.", dir="/var/tmp") as place:
+    client = os.path.join(TOOLS, "bench-nfs")
+    why_not = nfs_peer.why_not(client)
+    if why_not:
+        print(f"migrate.py: files: {why_not}", file=sys.stderr)
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(tempfile.TemporaryDirectory(prefix="comosix-bench.", dir="/var/tmp"))
         os.chown(place, USER, USER)
         file = os.path.join(place, "file")
         with open(file, "wb") as f:
             f.write(os.urandom(mib << 20))
         os.chmod(file, 0o644)
-        for what, size in (("read", 131072), ("read", 4096), ("write", 65536), ("write", 4096)):
-            bare, home, away = [], [], []
-            for _ in range(runs):
-                bare.append(wire.bare("tls-stream", mib, None) * 1.048576)
-                with Subject(file=[file]) as subject:
-                    home.append(subject.figure(what, size, mib))
-                    with Move(wire, subject):
-                        away.append(subject.figure(what, size, mib))
-            away, bare, home = (statistics.median(x) for x in (away, bare, home))
-            yield row(f"{what} {size}", "free", ">= 0.8 of NFS", away_mb_s=away, tls_mb_s=bare, ratio=away / bare,
-                      home_mb_s=home)
+        nfs = None
+        if not why_not:
+            nfs = stack.enter_context(nfs_peer.NfsPeer(client, place, *wire.names, HOME))
+        for what, size in FILES:
+            yield file_row(wire, runs, mib, file, nfs, what, size)
+        yield burst(wire, runs, file)
+
+
+def file_row(wire, runs, mib, file, nfs, what, size):
+    seen = {}
+
+    def add(name, value):
+        seen.setdefault(name, []).append(value)
+
+    for _ in range(runs):
+        add("tls", wire.bare("tls-stream", mib, None) * 1.048576)
+        if nfs:
+            add("nfs", nfs.mb_s(what, 1 << 20, mib, 4))
+            add("nfs_each", nfs.mb_s(what, size, mib, 1))
+        with Subject(file=[file]) as subject:
+            add("home", subject.figure(what, size, mib))
+            with Move(wire, subject):
+                add("away", subject.figure(what, size, mib))
+    seen = {name: statistics.median(values) for name, values in seen.items()}
+    figures = {f"{name}_mb_s": seen[name] for name in ("away", "nfs", "nfs_each", "tls", "home") if name in seen}
+    for peer in ("nfs", "tls"):
+        if peer in seen:
+            figures[f"to_{peer}"] = seen["away"] / seen[peer]
+    return row(f"{what} {size}", "free", ">= 0.8 of NFS", **figures)
+
+
+def burst(wire, runs, file):
+    """A read of 4 KiB that finds its bytes here: what is left is the way to the agent and back."""
+    ns = []
+    for cpus in (None, {0}):
+        with Subject(cpus, file=[file]) as subject:
+            with Move(wire, subject, cpus):
+                ns.append(statistics.median(subject.figure("burst", 4096, 16) for _ in range(runs)))
+    return row("read 4096 here", "free", "", us=ns[0] / 1000, one_cpu_us=ns[1] / 1000, one_cpu_mb_s=4096e3 / ns[1])
 
 
 def local(wire, runs, n=200000):
+    floors = []
     yield alternate(wire, runs, "local", ("local", n), lambda home, away: row(
-        "local", "free", "<= +30 ns", home_ns=home, away_ns=away, more_ns=away - home))
+        "local", "free", "<= +30 ns", home_ns=home, away_ns=away, more_ns=away - home),
+        lambda: floors.append(floor(n)))
+    any_ns, filter_ns, dispatch_ns = (statistics.median(each) for each in zip(*floors))
+    yield row("local floor", "free", "what it could be", home_ns=any_ns, filter_ns=filter_ns,
+              filter_more_ns=filter_ns - any_ns, dispatch_ns=dispatch_ns, dispatch_more_ns=dispatch_ns - any_ns)
+
+
+def floor(n):
+    """The same call of a process that nobody moves: bench/migrate/floor.c"""
+    done = subprocess.run([os.path.join(TOOLS, "bench-floor"), str(n)], stdout=subprocess.PIPE, check=True)
+    return [float(word) for word in done.stdout.split()]
 
 
 def compute(wire, runs, ms=1500):
@@ -330,7 +380,7 @@ def compute(wire, runs, ms=1500):
         slower_percent=100 * (away / home - 1)))
 
 
-def alternate(wire, runs, what, order, make):
+def alternate(wire, runs, what, order, make, beside=lambda: None):
     """The same in turns at home and away, so that what else the machine does falls on both alike."""
     home, away = [], []
     with Subject() as subject:
@@ -339,6 +389,7 @@ def alternate(wire, runs, what, order, make):
             home.append(subject.figure(*order))
             with Move(wire, subject):
                 away.append(subject.figure(*order))
+            beside()
     return make(statistics.median(home), statistics.median(away))
 
 

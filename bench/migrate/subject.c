@@ -17,11 +17,13 @@
  *				"watching" is said first
  *	read BYTES MIB		so much of its file (its argument), so many bytes at a time: MB/s
  *	write BYTES MIB		the same into a new file beside it, NAME.out
+ *	burst BYTES N		median ns of a read of so many bytes, of N in a row, a moment after some others
  *	touch MIB		look at random pages of the first MIB until SIGUSR1: how many in each
  *				second. "touching" is said first
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +37,7 @@
 #define BATCHES 15
 #define PIECES	4096
 #define WORK	2000000 /* steps of a piece: some ms */
+#define BEFORE	4	/* reads until one is known to go from front to back, and one more */
 
 static uint8_t *memory;
 static uint64_t n_pages, state = 88172645463325252ULL;
@@ -206,12 +209,37 @@ static void write_file(uint64_t size, uint64_t mib)
 	transfer(O_WRONLY | O_CREAT | O_TRUNC, ".out", size, mib);
 }
 
+/* in the pause all comes here that is read ahead */
+static void burst(uint64_t size, uint64_t n)
+{
+	const struct timespec pause = { .tv_nsec = 50 * 1000000 };
+	int fd = open(file, O_RDONLY);
+	uint64_t begin;
+	bool all = fd >= 0;
+
+	for (int b = 0; all && b < BATCHES; b++) {
+		for (int i = 0; i < BEFORE; i++)
+			all &= read(fd, bytes, size) == (ssize_t)size;
+		(void)nanosleep(&pause, NULL); /* nobody has signals for it here */
+		begin = now_ns();
+		for (uint64_t i = 0; i < n; i++)
+			all &= read(fd, bytes, size) == (ssize_t)size;
+		figures[b] = (double)(now_ns() - begin) / (double)n;
+	}
+	if (!all || close(fd) < 0) {
+		perror(file);
+		exit(1);
+	}
+	(void)printf("%.1f\n", median(BATCHES));
+}
+
 static const struct {
 	const char *word;
 	void (*obey)(uint64_t a, uint64_t b);
 } orders[] = {
-	{ "fill", fill },   { "null", null },	{ "local", local },    { "compute", compute },
-	{ "watch", watch }, { "touch", touch }, { "read", read_file }, { "write", write_file },
+	{ "fill", fill },	{ "null", null },	 { "local", local },
+	{ "compute", compute }, { "watch", watch },	 { "touch", touch },
+	{ "read", read_file },	{ "write", write_file }, { "burst", burst },
 };
 
 int main(int argc, char **argv)

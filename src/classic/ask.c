@@ -26,9 +26,16 @@ static const char *const stages[] = {
 	[CMX__HALF_STAGE__STAGE_ENDED] = "ended",
 };
 
-const char *ask_stage_name(Cmx__HalfStage s)
+const char *ask_state_name(const struct ask_move *m)
 {
-	return (unsigned int)s < ARRAY_LEN(stages) ? stages[s] : "unknown";
+	if (m->again)
+		return "again";
+	return (unsigned int)m->stage < ARRAY_LEN(stages) ? stages[m->stage] : "unknown";
+}
+
+bool ask_is_away(const struct ask_move *m)
+{
+	return m->stage >= CMX__HALF_STAGE__STAGE_AWAY && !m->again;
 }
 
 static int open_with(struct local *l, Cmx__OpenKind kind, const void *body, int *ret_status,
@@ -94,7 +101,8 @@ static void fill(struct ask_move *to, const Cmx__MoveInfo *m)
 				 .pid = (pid_t)m->pid,
 				 .uid = m->uid,
 				 .stage = (Cmx__HalfStage)m->stage,
-				 .job = m->job };
+				 .job = m->job,
+				 .again = m->again };
 	(void)snprintf(to->user, sizeof(to->user), "%s", m->user);
 	(void)snprintf(to->home, sizeof(to->home), "%s", m->home);
 	(void)snprintf(to->node, sizeof(to->node), "%s", m->node);

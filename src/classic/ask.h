@@ -25,7 +25,7 @@ struct ask_move {
 	uid_t uid;
 	char user[64], home[ASK_NODE_MAX], node[ASK_NODE_MAX], command[64];
 	Cmx__HalfStage stage;
-	bool job;
+	bool job, again; /* again: at home for a call, and goes out again */
 };
 
 /** ask_self() - Name of this node; ret holds ASK_NODE_MAX bytes */
@@ -59,7 +59,10 @@ int ask_job(const Cmx__JobRequest *rq, int *ret_status, struct err *e) MUST_CHEC
 /** ask_node_up() - Is there a node of this name that is up? -ENOENT, -EHOSTDOWN, other -errno */
 int ask_node_up(const char *name, int *ret_status, struct err *e) MUST_CHECK;
 
-/** ask_stage_name() - "away" */
-const char *ask_stage_name(Cmx__HalfStage s);
+/** ask_state_name() - "away" */
+const char *ask_state_name(const struct ask_move *m);
+
+/** ask_is_away() - Does it run at its host? */
+bool ask_is_away(const struct ask_move *m);
 
 #endif

@@ -68,11 +68,11 @@ static int whereis(const struct options *o, char **argv)
 		return line_complain(&self, status, "%s", e.text);
 	for (size_t i = 0; i < n; i++)
 		if (!moves[i].guest && (uint32_t)moves[i].pid == pid) {
-			bool there = moves[i].stage >= CMX__HALF_STAGE__STAGE_AWAY;
+			bool there = ask_is_away(&moves[i]);
 
 			return print_place(o, pid, moves[i].home,
 					   there ? moves[i].node : moves[i].home,
-					   ask_stage_name(moves[i].stage));
+					   ask_state_name(&moves[i]));
 		}
 	(void)snprintf(path, sizeof(path), "/proc/%u", pid);
 	if (stat(path, &st) < 0)

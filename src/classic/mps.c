@@ -184,9 +184,8 @@ static int look_at(struct list *l, pid_t pid, const struct options *o)
 	user_name(st.st_uid, row->user, sizeof(row->user));
 	(void)snprintf(row->command, sizeof(row->command), "%s", command);
 	(void)snprintf(row->home, sizeof(row->home), "%s", l->self);
-	(void)snprintf(row->node, sizeof(row->node), "%s",
-		       m && m->stage >= CMX__HALF_STAGE__STAGE_AWAY ? m->node : l->self);
-	row->state = m ? ask_stage_name(m->stage) : state_name(letter);
+	(void)snprintf(row->node, sizeof(row->node), "%s", m && ask_is_away(m) ? m->node : l->self);
+	row->state = m ? ask_state_name(m) : state_name(letter);
 	look_for_job(row);
 	if (m) /* it has moved; what its stub is like says nothing */
 		row->looked = true;
@@ -233,7 +232,7 @@ static int list_guests(struct list *l, struct err *e)
 		(void)snprintf(row->home, sizeof(row->home), "%s", m->home);
 		(void)snprintf(row->node, sizeof(row->node), "%s", m->node);
 		(void)snprintf(row->command, sizeof(row->command), "%s", m->command);
-		row->state = ask_stage_name(m->stage);
+		row->state = ask_state_name(m);
 		row->job = m->job;
 		row->looked = true;
 	}

@@ -59,8 +59,10 @@ static struct moved_row *row_for(struct moved *m, const uint8_t *id)
 	return row;
 }
 
-static const char *state_of(uint32_t stage)
+static const char *state_of(uint32_t stage, bool again)
 {
+	if (again)
+		return "again";
 	if (stage < CMX__HALF_STAGE__STAGE_AWAY)
 		return "leaving";
 	return stage == CMX__HALF_STAGE__STAGE_AWAY ? "away" : "returning";
@@ -83,7 +85,8 @@ static void fill(struct moved_row *row, const Cmx__MoveInfo *i)
 	copy(row->home, sizeof(row->home), i->home);
 	copy(row->node, sizeof(row->node), i->node);
 	copy(row->command, sizeof(row->command), i->command);
-	row->state = state_of(i->stage);
+	row->state = state_of(i->stage, i->again);
+	row->away = i->stage >= CMX__HALF_STAGE__STAGE_AWAY;
 	row->job = i->job;
 	row->bytes_done = i->bytes_done;
 	row->bytes_all = i->bytes_all;
@@ -118,9 +121,17 @@ static void record(struct moved *m, const char *event, const struct moved_row *r
 static void tell_end(struct moved *m, const struct moved_row *row, const Cmx__MoveInfo *i)
 {
 	char what[TEXT_MAX / 2], why[96];
+	bool stayed = i->fate == (uint32_t)CMX__HALF_FATE__FATE_STAYED;
 
 	copy(why, sizeof(why), i->text);
-	if (i->fate == (uint32_t)CMX__HALF_FATE__FATE_HOME) {
+	if (i->again && stayed) {
+		(void)snprintf(what, sizeof(what), "does not go out again, it stays at home: %s",
+			       why);
+		record(m, "process.home", row, what);
+	} else if (i->again && i->fate == (uint32_t)CMX__HALF_FATE__FATE_HOME) {
+		(void)snprintf(what, sizeof(what), "is home from %s: %s", row->node, why);
+		record(m, "process.home", row, what);
+	} else if (i->fate == (uint32_t)CMX__HALF_FATE__FATE_HOME) {
 		(void)snprintf(what, sizeof(what), "is home again from %s", row->node);
 		record(m, "process.home", row, what);
 	} else if (i->fate == (uint32_t)CMX__HALF_FATE__FATE_LOST) {
@@ -140,7 +151,7 @@ static void take(struct moved *m, const Cmx__MoveInfo *i, bool snapshot)
 	memcpy(now.id, i->move_id.data, MOVED_ID_LEN);
 	pthread_mutex_lock(&m->lock);
 	row = find(m, now.id);
-	was_away = row && strcmp(row->state, "leaving") != 0;
+	was_away = row && row->away;
 	if (ended && row)
 		*row = m->rows[--m->n];
 	else if (!ended && (row || (row = row_for(m, now.id))))
@@ -149,7 +160,7 @@ static void take(struct moved *m, const Cmx__MoveInfo *i, bool snapshot)
 	bus_live(&m->api->bus);
 	if (ended) {
 		tell_end(m, &now, i);
-	} else if (!snapshot && !was_away && strcmp(now.state, "leaving") != 0) {
+	} else if (!snapshot && !was_away && now.away) {
 		char what[160];
 
 		(void)snprintf(what, sizeof(what), "runs at %s now", now.node);

@@ -25,8 +25,8 @@ struct moved_row {
 	uint8_t id[MOVED_ID_LEN];
 	uint32_t pid;
 	char user[64], home[64], node[64], command[64];
-	const char *state; /* leaving away returning */
-	bool job;
+	const char *state; /* leaving away returning again */
+	bool job, away;
 	uint64_t bytes_done, bytes_all;
 	uint32_t freeze_us;
 	int64_t since;

@@ -3,6 +3,7 @@
 #include "image/image.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #include "base/le.h"
 
@@ -97,6 +98,14 @@ static bool is_aligned(uint64_t v)
 	return !(v % IMAGE_PAGE);
 }
 
+static bool has_valid_limits(const struct image *m)
+{
+	for (size_t i = 0; i < IMAGE_LIMITS; i++)
+		if (m->limits[i].soft > m->limits[i].hard)
+			return false;
+	return true;
+}
+
 static int check_process(const struct image *m, struct err *e)
 {
 	const struct {
@@ -115,6 +124,8 @@ static int check_process(const struct image *m, struct err *e)
 		{ m->virtual_timer[0] <= INT64_MAX && m->virtual_timer[1] <= INT64_MAX &&
 			  m->prof_timer[0] <= INT64_MAX && m->prof_timer[1] <= INT64_MAX,
 		  "a timer beyond the end of time" },
+		{ has_valid_limits(m), "a limit above what it may be" },
+		{ m->cpu_used_ns <= INT64_MAX, "more CPU time than can be" },
 		{ m->no_new_privs <= 1 && m->thp_disable <= 1, "a yes or no that is neither" },
 	};
 
@@ -269,6 +280,19 @@ static int check_threads(const struct image *m, struct err *e)
 	return 0;
 }
 
+static int check_timers(const struct image *m, struct err *e)
+{
+	for (size_t i = 0; i < m->n_timers; i++) {
+		const struct image_timer *t = &m->timers[i];
+
+		if (t->id > INT32_MAX || t->tid > PID_MAX || t->signal_tid > PID_MAX ||
+		    t->signo > IMAGE_SIGNALS || t->left_ns > INT64_MAX ||
+		    t->interval_ns > INT64_MAX || (t->notify != SIGEV_NONE && !t->signo))
+			return err_set(e, -EPROTO, "an image with a timer that cannot be");
+	}
+	return 0;
+}
+
 int image_check(const struct image *m, struct err *e)
 {
 	int r = check_process(m, e);
@@ -277,5 +301,7 @@ int image_check(const struct image *m, struct err *e)
 		r = check_mm(&m->mm, e);
 	if (!r)
 		r = check_mappings(m, e);
+	if (!r)
+		r = check_timers(m, e);
 	return r ? r : check_threads(m, e);
 }

@@ -31,6 +31,9 @@
 #define IMAGE_SIGNALS	   64
 #define IMAGE_NAME_MAX	   16
 #define IMAGE_FILES_MAX	   512
+#define IMAGE_LIMITS	   16 /* getrlimit(2) */
+#define IMAGE_TIMERS_MAX   32 /* of CPU time */
+#define IMAGE_CPU_WORDS	   16 /* of a mask of CPUs */
 #define IMAGE_BYTES_MAX	   (64U << 20)
 
 /* of a mapping, /proc/PID/smaps "VmFlags" */
@@ -70,6 +73,11 @@ struct image_action {
 	uint64_t handler, flags, restorer, mask;
 };
 
+/* UINT64_MAX: none */
+struct image_limit {
+	uint64_t soft, hard;
+};
+
 /* struct user_regs_struct of x86-64, in its order: r15 ... gs, fs_base and gs_base among them */
 struct image_registers {
 	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, orig_rax,
@@ -98,7 +106,18 @@ struct image_thread {
 	uint64_t done;
 	/* CLOCK_MONOTONIC of home at which the call that it is about to make has waited enough, 0 */
 	int64_t wait_until_ns;
+	/* the CPUs of home that it is bound to, a bit for each; zeroes: it is bound to none */
+	uint64_t cpus[IMAGE_CPU_WORDS];
 	uint8_t *xstate; /* as PTRACE_GETREGSET NT_X86_XSTATE gives it; owned by the image */
+};
+
+/* a timer of timer_create(2) that counts CPU time of the process; all others stay at home */
+struct image_timer {
+	uint32_t id, tid;	       /* whose clock; 0: of the process */
+	uint32_t notify;	       /* SIGEV_SIGNAL, SIGEV_NONE or SIGEV_THREAD_ID */
+	uint32_t signo, signal_tid;    /* of SIGEV_THREAD_ID */
+	uint64_t value;		       /* of the signal */
+	uint64_t left_ns, interval_ns; /* left 0: not armed */
 };
 
 struct image {
@@ -119,6 +138,12 @@ struct image {
 	uint32_t thp_disable;
 	struct image_mm mm;
 	struct image_action actions[IMAGE_SIGNALS]; /* of signal i + 1 */
+	struct image_limit limits[IMAGE_LIMITS];    /* by their numbers; zeroes: not told */
+	uint32_t limits_bound; /* bits of those whose hard one binds our region at home, too */
+	uint64_t cpu_used_ns;  /* at home, when this was made */
+	uint32_t n_cpus;       /* of its machine */
+	uint32_t n_timers;
+	struct image_timer timers[IMAGE_TIMERS_MAX];
 
 	struct image_mapping *mappings; /* owned, ascending */
 	size_t n_mappings;

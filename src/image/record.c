@@ -18,15 +18,29 @@
 	}
 
 static const struct record_field process_fields[] = {
-	NUMBER(struct image, pid),	    NUMBER(struct image, uid),
-	NUMBER(struct image, gid),	    BYTES(struct image, name),
-	NUMBER(struct image, parasite),	    NUMBER(struct image, parasite_size),
-	NUMBER(struct image, vdso_start),   BYTES(struct image, vdso_digest),
-	NUMBER(struct image, xcr0),	    NUMBER(struct image, monotonic_ns),
-	NUMBER(struct image, boottime_ns),  NUMBER(struct image, personality),
-	WORDS(struct image, virtual_timer), WORDS(struct image, prof_timer),
-	NUMBER(struct image, no_new_privs), NUMBER(struct image, thp_disable),
-	NUMBER(struct image, first_fd),	    NUMBER(struct image, last_fd),
+	NUMBER(struct image, pid),
+	NUMBER(struct image, uid),
+	NUMBER(struct image, gid),
+	BYTES(struct image, name),
+	NUMBER(struct image, parasite),
+	NUMBER(struct image, parasite_size),
+	NUMBER(struct image, vdso_start),
+	BYTES(struct image, vdso_digest),
+	NUMBER(struct image, xcr0),
+	NUMBER(struct image, monotonic_ns),
+	NUMBER(struct image, boottime_ns),
+	NUMBER(struct image, personality),
+	WORDS(struct image, virtual_timer),
+	WORDS(struct image, prof_timer),
+	NUMBER(struct image, no_new_privs),
+	NUMBER(struct image, thp_disable),
+	NUMBER(struct image, first_fd),
+	NUMBER(struct image, last_fd),
+	/* added since */
+	WORDS(struct image, limits),
+	NUMBER(struct image, limits_bound),
+	NUMBER(struct image, cpu_used_ns),
+	NUMBER(struct image, n_cpus),
 };
 
 static const struct record_field mm_fields[] = { WORDS(struct image, mm) };
@@ -61,11 +75,20 @@ static const struct record_field thread_fields[] = {
 	/* added since: behind the extended state */
 	NUMBER(struct image_thread, done),
 	NUMBER(struct image_thread, wait_until_ns),
+	WORDS(struct image_thread, cpus),
 };
 
 static const struct record_field end_fields[] = {
 	NUMBER(struct record_end, n_mappings),
 	NUMBER(struct record_end, n_threads),
+	NUMBER(struct record_end, n_timers),
+};
+
+static const struct record_field timer_fields[] = {
+	NUMBER(struct image_timer, id),		NUMBER(struct image_timer, tid),
+	NUMBER(struct image_timer, notify),	NUMBER(struct image_timer, signo),
+	NUMBER(struct image_timer, signal_tid), NUMBER(struct image_timer, value),
+	NUMBER(struct image_timer, left_ns),	NUMBER(struct image_timer, interval_ns),
 };
 
 /* the last number of a row is n_first: it stays when fields are added */
@@ -81,6 +104,7 @@ static const struct record_row rows[] = {
 	ROW(RECORD_MAPPING, "mapping", mapping_fields, 8),
 	ROW(RECORD_THREAD, "thread", thread_fields, 16),
 	ROW(RECORD_END, "end", end_fields, 2),
+	ROW(RECORD_TIMER, "timer", timer_fields, 8),
 };
 
 const struct record_row *record_row(unsigned int kind)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -10,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "migrate/clock.h"
 #include "migrate/cpu.h"
@@ -29,6 +31,18 @@ static int thread_name(pid_t tid, char *to, struct err *e)
 	if (!r)
 		(void)snprintf(to, IMAGE_NAME_MAX, "%s", st.name);
 	return r;
+}
+
+/* a mask of all CPUs binds it to none */
+static void capture_cpus(pid_t tid, uint32_t n_cpus, struct image_thread *t)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(tid, sizeof(set), &set) < 0 || (uint32_t)CPU_COUNT(&set) >= n_cpus)
+		return; /* more CPUs than fit: then as well */
+	for (unsigned int i = 0; i < IMAGE_CPU_WORDS * 64; i++)
+		if (CPU_ISSET(i, &set))
+			t->cpus[i / 64] |= 1ULL << (i % 64);
 }
 
 static int capture_xstate(pid_t tid, struct image_thread *t)
@@ -69,6 +83,8 @@ static int capture_thread(pid_t tid, enum capture_side side, struct image *m, st
 		r = tracee_get_robust_list(tid, &t->robust_list, &t->robust_size);
 	if (r < 0)
 		return err_set(e, r, "read the registers of thread %d: %s", tid, strerror(-r));
+	if (side == CAPTURE_HOME)
+		capture_cpus(tid, m->n_cpus, t);
 	t->rseq_address = rseq.address;
 	t->rseq_size = rseq.address ? rseq.size : 0;
 	t->rseq_signature = rseq.address ? rseq.signature : 0;
@@ -80,6 +96,7 @@ int capture_threads(const pid_t *tids, size_t n, enum capture_side side, struct 
 {
 	int r = 0;
 
+	ret->n_cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
 	for (size_t i = 0; !r && i < n; i++)
 		r = capture_thread(tids[i], side, ret, e);
 	return r;

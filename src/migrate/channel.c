@@ -160,26 +160,35 @@ static void watch(struct channel *c)
 
 /* ------------------------------------------- between the TLS library and the socket */
 
+/* what the socket has into raw_in, which is empty; Return: 0 or -errno. @flags: of recv(2) */
+static int fetch(struct channel *c, int flags)
+{
+	uint8_t *room;
+	ssize_t got;
+
+	if (buf_room(&c->raw_in, RAW_IN, &room) < 0)
+		return -EAGAIN; /* no memory now */
+	got = recv(c->fd, room, RAW_IN, flags);
+	c->drained = got < RAW_IN;
+	c->ended = got == 0;
+	if (got < 0 && errno != EAGAIN)
+		return -errno;
+	buf_grow(&c->raw_in, got > 0 ? (size_t)got : 0);
+	return 0;
+}
+
 /* Return: bytes, 0 the end, -1 and errno of the session: gnutls_transport_set_pull_function(3) */
 static ssize_t pull(gnutls_transport_ptr_t owner, void *p, size_t n)
 {
 	struct channel *c = owner;
-	uint8_t *room;
-	ssize_t got;
 
 	if (!c->raw_in.len && !c->drained) {
-		if (buf_room(&c->raw_in, RAW_IN, &room) < 0) {
-			gnutls_transport_set_errno(c->tls, EAGAIN); /* no memory now */
+		int r = fetch(c, MSG_DONTWAIT);
+
+		if (r < 0) {
+			gnutls_transport_set_errno(c->tls, -r);
 			return -1;
 		}
-		got = recv(c->fd, room, RAW_IN, 0);
-		c->drained = got < RAW_IN;
-		c->ended = got == 0;
-		if (got < 0 && errno != EAGAIN) {
-			gnutls_transport_set_errno(c->tls, errno);
-			return -1;
-		}
-		buf_grow(&c->raw_in, got > 0 ? (size_t)got : 0);
 	}
 	if (!c->raw_in.len && c->ended)
 		return 0;
@@ -207,7 +216,8 @@ static ssize_t push(gnutls_transport_ptr_t owner, const void *p, size_t n)
 static int write_raw(struct channel *c)
 {
 	while (c->raw_out.len) {
-		ssize_t n = send(c->fd, buf_bytes(&c->raw_out), c->raw_out.len, MSG_NOSIGNAL);
+		ssize_t n = send(c->fd, buf_bytes(&c->raw_out), c->raw_out.len,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -431,13 +441,17 @@ static int start_tls(struct channel *c, struct err *e)
 /* the fd stays the caller's after a failure */
 static int open_transport(struct channel *c, int fd, const uint8_t *key, struct err *e)
 {
+	const struct timeval tick = { .tv_usec = 1 }; /* rounded up to one */
 	int on = 1, r;
 
 	memcpy(c->key, key, CHANNEL_KEY);
 	c->fd = fd;
 	c->shake_until_ms = loop_now(c->loop) + HANDSHAKE_MS;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* not of a Unix socket */
-	r = fd_nonblock(fd, 1);
+	/* one receive may wait, for a moment: channel_await() */
+	r = fd_nonblock(fd, 0);
+	if (!r && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick)) < 0)
+		r = -errno;
 	if (!r)
 		r = start_tls(c, e);
 	if (!r)
@@ -580,6 +594,15 @@ size_t channel_backlog(const struct channel *c)
 uint64_t channel_heard_ms(const struct channel *c)
 {
 	return c->heard_ms;
+}
+
+void channel_await(struct channel *c)
+{
+	if (!c->up || c->dead || c->want_write || c->raw_in.len || c->ended)
+		return;
+	/* a failure shows again when the loop comes to it */
+	if (fetch(c, 0) == 0 && c->raw_in.len)
+		take(c);
 }
 
 void channel_flush(struct channel *c, unsigned int ms)

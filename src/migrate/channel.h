@@ -84,6 +84,14 @@ int channel_send(struct channel *c, enum move_type type, const void *p, size_t n
  */
 void channel_hold(struct channel *c);
 void channel_let_go(struct channel *c);
+
+/**
+ * channel_await() - Wait in place for what the other side says next, and deal with it
+ *
+ * For who has just asked what is answered at once, and has nothing else to do: at most one tick of
+ * the kernel's clock, 10 ms at the worst. Not from inside of frame().
+ */
+void channel_await(struct channel *c);
 bool channel_room(const struct channel *c, size_t payload);
 
 /**

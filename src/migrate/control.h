@@ -22,6 +22,8 @@ struct control_ops {
 	/* key: HALF_KEY_LEN bytes; fd: the owner's */
 	void (*transport)(void *owner, const uint8_t *key, int fd);
 	void (*drop)(void *owner, const char *text);
+	/* the last word was told to a daemon that has come since; NULL: nobody waits for that */
+	void (*told)(void *owner);
 };
 
 /**
@@ -47,6 +49,9 @@ void control_state(struct control *c, Cmx__HalfStage stage, uint64_t bytes_done,
 
 /** control_note() - Something its user should know; said with each state from now on */
 void control_note(struct control *c, const char *text);
+
+/** control_again() - From the next state on is said: it is at home for a call, and is to go out again */
+void control_again(struct control *c);
 Cmx__HalfStage control_stage(const struct control *c);
 
 /** control_want_transport() - Said until there is one, to each daemon that comes */
@@ -55,7 +60,10 @@ void control_want_transport(struct control *c);
 /** control_open() - Is a daemon there, or can one come? */
 bool control_open(const struct control *c);
 
-/** control_end() - The last word */
-void control_end(struct control *c, int status, Cmx__HalfFate fate, const char *text);
+/** control_end() - The last word; again: and now it is to go out again */
+void control_end(struct control *c, int status, Cmx__HalfFate fate, bool again, const char *text);
+
+/** control_waits() - Was the last word told to nobody, but a daemon may come? control_ops.told() tells */
+bool control_waits(const struct control *c);
 
 #endif

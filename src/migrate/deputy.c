@@ -337,7 +337,7 @@ static int take_built(struct deputy *d, const struct move_frame *f, struct err *
 	if (r < 0)
 		deputy_lost(d, e->text);
 	else if (d->recall)
-		deputy_recall(d);
+		deputy_fetch(d);
 	return 0;
 }
 
@@ -351,7 +351,7 @@ static int take_fail(struct deputy *d, const struct move_frame *f, struct err *e
 	return 0;
 }
 
-void deputy_recall(struct deputy *d)
+void deputy_fetch(struct deputy *d)
 {
 	struct err e = { 0 };
 
@@ -367,11 +367,21 @@ void deputy_recall(struct deputy *d)
 		deputy_send(d, MOVE_RECALL, NULL, 0, NULL, 0);
 }
 
+void deputy_recall(struct deputy *d)
+{
+	d->again.tid = 0;
+	deputy_again_stop(d);
+	deputy_fetch(d);
+}
+
 static int take_homeward(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	(void)f;
+	uint32_t why[2]; /* call, thread */
+
 	(void)e;
-	deputy_recall(d);
+	memcpy(why, f->payload, sizeof(why)); /* wire/move.h: it is that long */
+	deputy_again_note(d, why[0], (pid_t)why[1]);
+	deputy_fetch(d);
 	return 0;
 }
 
@@ -476,6 +486,7 @@ static void on_room(void *owner)
 
 void deputy_drop(struct deputy *d, const char *why)
 {
+	deputy_again_stop(d);
 	if (d->state >= DEPUTY_RESUMING)
 		return;
 	if (d->state < DEPUTY_AWAY)
@@ -497,7 +508,8 @@ static void on_broken(void *owner, const struct err *why)
 {
 	struct deputy *d = owner;
 
-	deputy_drop(d, why->text);
+	if (d->state < DEPUTY_HOME) /* then it has no more to say */
+		deputy_drop(d, why->text);
 }
 
 static const struct channel_ops channel_ops = {
@@ -532,6 +544,8 @@ static void on_child(void *owner, int signo)
 
 	(void)signo;
 	stub_reap(&d->stub);
+	if (d->state == DEPUTY_HOME)
+		deputy_again_reap(d);
 }
 
 int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, pid_t pid,
@@ -573,6 +587,8 @@ int deputy_start(struct deputy *d, struct loop *l, int fd, const uint8_t *key, p
 
 int deputy_transport(struct deputy *d, int fd, const uint8_t *key, struct err *e)
 {
+	if (!d->channel)
+		return err_set(e, -EPIPE, "a stream for a process that is at home");
 	return channel_replace(d->channel, fd, key, e);
 }
 
@@ -591,6 +607,8 @@ void deputy_done(struct deputy *d)
 	channel_free(d->channel);
 	loop_remove(d->loop, &d->lease_ref);
 	loop_remove(d->loop, &d->child_ref);
+	loop_remove(d->loop, &d->again.turn_ref);
+	loop_remove(d->loop, &d->again.deadline_ref);
 	stub_done(&d->stub);
 	pages_reader_done(&d->reader);
 	pages_reader_done(&d->urgent);

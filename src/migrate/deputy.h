@@ -12,6 +12,8 @@
  *	RECALLING	RECALL was said; the stub works on until the image comes back
  *	RETURNING	the stub is stopped and becomes the process again
  *	RESUMING	its host was lost, and it goes on from an image (deputy_resume.c)
+ *	HOME		it is the process again, and makes the call that brought it home
+ *			(deputy_again.c)
  *	OVER
  *
  * Up to BUILDING deputy_undo() puts everything back and the process goes on here. From RUN on the
@@ -43,6 +45,7 @@ enum deputy_state {
 	DEPUTY_RECALLING,
 	DEPUTY_RETURNING,
 	DEPUTY_RESUMING,
+	DEPUTY_HOME,
 	DEPUTY_OVER,
 };
 
@@ -66,7 +69,7 @@ struct checkpoint_spec {
 };
 
 struct deputy_ops {
-	/* a state was reached; freeze_us: how long the process stood still, in AWAY and OVER */
+	/* a state was reached; freeze_us: how long the process stood still, in AWAY, HOME and OVER */
 	void (*state)(void *owner, enum deputy_state s, uint64_t freeze_us);
 	/* the end: status as of our commands; the process runs here again, or has ended */
 	void (*over)(void *owner, int status, const char *why);
@@ -99,7 +102,17 @@ struct deputy_files {
 	bool told;		   /* and the answer is awaited */
 };
 
-#define DEPUTY_STREAMS 4
+/* the call that brought it home */
+struct deputy_again {
+	bool allowed;
+	pid_t tid;    /* whose; 0: nobody's, it was called home */
+	uint32_t nr;  /* as the host says */
+	bool in_call; /* it is being made */
+	bool yes;     /* when all is over: it is to go out again */
+	struct ev_ref turn_ref, deadline_ref;
+};
+
+#define DEPUTY_STREAMS 16
 
 /* a file that is sent before it is read; file -1: none */
 struct deputy_stream {
@@ -108,6 +121,7 @@ struct deputy_stream {
 	int own;		 /* the same file, opened by us, with the lease */
 	int nowait;		 /* RWF_NOWAIT, or 0 for a file system of memory */
 	bool broken;		 /* the guest knows, RELEASE will come */
+	bool placed;		 /* reads name their place: the file's offset is not ours */
 	uint64_t from, at, upto; /* where it began; sent; asked for */
 };
 
@@ -133,9 +147,10 @@ struct deputy_behind {
 	struct buf line;
 	bool running;	/* one of them is with the stub */
 	uint32_t flags; /* of that one */
-	int64_t want;	/* what it is to write */
-	pid_t failed;	/* whose write did not; 0: none */
-	bool cancel;	/* the last one in line */
+	size_t front; /* bytes of the line that are it: a write that nobody waits for stays until it is answered */
+	int64_t done; /* of that: bytes that are written */
+	pid_t failed; /* whose write did not; 0: none */
+	bool cancel;  /* the last one in line */
 	struct {
 		uint8_t what;
 		uint32_t payload;
@@ -154,6 +169,7 @@ struct deputy {
 	struct stub stub;
 	struct confine confine;	       /* of a job that goes to a desktop */
 	struct checkpoint *checkpoint; /* owned; NULL: no images are kept */
+	struct deputy_again again;
 	struct buf image_bytes;
 	bool image_is_sent, all_is_sent, recall;
 	unsigned int clocks_told;
@@ -227,9 +243,33 @@ void deputy_late(struct deputy *d);
 int deputy_checkpoint(struct deputy *d, const struct checkpoint_spec *spec, struct err *e)
 	MUST_CHECK;
 
-/** deputy_recall() - Bring it home; now, or as soon as it is away */
+/** deputy_recall() - Somebody calls it home: now, or as soon as it is away; it stays there */
 void deputy_recall(struct deputy *d);
 void deputy_done(struct deputy *d);
+
+/* deputy_again.c */
+
+/**
+ * deputy_again_allow() - What comes home for a call only is to go out again: d->again.yes says so at the end
+ *
+ * Right after deputy_start().
+ */
+void deputy_again_allow(struct deputy *d);
+
+/** deputy_again_note() - The host brings it home for this call of this thread */
+void deputy_again_note(struct deputy *d, uint32_t nr, pid_t tid);
+
+/** deputy_again_thread() - The one that is to make its call before all is over; 0: none */
+pid_t deputy_again_thread(const struct deputy *d);
+
+/** deputy_again_await() - In HOME: until the call is over */
+void deputy_again_await(struct deputy *d);
+
+/** deputy_again_reap() - In HOME, at SIGCHLD */
+void deputy_again_reap(struct deputy *d);
+
+/** deputy_again_stop() - In HOME: it stays. Nothing happens in any other state */
+void deputy_again_stop(struct deputy *d);
 
 /* deputy_files.c */
 
@@ -288,6 +328,9 @@ int deputy_take_fetch(struct deputy *d, const struct move_frame *f, struct err *
 /** deputy_take_frame() - What the host says, judged by the state; -errno: it lies */
 int deputy_take_frame(struct deputy *d, const struct move_frame *f, struct err *e) MUST_CHECK;
 
+/** deputy_fetch() - As deputy_recall(), for a reason of its own */
+void deputy_fetch(struct deputy *d);
+
 /** deputy_drop() - Nothing more will come: undo before RUN, after it the process is lost */
 void deputy_drop(struct deputy *d, const char *why);
 
@@ -313,8 +356,8 @@ int deputy_take_release(struct deputy *d, const struct move_frame *f, struct err
 /** deputy_stream_on() - There is room in the channel: send what is asked for */
 void deputy_stream_on(struct deputy *d);
 
-/** deputy_call() - Give a call to the stub; as stub_call() */
-int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n) MUST_CHECK;
+/** deputy_call() - Give a call to the stub; as stub_call(), or stub_call_now() */
+int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n, bool now) MUST_CHECK;
 
 /* deputy_behind.c */
 void deputy_behind_init(struct deputy *d);

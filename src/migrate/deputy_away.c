@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "forward/call.h"
+#include "forward/table/quick.h"
 #include "forward/table/table.h"
 #include "migrate/deputy.h"
 #include "migrate/deputy_checkpoint.h"
@@ -50,11 +51,11 @@ static bool can_be_asked(uint32_t nr)
 	return is_forwarded(row.class);
 }
 
-int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n)
+int deputy_call(struct deputy *d, pid_t tid, const uint8_t *request, size_t n, bool now)
 {
 	if (d->checkpoint)
 		checkpoint_call(d->checkpoint, tid, request, n);
-	return stub_call(&d->stub, tid, request, n);
+	return (now ? stub_call_now : stub_call)(&d->stub, tid, request, n);
 }
 
 int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e)
@@ -79,7 +80,8 @@ int deputy_take_call(struct deputy *d, const struct move_frame *f, struct err *e
 		r = deputy_behind_call(d, (pid_t)h.tid, h.flags, f->payload + sizeof(h),
 				       f->len - sizeof(h));
 	else
-		r = deputy_call(d, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h));
+		r = deputy_call(d, (pid_t)h.tid, f->payload + sizeof(h), f->len - sizeof(h),
+				table_is_quick(q.nr));
 	if (r == -ESRCH) {
 		/* the thread is ending */
 		answer_by(d, (pid_t)h.tid, -EINTR);

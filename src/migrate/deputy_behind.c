@@ -3,10 +3,12 @@
  * deputy_behind.c - calls that come before the one in front of them was answered
  *
  * Theory of operation. A guest may send writes without waiting for their answers (guest_behind.c):
- * calls that are marked so, of one thread at a time. The parasite takes one call after the other, so the
- * rest waits here, in line; a call that the thread does wait for takes its place at the end.
+ * calls that are marked so, of one thread at a time, and with them the question what space there is.
+ * The parasite takes one call after the other, so the rest waits here, in line; a call that the thread
+ * does wait for takes its place at the end.
  *
- * When a marked write did not write all of its bytes, none of the writes behind it is made, for
+ * A marked write that did not write all of its bytes is made again with the rest, so that it is all
+ * written or the kernel says why not. After one that failed none of the writes behind it is made, for
  * they would put theirs in the wrong place. They are answered with ECANCELED, up to one that is waited
  * for, or until another call comes; then the guest knows.
  *
@@ -23,7 +25,7 @@
 #include "forward/call.h"
 #include "migrate/deputy.h"
 
-#define LINE_BYTES (2U << 20) /* a guest sends less */
+#define LINE_BYTES (4U << 20) /* a guest sends less */
 
 struct waiting {
 	uint32_t len, flags;
@@ -129,15 +131,21 @@ static int make_call(struct deputy *d, const struct waiting *w)
 		return 0;
 	}
 	b->failed = 0;
-	r = deputy_call(d, b->tid, request, w->len);
-	if (r == -ESRCH) { /* the thread is ending */
+	r = deputy_call(d, b->tid, request, w->len, false); /* not from here, as below */
+	if (r == -ESRCH) {				    /* the thread is ending */
 		answer(d, w->flags, -EINTR);
 		return 0;
 	}
 	b->running = !r;
 	b->flags = w->flags;
-	b->want = (int64_t)q.args[2];
+	b->done = 0;
 	return r;
+}
+
+/* does anything stand behind what is at work? */
+static bool is_anybody_waiting(const struct deputy_behind *b)
+{
+	return b->line.len > b->front;
 }
 
 static int pump(struct deputy *d)
@@ -150,9 +158,11 @@ static int pump(struct deputy *d)
 
 		memcpy(&w, buf_bytes(&b->line), sizeof(w));
 		r = make_call(d, &w);
-		buf_eat(&b->line, sizeof(w) + w.len);
+		b->front = b->running && w.flags ? sizeof(w) + w.len : 0;
+		if (!b->front)
+			buf_eat(&b->line, sizeof(w) + w.len);
 	}
-	if (!r && b->running && !b->line.len && b->cancel) {
+	if (!r && b->running && !is_anybody_waiting(b) && b->cancel) {
 		b->cancel = false;
 		stub_cancel(&d->stub, b->tid);
 	}
@@ -171,7 +181,8 @@ int deputy_behind_call(struct deputy *d, pid_t tid, uint32_t flags, const uint8_
 	int r;
 
 	memcpy(&nr, request + offsetof(struct call_request, nr), sizeof(nr));
-	if (flags && (flags != DEPUTY_CALL_BEHIND || nr != SYS_write || (b->tid && b->tid != tid)))
+	if (flags && (flags != DEPUTY_CALL_BEHIND || (nr != SYS_write && nr != SYS_fstatfs) ||
+		      (b->tid && b->tid != tid)))
 		return -EPROTO;
 	b->tid = tid;
 	r = buf_put(&b->line, &w, sizeof(w));
@@ -186,8 +197,78 @@ bool deputy_behind_cancel(struct deputy *d, pid_t tid)
 
 	if (!b->tid || b->tid != tid || (b->running && !b->flags && !b->line.len))
 		return false;
-	b->cancel = b->line.len != 0;
+	b->cancel = is_anybody_waiting(b);
 	return true;
+}
+
+/* a write as honest guests make it: its head, and what it writes right behind that */
+struct plain_write {
+	struct call_request q;
+	struct call_fixup fix;
+};
+
+/*
+ * A part of the write was made. The head moves in front of what is left, over what is written
+ *
+ * Return: 1 it is with the stub again, 0 nothing is left of it, or there is no telling, -errno
+ */
+static int make_rest(struct deputy *d, int64_t part)
+{
+	struct deputy_behind *b = &d->behind;
+	struct plain_write head;
+	struct waiting w;
+	uint32_t n;
+	int r;
+
+	memcpy(&w, buf_bytes(&b->line), sizeof(w));
+	if (w.len < sizeof(head))
+		return 0;
+	memcpy(&head, buf_bytes(&b->line) + sizeof(w), sizeof(head));
+	n = head.q.in_len;
+	if (head.q.n_fixups != 1 || w.len != sizeof(head) + n || head.q.args[2] != n ||
+	    head.q.out_at != n || part <= 0 || part >= n)
+		return 0;
+	n -= (uint32_t)part;
+	head.q.in_len = head.q.out_at = n;
+	head.q.args[2] = n;
+	w.len = (uint32_t)sizeof(head) + n;
+	buf_eat(&b->line, (size_t)part);
+	b->front -= (size_t)part;
+	memcpy(b->line.data + b->line.off, &w, sizeof(w));
+	memcpy(b->line.data + b->line.off + sizeof(w), &head, sizeof(head));
+	b->done += part;
+	r = deputy_call(d, b->tid, buf_bytes(&b->line) + sizeof(w), w.len, false);
+	return r < 0 ? r : 1;
+}
+
+/* the one at the front is answered; Return: 0, -errno: no honest guest asks for that */
+static int end_front(struct deputy *d, const struct call_answer *a, const uint8_t *p, size_t n)
+{
+	struct deputy_behind *b = &d->behind;
+	const struct deputy_call_header h = { (uint32_t)b->tid, b->flags };
+	struct call_request q;
+	int64_t all;
+	int r;
+
+	memcpy(&q, buf_bytes(&b->line) + sizeof(struct waiting), sizeof(q));
+	r = q.nr == SYS_write ? make_rest(d, a->result) : 0;
+	if (r == 1)
+		return 0;
+	b->running = false;
+	buf_eat(&b->line, b->front);
+	b->front = 0;
+	if (q.nr != SYS_write) {
+		deputy_send(d, MOVE_ANSWER, &h, sizeof(h), p, n);
+		return pump(d);
+	}
+	all = a->result < 0 ? a->result : a->result + b->done;
+	if (r == -ESRCH) /* the thread is ending */
+		all = -EINTR;
+	else if (r < 0)
+		return r;
+	b->failed = a->result != (int64_t)q.args[2] ? b->tid : 0;
+	answer(d, b->flags, all);
+	return pump(d);
 }
 
 bool deputy_behind_answer(struct deputy *d, pid_t tid, const uint8_t *p, size_t n)
@@ -200,10 +281,13 @@ bool deputy_behind_answer(struct deputy *d, pid_t tid, const uint8_t *p, size_t 
 	if (!b->running || b->tid != tid)
 		return false;
 	memcpy(&a, p, sizeof(a)); /* stub_calls.c: it is that long */
-	b->running = false;
-	b->failed = b->flags && a.result != b->want ? tid : 0;
-	deputy_send(d, MOVE_ANSWER, &h, sizeof(h), p, n);
-	r = pump(d);
+	if (b->front) {
+		r = end_front(d, &a, p, n);
+	} else {
+		b->running = false;
+		deputy_send(d, MOVE_ANSWER, &h, sizeof(h), p, n);
+		r = pump(d);
+	}
 	if (r < 0)
 		deputy_lost(d, "the host asks for calls that cannot be");
 	return true;

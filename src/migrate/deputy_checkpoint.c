@@ -261,7 +261,7 @@ static void on_early(void *owner)
 	if (deputy_put_early(d, &c->early, &e) == 1 && go_on_early(c))
 		return;
 	c->early_done = true;
-	deputy_recall(d);
+	deputy_fetch(d);
 }
 
 static bool puts_early(struct checkpoint *c)
@@ -435,6 +435,6 @@ int checkpoint_take_kept(struct checkpoint *c, const struct move_frame *f, struc
 	if (!r && c->deputy->ops->checkpoint)
 		c->deputy->ops->checkpoint(c->deputy->owner, c->n_kept);
 	if (!r && c->deputy->recall)
-		deputy_recall(c->deputy);
+		deputy_fetch(c->deputy);
 	return r;
 }

@@ -81,7 +81,7 @@ bool checkpoint_gone(struct checkpoint *c, pid_t tid);
 
 /**
  * checkpoint_holds_recall() - One is on its way, or needed first, or what is kept is put into the stub
- * before; deputy_recall() is called again after that
+ * before; deputy_fetch() is called again after that
  */
 bool checkpoint_holds_recall(struct checkpoint *c);
 

@@ -28,6 +28,7 @@
 #include "migrate/rights.h"
 #include "migrate/sharing.h"
 #include "migrate/tidy.h"
+#include "migrate/trips.h"
 #include "os/fd.h"
 #include "os/rand.h"
 #include "os/spawn.h"
@@ -38,13 +39,16 @@
 #define REASONS_MAX 4096 /* bytes of the sentences that say why not */
 
 static const char usage[] =
-	"Usage: comosix-deputy --local PID [--job [--path DIR]...]\n"
+	"Usage: comosix-deputy --local PID [--again] [--job [--path DIR]...]\n"
 	"\n"
 	"Moves a process away and executes its calls here. It is started by comosixd; people use\n"
 	"migrate(1).\n"
 	"\n"
 	"  --local PID  move the process into a guest on this machine, until SIGINT or SIGTERM\n"
 	"               brings it home: to try out whether a program can move\n"
+	"  --again      when it has come home for a call that is made there (fork, exec), it goes "
+	"out\n"
+	"               again, until somebody brings it home\n"
 	"  --job        confine it as a job that goes to a desktop, for good: it may use its open\n"
 	"               files, its working directory and system files, and no dot file of its "
 	"home\n"
@@ -64,7 +68,8 @@ static const char usage[] =
 struct program {
 	struct loop *loop;
 	struct deputy deputy;
-	bool job, late, tidy;
+	bool job, late, tidy, again;
+	pid_t pid; /* by hand */
 	uid_t uid; /* of the process */
 	const char *paths[CONFINE_PATHS_MAX];
 	size_t n_paths;
@@ -144,6 +149,7 @@ static const Cmx__HalfStage stages[] = {
 	[DEPUTY_RECALLING] = CMX__HALF_STAGE__STAGE_RECALL,
 	[DEPUTY_RETURNING] = CMX__HALF_STAGE__STAGE_REBUILD,
 	[DEPUTY_RESUMING] = CMX__HALF_STAGE__STAGE_REBUILD,
+	[DEPUTY_HOME] = CMX__HALF_STAGE__STAGE_REBUILD,
 	[DEPUTY_OVER] = CMX__HALF_STAGE__STAGE_REBUILD,
 };
 
@@ -165,6 +171,11 @@ static void on_progress(void *owner)
 			      &p->progress);
 }
 
+static bool is_home(enum deputy_state s)
+{
+	return s == DEPUTY_HOME || s == DEPUTY_OVER;
+}
+
 /* where the time went, for who wonders why it was long */
 static void log_laps(const struct program *p, enum deputy_state s, uint64_t freeze_us)
 {
@@ -178,7 +189,7 @@ static void log_laps(const struct program *p, enum deputy_state s, uint64_t free
 			 (unsigned int)freeze_us % 1000 / 10, laps_text(&d->laps, laps),
 			 (unsigned long long)(d->reader.pages - d->round_began), d->rounds,
 			 (unsigned long long)d->round_began);
-	if (s == DEPUTY_OVER)
+	if (is_home(s))
 		log_info("process %d is at home; it stood still for %u.%02u ms (%s)", d->pid,
 			 (unsigned int)freeze_us / 1000, (unsigned int)freeze_us % 1000 / 10,
 			 laps_text(&d->laps, laps));
@@ -190,7 +201,9 @@ static void on_state(void *owner, enum deputy_state s, uint64_t freeze_us)
 
 	log_laps(p, s, freeze_us);
 	p->last = s;
-	p->came_home |= s == DEPUTY_OVER;
+	p->came_home |= is_home(s);
+	if (s == DEPUTY_HOME)
+		control_again(p->control);
 	control_state(p->control, stages[s], bytes_done(p), p->bytes_all, (uint32_t)freeze_us);
 	loop_remove(p->loop, &p->progress);
 	if (s == DEPUTY_COPYING || s == DEPUTY_SENDING)
@@ -207,11 +220,24 @@ static Cmx__HalfFate fate_of(const struct program *p, int status)
 	return status ? CMX__HALF_FATE__FATE_LOST : CMX__HALF_FATE__FATE_EXITED;
 }
 
+/* or nobody has come */
+static void on_told(void *owner)
+{
+	struct program *p = owner;
+
+	loop_stop(p->loop, 0);
+}
+
 static void on_over(void *owner, int status, const char *why)
 {
 	struct program *p = owner;
 
-	control_end(p->control, status, fate_of(p, status), why);
+	control_end(p->control, status, fate_of(p, status), p->deputy.again.yes, why);
+	/* a comosixd that is just exchanged: the next one sends it out again */
+	if (p->deputy.again.yes && control_waits(p->control) &&
+	    loop_add_timer(p->loop, loop_now(p->loop) + p->start->lease_ms, on_told, p,
+			   &p->progress) == 0)
+		return;
 	loop_stop(p->loop, 0);
 }
 
@@ -283,6 +309,7 @@ static const struct control_ops control_ops = {
 	.home = on_home,
 	.transport = on_transport,
 	.drop = on_drop,
+	.told = on_told,
 };
 
 static uint64_t resident_bytes(pid_t pid)
@@ -324,7 +351,7 @@ static int begin(struct program *p, const uint8_t *key)
 	p->job = p->start->job;
 	status = look((pid_t)p->start->pid, p->uid, p->job, &why);
 	if (status) {
-		control_end(p->control, status, CMX__HALF_FATE__FATE_STAYED, buf_text(&why));
+		control_end(p->control, status, CMX__HALF_FATE__FATE_STAYED, false, buf_text(&why));
 		buf_done(&why);
 		return status;
 	}
@@ -333,20 +360,21 @@ static int begin(struct program *p, const uint8_t *key)
 	control_state(p->control, CMX__HALF_STAGE__STAGE_CONNECT, 0, p->bytes_all, 0);
 	if (deputy_start(&p->deputy, p->loop, HALF_FD_STREAM, key, (pid_t)p->start->pid,
 			 p->start->lease_ms, &daemon_ops, p, &e) < 0) {
-		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, e.text);
+		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, false, e.text);
 		return 1;
 	}
 	p->running = true;
+	deputy_again_allow(&p->deputy);
 	if (p->start->post_copy)
 		deputy_late(&p->deputy);
 	if (p->start->job && !strcmp(p->start->peer_role, "desktop") &&
 	    confine(p, p->start->uid, (const char *const *)p->start->paths, p->start->n_paths, &e) <
 		    0) {
-		control_end(p->control, 5, CMX__HALF_FATE__FATE_STAYED, e.text);
+		control_end(p->control, 5, CMX__HALF_FATE__FATE_STAYED, false, e.text);
 		return 1;
 	}
 	if (rights_shed(p->start->uid, p->start->gid, &e) < 0 || keep_images(p, &e) < 0) {
-		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, e.text);
+		control_end(p->control, 1, CMX__HALF_FATE__FATE_STAYED, false, e.text);
 		return 1;
 	}
 	return 0;
@@ -374,10 +402,12 @@ static int serve(struct program *p)
 
 static void on_local_state(void *owner, enum deputy_state s, uint64_t freeze_us)
 {
-	(void)owner;
+	struct program *p = owner;
+
+	p->last = is_home(s) ? p->last : s;
 	if (s == DEPUTY_AWAY)
 		(void)printf("away %llu us\n", (unsigned long long)freeze_us);
-	else if (s == DEPUTY_OVER)
+	else if (is_home(s))
 		(void)printf("home %llu us\n", (unsigned long long)freeze_us);
 	(void)fflush(stdout);
 }
@@ -390,7 +420,8 @@ static void on_local_over(void *owner, int status, const char *why)
 		(void)fprintf(stderr, "comosix-deputy: %s\n", why);
 	else
 		(void)printf("%s\n", why);
-	loop_stop(p->loop, status);
+	(void)fflush(stdout); /* a trip does not come to the end of the program */
+	loop_stop(p->loop, p->deputy.again.yes ? TRIPS_AGAIN : status);
 }
 
 static void on_local_filled(void *owner, uint64_t us)
@@ -502,6 +533,8 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 	else
 		(void)close(pair[0]);
 	p->running = !r;
+	if (!r && p->again)
+		deputy_again_allow(&p->deputy);
 	if (!r && p->late)
 		deputy_late(&p->deputy);
 	explicit_bzero(key, sizeof(key));
@@ -509,6 +542,8 @@ static int move_here(struct program *p, pid_t pid, struct err *e)
 		r = confine(p, st.uid[0], p->paths, p->n_paths, e);
 	if (!r)
 		r = rights_shed(st.uid[0], st.gid[0], e);
+	if (!r)
+		trips_bind();
 	if (!r && p->checkpoint.interval_ms)
 		r = deputy_checkpoint(&p->deputy, &p->checkpoint, e);
 	return r;
@@ -600,6 +635,7 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 {
 	static const struct option options[] = {
 		{ "local", required_argument, NULL, 'l' },
+		{ "again", no_argument, NULL, 'g' },
 		{ "job", no_argument, NULL, 'j' },
 		{ "path", required_argument, NULL, 'p' },
 		{ "post-copy", no_argument, NULL, 'a' },
@@ -624,6 +660,9 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 			break;
 		case 'a':
 			p->late = true;
+			break;
+		case 'g':
+			p->again = true;
 			break;
 		case 'j':
 			p->job = true;
@@ -658,11 +697,52 @@ static int read_options(int argc, char **argv, struct program *p, uint64_t *ret_
 	return -1;
 }
 
+static void open_loop(struct program *p)
+{
+	struct ev_ref ref;
+	struct err e = { 0 };
+
+	if (loop_new(&p->loop, &e) < 0 ||
+	    loop_add_signal(p->loop, SIGINT, on_recall, p, &ref) < 0 ||
+	    loop_add_signal(p->loop, SIGTERM, on_recall, p, &ref) < 0)
+		die("%s", e.text);
+}
+
+static int close_loop(struct program *p, int status)
+{
+	if (p->running)
+		deputy_done(&p->deputy);
+	control_free(p->control);
+	message_free(&p->start);
+	loop_free(p->loop);
+	return status < 0 ? 1 : status;
+}
+
+/* Return: exit status */
+static int make_trip(void *owner, unsigned int n)
+{
+	struct program *p = owner;
+	struct err e = { 0 };
+	int r;
+
+	open_loop(p);
+	r = look_here(p, p->pid);
+	if (!r) {
+		r = move_here(p, p->pid, &e);
+		if (r < 0)
+			(void)fprintf(stderr, "comosix-deputy: %s\n", e.text);
+		else
+			r = loop_run(p->loop);
+	}
+	/* it stays where it is, or has ended: no fault of the trips before */
+	if (r && r != TRIPS_AGAIN && n > 1 && p->last < DEPUTY_AWAY)
+		r = 0;
+	return close_loop(p, r);
+}
+
 int main(int argc, char **argv)
 {
 	struct program p = { .checkpoint = { .dir = "/var/tmp", .max_bytes = 8ULL << 30 } };
-	struct err e = { 0 };
-	struct ev_ref ref;
 	uint64_t pid = 0;
 	int r = read_options(argc, argv, &p, &pid);
 
@@ -671,24 +751,10 @@ int main(int argc, char **argv)
 	log_open("comosix-deputy", LOG_INFO);
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		die("SIGPIPE: %s", strerror(errno));
-	if (loop_new(&p.loop, &e) < 0 || loop_add_signal(p.loop, SIGINT, on_recall, &p, &ref) < 0 ||
-	    loop_add_signal(p.loop, SIGTERM, on_recall, &p, &ref) < 0)
-		die("%s", e.text);
-	if (!pid)
-		r = serve(&p);
-	else if (p.tidy)
-		r = tidy_up(&p, (pid_t)pid);
-	else
-		r = look_here(&p, (pid_t)pid);
-	if (pid && !p.tidy && !r) {
-		if (move_here(&p, (pid_t)pid, &e) < 0)
-			die("%s", e.text);
-		r = loop_run(p.loop);
-	}
-	if (p.running)
-		deputy_done(&p.deputy);
-	control_free(p.control);
-	message_free(&p.start);
-	loop_free(p.loop);
-	return r < 0 ? 1 : r;
+	p.pid = (pid_t)pid;
+	if (pid && !p.tidy)
+		return p.again ? trips_run(make_trip, &p) : make_trip(&p, 1);
+	open_loop(&p);
+	r = pid ? tidy_up(&p, p.pid) : serve(&p);
+	return close_loop(&p, r);
 }

@@ -284,7 +284,7 @@ int deputy_rebuild(struct deputy *d, bool undo, struct err *e)
 	if (!r)
 		r = put_signals(d, undo, e);
 	deputy_hold(m);
-	return r < 0 ? r : restore_finish(&d->stub, m, e);
+	return r < 0 ? r : restore_finish(&d->stub, m, undo ? 0 : deputy_again_thread(d), e);
 }
 
 /* ---------------------------------------------------------------- the course of it */

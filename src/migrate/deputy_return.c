@@ -224,22 +224,6 @@ int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err 
 	return 0;
 }
 
-/* one for a thread that has ended meanwhile is nobody's, as it is natively */
-static int queue_signals(struct deputy *d, uint64_t taken, struct err *e)
-{
-	int r = 0;
-
-	for (size_t i = 0; !r && i < d->n_pending; i++) {
-		const struct pending *p = &d->pending[i];
-
-		if (p->number && p->number <= taken)
-			continue;
-		if (!p->tid || stub_thread_find(&d->stub, p->tid))
-			r = pending_queue(&d->stub.batch, d->pid, p, e);
-	}
-	return r;
-}
-
 /* no clock may step back for the process */
 void deputy_hold(const struct image *m)
 {
@@ -254,6 +238,32 @@ void deputy_hold(const struct image *m)
 
 		(void)nanosleep(&t, NULL); /* interrupted: some microseconds */
 	}
+}
+
+static void come_home(struct deputy *d)
+{
+	uint64_t freeze_us = clock_boot_us() - d->froze_us;
+
+	deputy_lap(d, "go");
+	if (deputy_again_thread(d)) {
+		deputy_enter(d, DEPUTY_HOME, freeze_us);
+		deputy_again_await(d);
+		return;
+	}
+	deputy_enter(d, DEPUTY_OVER, freeze_us);
+	d->state = DEPUTY_RETURNING;
+	deputy_over(d, 0, "the process is at home");
+}
+
+/* one for a thread that has ended meanwhile is nobody's, as it is natively */
+static void drop_signals_of_ended(struct deputy *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_pending; i++)
+		if (!d->pending[i].tid || stub_thread_find(&d->stub, d->pending[i].tid))
+			d->pending[n++] = d->pending[i];
+	d->n_pending = n;
 }
 
 int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e)
@@ -272,18 +282,16 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 	} else if (d->state != DEPUTY_RETURNING) {
 		r = err_set(e, -EPROTO, "DONE without an image");
 	} else {
-		r = queue_signals(d, taken, e);
+		drop_signals_of_ended(d);
+		r = pending_put_back(&d->stub.batch, d->pid, d->pending, d->n_pending, taken, e);
 		deputy_hold(&d->back);
 		deputy_lap(d, "clock");
 		if (!r)
-			r = restore_finish(&d->stub, &d->back, e);
+			r = restore_finish(&d->stub, &d->back, deputy_again_thread(d), e);
 	}
 	if (r < 0)
 		return r;
-	deputy_lap(d, "go");
-	deputy_enter(d, DEPUTY_OVER, clock_boot_us() - d->froze_us);
-	d->state = DEPUTY_RETURNING;
-	deputy_over(d, 0, "the process is at home");
+	come_home(d);
 	return 0;
 }
 

@@ -9,7 +9,8 @@
  *			and who opens or truncates it waits until we have let go. When it is broken the
  *			guest is told, drops what it has, and says RELEASE; then we let go.
  *	the offset	nobody shares the open file: no other descriptor of the process, and none of
- *			another process, kcmp(2). A process that is away cannot fork.
+ *			another process, kcmp(2). A process that is away cannot fork. Reads that name
+ *			their place have none: then this is not asked.
  *
  * The lease is on an open file of our own, with the rights of the user: the process's own would show
  * it. Its offset stands still while a stream is open, and is set when that ends (RELEASE).
@@ -146,19 +147,28 @@ static bool is_prompt(struct deputy_stream *s)
 	return is_in_memory(s->own);
 }
 
+/* @at: for reads that name their place, that of the first one; else its offset */
+static bool find_place(struct deputy_stream *s, const uint64_t *at)
+{
+	off_t offset = at ? (off_t)*at : lseek(s->file, 0, SEEK_CUR);
+
+	s->placed = at != NULL;
+	s->at = s->upto = s->from = (uint64_t)offset;
+	return offset >= 0;
+}
+
 /* Return: granted */
-static bool open_stream(struct deputy *d, struct deputy_stream *s, int fd)
+static bool open_stream(struct deputy *d, struct deputy_stream *s, int fd, const uint64_t *at)
 {
 	AUTO_CLOSE int pidfd = (int)syscall(SYS_pidfd_open, d->pid, 0);
 	char path[64];
 	struct stat st;
-	off_t at;
 	int flags;
 
 	if ((uint32_t)fd >= d->stub.first_fd && (uint32_t)fd <= d->stub.last_fd)
 		return false;
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", d->pid, fd);
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || is_shared(d, fd, &st))
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || (!at && is_shared(d, fd, &st)))
 		return false;
 	s->file = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 	flags = s->file < 0 ? -1 : fcntl(s->file, F_GETFL);
@@ -168,17 +178,24 @@ static bool open_stream(struct deputy *d, struct deputy_stream *s, int fd)
 	s->own = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (s->own < 0 || fcntl(s->own, F_SETLEASE, F_RDLCK) < 0 || !is_prompt(s))
 		return false;
-	at = lseek(s->file, 0, SEEK_CUR);
-	s->at = s->upto = s->from = (uint64_t)at;
-	return at >= 0;
+	return find_place(s, at);
 }
 
 int deputy_take_stream(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	struct deputy_stream *s = NULL;
+	bool is_placed = f->len > 2 * sizeof(uint32_t);
 	uint32_t ask[2];
+	uint64_t at = 0;
 
 	memcpy(ask, f->payload, sizeof(ask)); /* wire/move.h: it is that long */
+	if (is_placed && f->len == sizeof(ask) + sizeof(at))
+		memcpy(&at, f->payload + sizeof(ask), sizeof(at));
+	else if (is_placed)
+		return err_set(e, -EPROTO, "half an offset for stream %u", ask[0]);
+	if (at > INT64_MAX)
+		return err_set(e, -EPROTO, "stream %u is wanted behind the end of all files",
+			       ask[0]);
 	if (ask[0] <= d->streams.last_id)
 		return err_set(e, -EPROTO, "stream %u was there before", ask[0]);
 	d->streams.last_id = ask[0];
@@ -187,13 +204,14 @@ int deputy_take_stream(struct deputy *d, const struct move_frame *f, struct err 
 			s = &d->streams.s[i];
 	/* what is read of a stream is in no ledger */
 	if (!s || d->checkpoint || ask[1] > INT32_MAX ||
-	    loop_now(d->loop) < d->streams.not_before_ms) {
+	    (!is_placed && loop_now(d->loop) < d->streams.not_before_ms)) {
 		say(d, ask[0], false, 0);
 		return 0;
 	}
-	d->streams.not_before_ms = loop_now(d->loop) + ASK_PAUSE_MS;
+	if (!is_placed)
+		d->streams.not_before_ms = loop_now(d->loop) + ASK_PAUSE_MS;
 	s->id = ask[0];
-	if (open_stream(d, s, (int)ask[1])) {
+	if (open_stream(d, s, (int)ask[1], is_placed ? &at : NULL)) {
 		say(d, s->id, true, s->at);
 	} else {
 		close_stream(s);
@@ -259,15 +277,27 @@ void deputy_stream_on(struct deputy *d)
 	}
 }
 
-int deputy_take_more(struct deputy *d, const struct move_frame *f, struct err *e)
+/* the stream that a frame is about; NULL: there is none, so the guest lies */
+static struct deputy_stream *named(struct deputy *d, const struct move_frame *f,
+				   struct stream_header *ret, struct err *e)
 {
 	struct deputy_stream *s;
-	struct stream_header h;
 
-	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: it is that long */
-	s = find(d, h.id);
+	memcpy(ret, f->payload, sizeof(*ret)); /* wire/move.h: it is that long */
+	s = find(d, ret->id);
 	if (!s)
-		return err_set(e, -EPROTO, "more of stream %u, which is not there", h.id);
+		(void)err_set(e, -EPROTO, "%s of stream %u, which is not there", move_name(f->type),
+			      ret->id);
+	return s;
+}
+
+int deputy_take_more(struct deputy *d, const struct move_frame *f, struct err *e)
+{
+	struct stream_header h;
+	struct deputy_stream *s = named(d, f, &h, e);
+
+	if (!s)
+		return e->code;
 	if (h.offset < s->at || h.offset - s->at > AHEAD_MOST || h.offset > INT64_MAX)
 		return err_set(e, -EPROTO, "too much of stream %u is wanted", h.id);
 	s->upto = h.offset;
@@ -279,16 +309,14 @@ int deputy_take_more(struct deputy *d, const struct move_frame *f, struct err *e
 
 int deputy_take_release(struct deputy *d, const struct move_frame *f, struct err *e)
 {
-	struct deputy_stream *s;
 	struct stream_header h;
+	struct deputy_stream *s = named(d, f, &h, e);
 
-	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: it is that long */
-	s = find(d, h.id);
 	if (!s)
-		return err_set(e, -EPROTO, "the end of stream %u, which is not there", h.id);
+		return e->code;
 	if (h.offset < s->from || h.offset > s->at)
 		return err_set(e, -EPROTO, "stream %u was read where it was not sent", h.id);
-	if (h.offset != s->from && lseek(s->file, (off_t)h.offset, SEEK_SET) < 0)
+	if (!s->placed && h.offset != s->from && lseek(s->file, (off_t)h.offset, SEEK_SET) < 0)
 		return err_set(e, -errno, "set an offset: %s", strerror(errno));
 	close_stream(s);
 	return 0;

@@ -41,6 +41,7 @@ void guest_remove_thread(struct guest_thread *t)
 			break;
 		}
 	guest_stream_forget(t);
+	guest_behind_forget(t);
 	guest_views_forget(t);
 	marshal_free(t->marshal);
 	buf_done(&t->request);

@@ -21,6 +21,7 @@
 #ifndef MIGRATE_GUEST_H
 #define MIGRATE_GUEST_H
 
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@
 #include "base/err.h"
 #include "forward/away/ahead.h"
 #include "forward/away/marshal.h"
+#include "forward/call.h"
 #include "image/files.h"
 #include "image/image.h"
 #include "loop/loop.h"
@@ -59,6 +61,7 @@ enum guest_thread_state {
 	THREAD_BORN,	 /* its first stop is awaited */
 	THREAD_MAPPING,	 /* stopped around mmap of a file; its pages are fetched */
 	THREAD_READING,	 /* trapped in a read that guest_stream.c answers */
+	THREAD_WRITING,	 /* trapped in a write that waits for room, guest_behind.c */
 	THREAD_FROZEN,	 /* stopped for the way home */
 };
 
@@ -70,6 +73,9 @@ enum guest_hold {
 };
 
 #define GUEST_TIMERS_MAX 32
+#define GUEST_STREAMS	 16
+#define GUEST_PARTS	 16	       /* of a readv that is answered here */
+#define GUEST_READ_MAX	 0x7ffff000ULL /* what one read gives, read(2) */
 
 struct guest;
 struct guest_thread;
@@ -83,6 +89,15 @@ struct guest_signal {
 	struct guest_signal *next;
 	pid_t tid; /* 0: of the process */
 	siginfo_t info;
+};
+
+/* a read that is answered here */
+struct guest_reading {
+	struct {
+		uint64_t at, len;
+	} parts[GUEST_PARTS];
+	size_t n;
+	uint64_t total, done; /* bytes */
 };
 
 struct guest_thread {
@@ -105,9 +120,10 @@ struct guest_thread {
 	int64_t rest_result;	      /* and what it gives when that is there */
 	uint64_t
 		done; /* of the call that it is about to make: by it before it came, or before it goes */
-	bool again;	    /* it makes its last trapped call once more: go on with that */
-	bool begun;	    /* its last trapped call was: the marshaller knows of it */
-	uint64_t read_done; /* READING: bytes of its read that it has */
+	bool again; /* it makes its last trapped call once more: go on with that */
+	bool begun; /* its last trapped call was: the marshaller knows of it */
+	struct guest_reading reading; /* READING */
+	uint64_t written;	      /* bytes of its write that guest_behind.c has taken */
 	bool cancelled;
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
@@ -139,9 +155,6 @@ struct guest_files {
 	bool taken, closed;
 };
 
-#define GUEST_STREAMS  4
-#define GUEST_READ_MAX 0x7ffff000ULL /* what one read gives, read(2) */
-
 enum guest_stream_state {
 	STREAM_FREE,
 	STREAM_ASKED,
@@ -152,6 +165,8 @@ enum guest_stream_state {
 struct guest_stream {
 	enum guest_stream_state state;
 	uint32_t id, fd;
+	bool placed;	  /* its reads name their place: home's offset is no matter */
+	uint64_t used;	  /* when; the one that was used longest ago makes room */
 	uint64_t offset;  /* OPEN: of the reader */
 	struct buf bytes; /* from there on */
 	bool eof;	  /* behind them is the end of the file */
@@ -163,10 +178,11 @@ struct guest_streams {
 	struct ahead ahead;
 	struct guest_stream s[GUEST_STREAMS];
 	uint32_t last_id;
+	uint64_t clock; /* of their use */
 };
 
 #define GUEST_BEHIND_FDS  16
-#define GUEST_BEHIND_MOST 32
+#define GUEST_BEHIND_MOST 64
 #define GUEST_CALL_BEHIND 1 /* flag of a CALL and its ANSWER: nobody waits */
 
 /* what home has said of a descriptor that is written often */
@@ -174,7 +190,10 @@ struct guest_behind_fd {
 	uint32_t fd;
 	uint32_t asked; /* questions that were answered well */
 	bool never;
-	uint32_t left; /* bytes until it is asked for its space again */
+	uint32_t
+		left; /* bytes that may be written before home has said again that there is space */
+	bool asking;  /* it is asked, and nobody waits */
+	uint32_t then; /* left, when it says yes to that */
 };
 
 struct guest_behind {
@@ -182,11 +201,27 @@ struct guest_behind {
 	struct guest_behind_fd fds[GUEST_BEHIND_FDS]; /* by number, the last one to have it */
 	pid_t tid;				      /* whose writes are on the way */
 	uint32_t fd;
-	uint32_t lens[GUEST_BEHIND_MOST], first, n; /* how long each is */
+	uint32_t lens[GUEST_BEHIND_MOST], first, n; /* how long each is; 0: a question */
 	uint32_t bytes;				    /* of them, and pending */
-	struct buf pending; /* written, and not sent: only while one is on the way */
-	int error;	    /* -errno that is still to be told; 0: none */
+	struct buf pending;	    /* written, and not sent: only while one is on the way */
+	struct guest_thread *waits; /* for room, while some are on the way; NULL: nobody */
+	int error;		    /* -errno that is still to be told; 0: none */
 	uint32_t error_fd;
+	pid_t cancelled; /* whose next write home will not make; 0: nobody's */
+};
+
+/* what the kernel here was told last: 0 is no limit that can be */
+struct guest_limits {
+	uint64_t cpu_soft; /* it raises that by itself, by a second at a time */
+};
+
+/* timers of CPU time: left_ns is what it counts at when it goes off, 0: it is not armed */
+struct guest_cpu_timers {
+	struct image_timer list[IMAGE_TIMERS_MAX];
+	uint32_t n;
+	struct ev_ref ref;
+	uint32_t wait_ms; /* until it is looked at again */
+	uint64_t seen_ns; /* of the process, at the last look */
 };
 
 struct guest {
@@ -212,9 +247,12 @@ struct guest {
 	struct ev_ref lease_ref;
 	struct guest_signal *signals;
 	struct guest_timer timers[GUEST_TIMERS_MAX]; /* of more, home is asked */
-	bool checkpoint;			     /* FREEZING and LEAVING: it will go on here */
-	struct buf late;			     /* SIGNAL payloads that came meanwhile */
-	uint64_t signals_taken;			     /* SIGNAL frames, before the way home */
+	struct guest_limits limits;
+	struct guest_cpu_timers cpu_timers;
+	cpu_set_t cpus;		/* that it may use here */
+	bool checkpoint;	/* FREEZING and LEAVING: it will go on here */
+	struct buf late;	/* SIGNAL payloads that came meanwhile */
+	uint64_t signals_taken; /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
 	struct dirty dirty; /* begins before it runs */
 	bool untracked;	    /* it cannot */
@@ -390,10 +428,19 @@ bool guest_behind_blocks(const struct guest_thread *t);
 /** guest_behind_flush() - Send what was put together: before anything else that home hears of */
 void guest_behind_flush(struct guest *g);
 void guest_behind_init(struct guest *g);
+
+/** guest_behind_on() - There is room in the channel again */
+void guest_behind_on(struct guest *g);
+
+/** guest_behind_forget() - The thread has ended */
+void guest_behind_forget(struct guest_thread *t);
 void guest_behind_done(struct guest *g);
 
 /** guest_behind_result() - What a call is to return, when there is a failure to be told */
 int64_t guest_behind_result(struct guest_thread *t, int64_t result);
+
+/** guest_behind_again() - Was it only not made because one before it had failed, which was told already? */
+bool guest_behind_again(struct guest_thread *t, int64_t result);
 int guest_behind_answer(struct guest *g, const uint8_t *p, size_t n, struct err *e) MUST_CHECK;
 
 /** guest_answer() - The marshaller takes an answer, of home or made here */
@@ -411,6 +458,21 @@ void guest_answer(struct guest_thread *t, const uint8_t *p, size_t n);
 const uint8_t *guest_times_add(const struct guest_thread *t, const uint8_t *p, size_t n,
 			       uint8_t amended[GUEST_TIMES_MAX]);
 
+/** guest_cpu_ns() - CPU time that a thread has used here; 0: the process */
+uint64_t guest_cpu_ns(const struct guest *g, pid_t tid);
+
+/* guest_timers.c */
+
+/** guest_timers_start() - It runs: watch the timers of CPU time that came with it */
+void guest_timers_start(struct guest *g);
+
+/** guest_timers_leave() - The image of the way home gets them */
+void guest_timers_leave(struct guest *g);
+void guest_timers_done(struct guest *g);
+
+/** guest_timer_call() - timer_create (of CPU time), timer_settime, timer_gettime, timer_delete */
+void guest_timer_call(struct guest_thread *t);
+
 /* guest_views.c */
 
 /** guest_views_open() - Its call is about to go home: does it open a view? true: it was dealt with */
@@ -425,11 +487,46 @@ void guest_views_forget(struct guest_thread *t);
 /** guest_virtual() - Deal with a trapped call of class VIRTUAL; false: nobody does */
 bool guest_virtual(struct guest_thread *t);
 
+/** guest_ask() - A request of the agent's own, of its parts */
+void guest_ask(struct guest_thread *t, const struct call_request *q, const struct call_fixup *fix,
+	       const void *in, guest_answer_fn *fn);
+
+/** guest_let_through() - The kernel here executes the trapped call after all */
+void guest_let_through(struct guest_thread *t);
+
+/* guest_limits.c */
+
+/** guest_limits_start() - It is built: the kernel here is told what home's has limited */
+void guest_limits_start(struct guest *g);
+
+/** guest_limits_leave() - The image of the way home gets them */
+void guest_limits_leave(struct guest *g);
+
+/** guest_limits() - As the program has them; NULL: home has them all */
+const struct image_limit *guest_limits(struct guest *g);
+
+/** guest_limit() - getrlimit, setrlimit, prlimit64 */
+void guest_limit(struct guest_thread *t);
+
+/** guest_lock() - mlock, mlock2, mlockall */
+void guest_lock(struct guest_thread *t);
+
+/* guest_cpus.c */
+
+/** guest_cpus_start() - It is built: bind threads that are bound at home */
+void guest_cpus_start(struct guest *g);
+
+/** guest_bind() - sched_setaffinity */
+void guest_bind(struct guest_thread *t);
+
 /* guest_map.c */
 void guest_map_file(struct guest_thread *t);
 void guest_map_stopped(struct guest_thread *t);
 
 /* guest_signals.c */
+
+/** guest_queue_signal() - A signal of home, or a timer's: the kernel here sends it on; -ENOMEM */
+int guest_queue_signal(struct guest *g, pid_t tid, const siginfo_t *info) MUST_CHECK;
 int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop);
 bool guest_is_deliverable(const struct guest_thread *t);

@@ -27,7 +27,7 @@ static int start_building(struct guest *g, struct err *e)
 }
 
 /* the process has changed its mappings, or is stopped now */
-static int change_mappings(struct guest *g, const struct image *was, struct err *e)
+static int change_mappings(struct guest *g, struct image *was, struct err *e)
 {
 	if (was->pid != g->image.pid || was->parasite != g->image.parasite ||
 	    was->vdso_start != g->image.vdso_start)
@@ -99,6 +99,10 @@ static int finish(struct guest *g, struct err *e)
 	filter.n = (unsigned short)n;
 	r = build_finish(&g->build, &g->image, &filter, &g->notify, e);
 	guest_files_close(g);
+	if (!r)
+		guest_limits_start(g);
+	if (!r)
+		guest_cpus_start(g);
 	for (size_t i = 0; !r && i < g->image.n_threads; i++) {
 		const struct image_thread *from = &g->image.threads[i];
 		struct guest_thread *t = guest_add_thread(g, (pid_t)from->tid);
@@ -149,6 +153,7 @@ int guest_run(struct guest *g, struct err *e)
 	g->state = GUEST_RUNNING;
 	for (size_t i = 0; i < g->n; i++)
 		told_later(tracee_cont(g->threads[i]->tid, 0));
+	guest_timers_start(g);
 	guest_late_run(g);
 	guest_on_child(g,
 		       SIGCHLD); /* it may have been killed while it waited: nobody looked then */

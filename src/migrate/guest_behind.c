@@ -3,12 +3,17 @@
  * guest_behind.c - writes to files whose answers the program does not wait for
  *
  * Theory of operation. The third write in a row to a descriptor asks home what it is: a regular file
- * of a local file system, not synchronous, no limit of its size, with SPACE_LEAST bytes free; the
- * last is asked again after each LOOK_BYTES. Then a write is sent to home and the program goes on with
- * all of its bytes written. At most BEHIND_BYTES are on the way: a write that finds that much is an
- * ordinary call. While one is on the way, small ones are put together, and sent when it is answered, so
- * that a program that writes a line at a time has a call for many. So a file system that is nearly full is written as at home, and the write that does
- * not fit says ENOSPC.
+ * of a local file system, not synchronous, no limit of its size, with SPACE_LEAST bytes free. The
+ * last is asked again before LOOK_BYTES are written, without waiting for the answer. So a file system
+ * that is nearly full is written as at home, and the write that does not fit says ENOSPC.
+ *
+ *	write -> pending -> at most BEHIND_BYTES on the way -> answered
+ *	            ^ a writer that finds no room waits until something is answered
+ *
+ * A write is taken, and the program goes on with all of its bytes written. Small ones are put together
+ * while some are on the way, so that a program that writes a line at a time has a call for many: they
+ * leave when there are SEND_BYTES of them, or when home has little left to do. One of up to BATCH
+ * bytes is never cut, for it may be a line that is appended to a file that others append to.
  *
  * Nobody may see what the program does next without what it wrote before:
  *
@@ -34,17 +39,19 @@
 #include "migrate/guest.h"
 
 #define XFS_MAGIC      0x58465342
-#define RESTART	       (-512)	    /* ERESTARTSYS of the kernel */
-#define RESTART_ALWAYS (-513)	    /* ERESTARTNOINTR */
-#define BEHIND_MOST    (128U << 10) /* bytes of one write */
-#define BEHIND_BYTES   (1U << 20)
+#define RESTART	       (-512)	  /* ERESTARTSYS of the kernel */
+#define RESTART_ALWAYS (-513)	  /* ERESTARTNOINTR */
+#define BATCH	       CALL_CHUNK /* bytes that home writes in one call */
+#define SEND_BYTES     (128U << 10)
+#define BEHIND_BYTES   (2U << 20)
+#define FEW	       2 /* at home: one at work and one in line */
 #define SPACE_LEAST    (64ULL << 20)
 #define LOOK_BYTES     (4U << 20)
 
 /* -------------------------------------------------------------------- questions */
 
 static void ask(struct guest_thread *t);
-static void send_behind(struct guest_thread *t);
+static void go_on(struct guest_thread *t);
 
 static bool is_good_kind(const void *p, struct guest_behind_fd *row)
 {
@@ -130,30 +137,36 @@ static void on_answer(struct guest_thread *t, const uint8_t *p, size_t n)
 			return;
 		}
 		if (!row->never) {
-			send_behind(t);
+			go_on(t);
 			return;
 		}
 	}
 	guest_forward(t);
 }
 
+static const struct call_fixup to_output = { .at = CALL_FIX_ARG | 1, .place = 0 };
+
+static struct call_request question(size_t i, uint32_t fd)
+{
+	return (struct call_request){
+		.nr = questions[i].nr,
+		.n_fixups = questions[i].len ? 1 : 0,
+		.args = { questions[i].arg ? questions[i].arg : fd,
+			  questions[i].len ? 0 : F_GETFL },
+		.out_len = questions[i].len,
+	};
+}
+
 static void ask(struct guest_thread *t)
 {
 	const struct guest_behind_fd *row = row_of(t->guest, (uint32_t)t->args[0]);
-	uint32_t nr = questions[row->asked].nr, len = questions[row->asked].len;
-	const struct call_fixup fix = { .at = CALL_FIX_ARG | 1, .place = 0 };
-	const struct call_request q = {
-		.nr = nr,
-		.n_fixups = len ? 1 : 0,
-		.args = { questions[row->asked].arg ? questions[row->asked].arg : t->args[0],
-			  len ? 0 : F_GETFL },
-		.out_len = len,
-	};
+	const struct call_request q = question(row->asked, row->fd);
 	struct buf b;
 
 	t->state = THREAD_CALLING;
 	buf_init(&b, CALL_BYTES_MAX);
-	if (buf_put(&b, &q, sizeof(q)) < 0 || (len && buf_put(&b, &fix, sizeof(fix)) < 0))
+	if (buf_put(&b, &q, sizeof(q)) < 0 ||
+	    (q.n_fixups && buf_put(&b, &to_output, sizeof(to_output)) < 0))
 		guest_fail(t->guest, -ENOMEM, "no memory for a request");
 	else
 		guest_request(t, &b, on_answer);
@@ -161,6 +174,15 @@ static void ask(struct guest_thread *t)
 }
 
 /* --------------------------------------------------------------------- writing */
+
+/* it goes into the ring of what is on the way; @len: 0 for a question */
+static void send_behind(struct guest *g, const void *head, size_t n, const void *p, uint32_t len)
+{
+	struct guest_behind *b = &g->behind;
+
+	guest_send(g, MOVE_CALL, head, n, p, len);
+	b->lens[(b->first + b->n++) % GUEST_BEHIND_MOST] = len;
+}
 
 void guest_behind_flush(struct guest *g)
 {
@@ -178,52 +200,123 @@ void guest_behind_flush(struct guest *g)
 		       .args = { b->fd, 0, n },
 		       .in_len = n,
 		       .out_at = n },
-		.fix = { .at = CALL_FIX_ARG | 1, .place = 0 },
+		.fix = to_output,
 	};
 
 	if (!n)
 		return;
-	guest_send(g, MOVE_CALL, &head, sizeof(head), buf_bytes(&b->pending), n);
+	send_behind(g, &head, sizeof(head), buf_bytes(&b->pending), n);
 	buf_reset(&b->pending);
-	b->lens[(b->first + b->n++) % GUEST_BEHIND_MOST] = n;
 }
 
-/* Return: false: not now, or not all of its bytes are there and home's kernel says what that means */
-static bool take_bytes(struct guest_thread *t, uint32_t n)
+/* so that the answer is here before it is needed */
+static void ask_behind(struct guest *g, struct guest_behind_fd *row)
+{
+	struct guest_behind *b = &g->behind;
+	const struct {
+		uint32_t tid, flags;
+		struct call_request q;
+		struct call_fixup fix;
+	} head = {
+		.tid = (uint32_t)b->tid,
+		.flags = GUEST_CALL_BEHIND,
+		.q = question(ASK_SPACE, row->fd),
+		.fix = to_output,
+	};
+
+	guest_behind_flush(g);
+	send_behind(g, &head, sizeof(head), NULL, 0);
+	row->asking = true;
+	row->then = LOOK_BYTES;
+}
+
+static bool has_room(const struct guest *g, const struct guest_behind_fd *row, uint32_t n)
+{
+	const struct guest_behind *b = &g->behind;
+
+	/* what is pending may have to leave first, and a question may follow */
+	return b->n + 3 < GUEST_BEHIND_MOST && b->bytes + n <= BEHIND_BYTES && row->left >= n &&
+	       channel_backlog(g->channel) + n <= MOVE_KEPT_MAX - 2 * MOVE_PAYLOAD_MAX;
+}
+
+/* Return: 0, -EFAULT: not all of them are there, home's kernel says what that means */
+static int take_bytes(struct guest_thread *t, struct guest_behind_fd *row, uint32_t n)
 {
 	struct guest *g = t->guest;
 	struct guest_behind *b = &g->behind;
 	uint8_t *to;
 
-	if ((b->n && (b->tid != t->tid || b->fd != (uint32_t)t->args[0])) ||
-	    b->n >= GUEST_BEHIND_MOST - 1 || b->bytes + n > BEHIND_BYTES ||
-	    channel_backlog(g->channel) > MOVE_KEPT_MAX / 2)
-		return false;
-	if (b->pending.len + n > BEHIND_MOST)
+	if (b->pending.len + n > BATCH)
 		guest_behind_flush(g);
-	if (buf_room(&b->pending, n, &to) < 0 || guest_read(t, t->args[1], to, n) < 0)
-		return false;
+	if (buf_room(&b->pending, n, &to) < 0 || guest_read(t, t->args[1] + t->written, to, n) < 0)
+		return -EFAULT;
 	buf_grow(&b->pending, n);
-	return true;
+	t->written += n;
+	b->bytes += n;
+	b->tid = t->tid;
+	b->fd = row->fd;
+	row->left -= n;
+	row->then -= row->asking ? n : 0;
+	if (!b->n || b->pending.len >= SEND_BYTES)
+		guest_behind_flush(g);
+	if (row->left < LOOK_BYTES / 2 && !row->asking)
+		ask_behind(g, row);
+	return 0;
 }
 
-static void send_behind(struct guest_thread *t)
+/* the rest of it is a call as any other */
+static void go_plain(struct guest_thread *t)
+{
+	t->done = t->written;
+	t->state = THREAD_RUNNING;
+	guest_forward(t);
+}
+
+static void go_on(struct guest_thread *t)
 {
 	struct guest *g = t->guest;
+	struct guest_behind *b = &g->behind;
 	struct guest_behind_fd *row = row_of(g, (uint32_t)t->args[0]);
-	uint32_t n = (uint32_t)t->args[2];
 
-	if (!take_bytes(t, n)) {
-		guest_forward(t);
+	while (t->written < t->args[2]) {
+		uint64_t left = t->args[2] - t->written;
+		uint32_t n = left < BATCH ? (uint32_t)left : BATCH;
+		bool ours = !b->n || (b->tid == t->tid && b->fd == row->fd);
+
+		if (ours && b->n && row->fd == t->args[0] && !has_room(g, row, n)) {
+			t->state = THREAD_WRITING;
+			b->waits = t;
+			return;
+		}
+		if (!ours || row->fd != t->args[0] || row->never || !has_room(g, row, n) ||
+		    take_bytes(t, row, n) < 0) {
+			go_plain(t);
+			return;
+		}
+	}
+	guest_reply(t, (int64_t)t->written);
+}
+
+/* something was answered, or the channel has room */
+void guest_behind_on(struct guest *g)
+{
+	struct guest_thread *t = g->behind.waits;
+
+	if (!t)
+		return;
+	g->behind.waits = NULL;
+	if (g->state == GUEST_RUNNING) {
+		go_on(t);
 		return;
 	}
-	g->behind.tid = t->tid;
-	g->behind.fd = row->fd;
-	g->behind.bytes += n;
-	if (!g->behind.n)
-		guest_behind_flush(g);
-	row->left = row->left > n ? row->left - n : 0;
-	guest_reply(t, n);
+	t->done = t->written; /* the rest is made where it is then */
+	guest_reply(t, RESTART);
+}
+
+void guest_behind_forget(struct guest_thread *t)
+{
+	if (t->guest->behind.waits == t)
+		t->guest->behind.waits = NULL;
 }
 
 static void forget(struct guest *g, uint32_t fd)
@@ -256,18 +349,17 @@ static bool write_call(struct guest_thread *t)
 		guest_reply(t, error);
 		return true;
 	}
-	if (!ahead_read(&g->behind.often, fd) || !t->args[2] || t->args[2] > BEHIND_MOST)
+	if (!ahead_read(&g->behind.often, fd) || !t->args[2] || t->args[2] > GUEST_READ_MAX)
 		return false;
+	t->written = 0;
 	if (row->fd != fd)
 		*row = (struct guest_behind_fd){ .fd = fd };
 	if (row->never)
 		return false;
-	if (row->asked <= ASK_SPACE || row->left < t->args[2]) {
-		row->asked = row->asked <= ASK_SPACE ? row->asked : ASK_SPACE;
+	if (row->asked <= ASK_SPACE)
 		ask(t);
-	} else {
-		send_behind(t);
-	}
+	else
+		go_on(t);
 	return true;
 }
 
@@ -308,8 +400,19 @@ int64_t guest_behind_result(struct guest_thread *t, int64_t result)
 	return result;
 }
 
+bool guest_behind_again(struct guest_thread *t, int64_t result)
+{
+	struct guest_behind *b = &t->guest->behind;
+
+	if (t->nr != SYS_write || b->cancelled != t->tid)
+		return false;
+	b->cancelled = 0; /* one is all that home turns away */
+	return result == -ECANCELED && !(b->error && b->error_fd == (uint32_t)t->args[0]);
+}
+
 static void note_failure(struct guest *g, int64_t result)
 {
+	g->behind.cancelled = g->behind.tid;
 	if (result == -ECANCELED || g->behind.error)
 		return; /* it was behind one that failed */
 	/* a part of it was written: then the next one would have been told why */
@@ -320,20 +423,39 @@ static void note_failure(struct guest *g, int64_t result)
 		 strerror(-g->behind.error));
 }
 
+/* home's word on the space that there is */
+static void take_space(struct guest *g, const struct call_answer *a, const uint8_t *out, size_t n)
+{
+	struct guest_behind_fd *row = row_of(g, g->behind.fd);
+
+	if (row->fd != g->behind.fd || !row->asking)
+		return; /* another file has its number by now */
+	row->asking = false;
+	row->asked = ASK_SPACE;
+	row->never = !is_good(a, out, n, row);
+	row->asked = ASK_SPACE + 1;
+	row->left = row->never ? 0 : row->then;
+}
+
 int guest_behind_answer(struct guest *g, const uint8_t *p, size_t n, struct err *e)
 {
 	struct guest_behind *b = &g->behind;
+	uint32_t len = b->lens[b->first];
 	struct call_answer a;
 
-	if (!b->n || n != sizeof(a))
+	if (!b->n || n < sizeof(a) || (len && n != sizeof(a)))
 		return err_set(e, -EPROTO, "an answer to a write that was not sent");
 	memcpy(&a, p, sizeof(a));
-	if (a.result != b->lens[b->first])
+	if (!len)
+		take_space(g, &a, p + sizeof(a), n - sizeof(a));
+	else if (a.result != len)
 		note_failure(g, a.result);
-	b->bytes -= b->lens[b->first];
+	b->bytes -= len;
 	b->first = (b->first + 1) % GUEST_BEHIND_MOST;
 	b->n--;
-	guest_behind_flush(g);
+	if (b->n < FEW)
+		guest_behind_flush(g);
+	guest_behind_on(g);
 	if (b->n)
 		return 0;
 	guest_send_waiting(g);
@@ -343,7 +465,7 @@ int guest_behind_answer(struct guest *g, const uint8_t *p, size_t n, struct err 
 
 void guest_behind_init(struct guest *g)
 {
-	buf_init(&g->behind.pending, BEHIND_MOST);
+	buf_init(&g->behind.pending, BATCH);
 }
 
 void guest_behind_done(struct guest *g)

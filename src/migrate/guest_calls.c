@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "forward/call.h"
+#include "forward/table/quick.h"
 #include "forward/table/table.h"
 #include "migrate/guest.h"
 #include "migrate/told.h"
@@ -138,6 +139,10 @@ static void cut(struct guest_thread *t, int64_t part)
 
 static void follow(struct guest_thread *t, int step, int64_t result)
 {
+	if (step == MARSHAL_RESULT && guest_behind_again(t, result)) {
+		guest_forward(t);
+		return;
+	}
 	if (step == MARSHAL_RESULT)
 		result = guest_behind_result(t, result);
 	switch (step) {
@@ -301,6 +306,19 @@ static void on_call(struct guest *g, const struct seccomp_notif *n)
 		begin(t);
 }
 
+/*
+ * Its only thread waits for home, so there is nothing else to do; what is not from home (its end, a
+ * timer) waits for a moment.
+ */
+static void await_answer(struct guest *g, pid_t tid)
+{
+	const struct guest_thread *t = g->n == 1 ? guest_thread(g, tid) : NULL;
+
+	if (t && t->state == THREAD_CALLING && !t->request.len && !g->lacks.on &&
+	    table_is_quick(t->nr))
+		channel_await(g->channel);
+}
+
 void guest_on_notify(void *owner, uint32_t events)
 {
 	struct guest *g = owner;
@@ -312,6 +330,7 @@ void guest_on_notify(void *owner, uint32_t events)
 	if (ioctl(g->notify, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0)
 		return; /* ENOENT: it was killed since */
 	on_call(g, &n);
+	await_answer(g, (pid_t)n.pid);
 }
 
 /* ---------------------------------------------------------------- answers */

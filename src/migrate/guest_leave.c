@@ -108,6 +108,8 @@ static int read_image(struct guest *g, struct err *e)
 				    e);
 	if (r < 0)
 		return r;
+	guest_limits_leave(g);
+	guest_timers_leave(g);
 	shorten_waits(g);
 	note_parts(g);
 	g->image.monotonic_ns += g->clocks.offset.monotonic_ns;
@@ -232,5 +234,6 @@ void guest_on_room(struct guest *g)
 		go_on_leaving(g);
 	else
 		guest_send_waiting(g);
+	guest_behind_on(g);
 	guest_copy_on(g);
 }

@@ -188,12 +188,13 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_de
 	if (g->channel)
 		channel_flush(g->channel, LAST_WORDS_MS);
 	if (control)
-		control_end(control, r ? 1 : 0, CMX__HALF_FATE__FATE_NONE, g->why.text);
+		control_end(control, r ? 1 : 0, CMX__HALF_FATE__FATE_NONE, false, g->why.text);
 	/* as pid 1 of its namespace the agent takes everything with it */
 	build_abort(&g->build);
 	guest_files_done(g);
 	guest_stream_done(g);
 	guest_behind_done(g);
+	guest_timers_done(g);
 	channel_free(g->channel);
 	control_free(control);
 	return r ? 1 : 0;

@@ -14,17 +14,28 @@
  * ASKED: the reader waits. Only it may be set to work on; no byte was read yet.
  * OPEN:  home's offset stands still at where the stream began, ours is s->offset; bytes of
  *	  [s->offset, s->offset + bytes.len) are here. Reads are answered from them; one that wants
- *	  more waits. A read of a regular file gives all that is wanted, so does this.
+ *	  more waits, and what comes goes straight to it. A read of a regular file gives all that is
+ *	  wanted, so does this.
+ *
+ * A stream of reads that name their place (pread, preadv) is the same, but for the offset: home's is
+ * no matter. A read that does not begin where the one before ended is a call, and ends it.
+ *
+ * A descriptor has one stream at most. When all are in use the one that was read longest ago ends.
  *
  * Any call that is not known to leave descriptor, offset and content alone ends all streams first:
  * RELEASE tells home the offset and goes before the call, in one stream of frames. So does a lease
  * that is broken, a second reader, memory that cannot be written, and the way home. The rest of a read
  * that was half answered is then an ordinary call, and so its error, if there is one.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "migrate/guest.h"
+
+#define FEW	 4	      /* streams that have the largest window each */
+#define MANY_MAX (512U << 10) /* the window when there are more */
 
 struct stream_header {
 	uint32_t id, word;
@@ -63,7 +74,7 @@ static void free_stream(struct guest_stream *s)
 /* the rest of its read is a call as any other */
 static void go_plain(struct guest_thread *t)
 {
-	t->done = t->read_done;
+	t->done = t->reading.done;
 	t->state = THREAD_RUNNING;
 	guest_forward(t);
 }
@@ -86,38 +97,109 @@ static void end_stream(struct guest *g, struct guest_stream *s)
 
 /* --------------------------------------------------------------------- reading */
 
-static void reply(struct guest_thread *t)
+static bool is_placed(uint32_t nr)
 {
-	guest_reply(t, (int64_t)t->read_done);
+	return nr == SYS_pread64 || nr == SYS_preadv;
+}
+
+/* what the trapped call wants; false: it is not a read, or not one of ours */
+static bool load(struct guest_thread *t)
+{
+	struct guest_reading *r = &t->reading;
+	bool vector = t->nr == SYS_readv || t->nr == SYS_preadv;
+
+	static_assert(sizeof(r->parts[0]) == sizeof(struct iovec), "read from the program");
+	if ((!vector && t->nr != SYS_read && t->nr != SYS_pread64) || t->args[0] > INT32_MAX ||
+	    (is_placed(t->nr) && t->args[3] > INT64_MAX - GUEST_READ_MAX))
+		return false;
+	r->n = vector ? t->args[2] : 1;
+	r->total = r->done = 0;
+	r->parts[0].at = t->args[1];
+	r->parts[0].len = t->args[2];
+	if (!r->n || r->n > GUEST_PARTS ||
+	    (vector && guest_read(t, t->args[1], r->parts, r->n * sizeof(r->parts[0])) < 0))
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->parts[i].len > GUEST_READ_MAX - r->total)
+			return false;
+		r->total += r->parts[i].len;
+	}
+	return r->total > 0;
+}
+
+/* Return: 0 or -EFAULT */
+static int scatter(const struct guest_thread *t, const uint8_t *p, size_t n)
+{
+	const struct guest_reading *r = &t->reading;
+	uint64_t skip = r->done;
+
+	for (size_t i = 0; n && i < r->n; i++) {
+		uint64_t room = r->parts[i].len;
+
+		if (skip >= room) {
+			skip -= room;
+			continue;
+		}
+		room = room - skip < n ? room - skip : n;
+		if (guest_write(t, r->parts[i].at + skip, p, (size_t)room) < 0)
+			return -EFAULT;
+		p += room;
+		n -= (size_t)room;
+		skip = 0;
+	}
+	return 0;
 }
 
 static void more(struct guest *g, struct guest_stream *s)
 {
-	if (!s->eof && ahead_window_more(&s->window, s->offset))
+	size_t open = 0;
+
+	for (size_t i = 0; i < GUEST_STREAMS; i++)
+		open += g->streams.s[i].state == STREAM_OPEN;
+	if (!s->eof &&
+	    ahead_window_more(&s->window, s->offset, open > FEW ? MANY_MAX : AHEAD_WINDOW_MAX))
 		say(g, MOVE_MORE, s, s->window.upto);
 }
 
-/* as much of the reader's read as there is */
-static void serve(struct guest *g, struct guest_stream *s)
+/* to the reader what it wants of these; Return: how many bytes, -EFAULT: the stream has ended */
+static ssize_t give(struct guest *g, struct guest_stream *s, const uint8_t *p, size_t n)
 {
 	struct guest_thread *t = s->reader;
-	uint64_t left = t ? t->args[2] - t->read_done : 0;
-	size_t n = s->bytes.len < left ? s->bytes.len : (size_t)left;
+	uint64_t left = t ? t->reading.total - t->reading.done : 0;
+
+	n = n < left ? n : (size_t)left;
+	if (n && scatter(t, p, n) < 0) {
+		end_stream(g, s); /* the native read tells how far it comes */
+		return -EFAULT;
+	}
+	s->offset += n;
+	if (t)
+		t->reading.done += n;
+	return (ssize_t)n;
+}
+
+/* its reader has what there is */
+static void given(struct guest *g, struct guest_stream *s)
+{
+	struct guest_thread *t = s->reader;
 
 	if (!t)
 		return;
-	if (n && guest_write(t, t->args[1] + t->read_done, buf_bytes(&s->bytes), n) < 0) {
-		end_stream(g, s); /* the native read tells how far it comes */
-		return;
-	}
-	buf_eat(&s->bytes, n);
-	s->offset += n;
-	t->read_done += n;
-	if (n == left || s->eof) {
+	if (t->reading.done == t->reading.total || s->eof) {
 		s->reader = NULL;
-		reply(t);
+		guest_reply(t, (int64_t)t->reading.done);
 	}
 	more(g, s);
+}
+
+static void serve(struct guest *g, struct guest_stream *s)
+{
+	ssize_t n = give(g, s, buf_bytes(&s->bytes), s->bytes.len);
+
+	if (n < 0)
+		return;
+	buf_eat(&s->bytes, (size_t)n);
+	given(g, s);
 }
 
 /* is nothing under way at home that may touch the descriptor? */
@@ -133,46 +215,78 @@ static bool is_quiet(const struct guest *g, const struct guest_thread *but, uint
 	return true;
 }
 
+/* a row for one more; NULL: nothing of the sixteen can end */
+static struct guest_stream *find_room(struct guest *g)
+{
+	struct guest_stream *oldest = NULL;
+
+	for (size_t i = 0; i < GUEST_STREAMS; i++) {
+		struct guest_stream *s = &g->streams.s[i];
+
+		if (s->state == STREAM_FREE)
+			return s;
+		if (s->state == STREAM_OPEN && !s->reader && (!oldest || s->used < oldest->used))
+			oldest = s;
+	}
+	if (oldest)
+		end_stream(g, oldest);
+	return oldest;
+}
+
 static bool ask(struct guest_thread *t, uint32_t fd)
 {
 	struct guest *g = t->guest;
-	struct guest_stream *s = NULL;
+	bool placed = is_placed(t->nr);
+	struct guest_stream *s = is_quiet(g, t, fd) ? find_room(g) : NULL;
 
-	for (size_t i = 0; i < GUEST_STREAMS; i++)
-		if (g->streams.s[i].state == STREAM_FREE)
-			s = &g->streams.s[i];
-	if (!s || !is_quiet(g, t, fd))
+	if (!s)
 		return false;
 
 	const uint32_t payload[2] = { ++g->streams.last_id, fd };
 
-	*s = (struct guest_stream){
-		.state = STREAM_ASKED, .id = payload[0], .fd = fd, .reader = t
-	};
+	*s = (struct guest_stream){ .state = STREAM_ASKED,
+				    .id = payload[0],
+				    .fd = fd,
+				    .placed = placed,
+				    .used = ++g->streams.clock,
+				    .offset = placed ? t->args[3] : 0,
+				    .reader = t };
 	buf_init(&s->bytes, AHEAD_WINDOW_MAX);
 	t->state = THREAD_READING;
-	t->read_done = 0;
-	guest_send(g, MOVE_STREAM, payload, sizeof(payload), NULL, 0);
+	guest_send(g, MOVE_STREAM, payload, sizeof(payload), &t->args[3],
+		   placed ? sizeof(t->args[3]) : 0);
 	return true;
+}
+
+/* may it be answered of this stream? */
+static bool goes_on(const struct guest_thread *t, const struct guest_stream *s)
+{
+	return s->state == STREAM_OPEN && !s->reader && s->placed == is_placed(t->nr) &&
+	       (!s->placed || t->args[3] == s->offset);
 }
 
 static bool read_call(struct guest_thread *t)
 {
+	struct guest *g = t->guest;
 	uint32_t fd = (uint32_t)t->args[0];
-	struct guest_stream *s = of_fd(t->guest, fd);
-	bool often = ahead_read(&t->guest->streams.ahead, fd);
+	struct guest_stream *s = of_fd(g, fd);
+	bool often;
 
-	if (s && (s->state != STREAM_OPEN || s->reader)) {
-		end_stream(t->guest, s);
+	if (s && !s->placed && is_placed(t->nr))
+		return false; /* what it does is nothing to the offset */
+	often = is_placed(t->nr)
+			? ahead_read_at(&g->streams.ahead, fd, t->args[3], t->reading.total)
+			: ahead_read(&g->streams.ahead, fd);
+	if (s && !goes_on(t, s)) {
+		end_stream(g, s);
 		return false;
 	}
 	if (!s)
-		return often && t->guest->state == GUEST_RUNNING && !t->guest->copying &&
-		       ask(t, fd);
+		return often && g->state == GUEST_RUNNING && !g->copying && ask(t, fd);
 	t->state = THREAD_READING;
-	t->read_done = 0;
+	s->used = ++g->streams.clock;
 	s->reader = t;
-	serve(t->guest, s);
+	serve(g, s);
 	return true;
 }
 
@@ -180,8 +294,7 @@ bool guest_stream_call(struct guest_thread *t)
 {
 	struct guest *g = t->guest;
 
-	if (t->nr == SYS_read && t->args[0] <= INT32_MAX && !t->done && t->args[2] &&
-	    t->args[2] <= GUEST_READ_MAX)
+	if (!t->done && load(t))
 		return read_call(t);
 	for (size_t i = 0; i < AHEAD_FDS; i++)
 		if (!ahead_is_harmless(t->nr, t->args, g->streams.ahead.fds[i].fd))
@@ -215,6 +328,8 @@ int guest_take_streamed(struct guest *g, const struct move_frame *f, struct err 
 		end_stream(g, s);
 		return 0;
 	}
+	if (h.word && s->placed && h.offset != s->offset)
+		return err_set(e, -EPROTO, "stream %u is granted at another place", h.id);
 	s->offset = h.offset;
 	if (h.word && s->state == STREAM_ASKED) {
 		s->state = STREAM_OPEN;
@@ -239,7 +354,9 @@ int guest_take_data(struct guest *g, const struct move_frame *f, struct err *e)
 {
 	struct guest_stream *s;
 	struct stream_header h;
+	const uint8_t *p = f->payload + sizeof(h);
 	size_t n = f->len - sizeof(h);
+	ssize_t to_reader;
 
 	memcpy(&h, f->payload, sizeof(h)); /* wire/move.h: the fixed part is there */
 	s = of_id(g, h.id);
@@ -250,10 +367,15 @@ int guest_take_data(struct guest *g, const struct move_frame *f, struct err *e)
 	if (!s || s->state != STREAM_OPEN || s->eof || h.offset != s->offset + s->bytes.len ||
 	    h.offset + n > s->window.upto)
 		return err_set(e, -EPROTO, "data of stream %u that was not asked for", h.id);
-	if (n && buf_put(&s->bytes, f->payload + sizeof(h), n) < 0)
-		return err_set(e, -ENOMEM, "no memory for what was sent ahead");
 	s->eof = !n;
-	serve(g, s);
+	/* who waits has had all that was here before */
+	to_reader = s->reader ? give(g, s, p, n) : 0;
+	if (to_reader < 0)
+		return 0;
+	n -= (size_t)to_reader;
+	if (n && buf_put(&s->bytes, p + to_reader, n) < 0)
+		return err_set(e, -ENOMEM, "no memory for what was sent ahead");
+	given(g, s);
 	return 0;
 }
 

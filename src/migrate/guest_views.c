@@ -200,10 +200,10 @@ static void on_memfd(struct guest_thread *t, const uint8_t *p, size_t n)
 /* both texts are there, or the one that is wanted */
 static int make(struct guest_thread *t)
 {
-	const struct guest *g = t->guest;
+	struct guest *g = t->guest;
 	const struct view_hidden hidden = { g->image.parasite,
 					    g->image.parasite + g->image.parasite_size,
-					    REGION_SLOTS };
+					    REGION_SLOTS, guest_limits(g) };
 	struct guest_view *v = t->view;
 	char path[64];
 	struct buf ours;

@@ -29,8 +29,8 @@ static int put_request(struct buf *b, const struct call_request *q, const struct
 	return r;
 }
 
-static void ask(struct guest_thread *t, const struct call_request *q, const struct call_fixup *fix,
-		const void *in, guest_answer_fn *fn)
+void guest_ask(struct guest_thread *t, const struct call_request *q, const struct call_fixup *fix,
+	       const void *in, guest_answer_fn *fn)
 {
 	struct buf b;
 
@@ -56,8 +56,7 @@ static int64_t result_of(const uint8_t *p)
 	return a.result;
 }
 
-/* the kernel here executes the trapped call after all */
-static void let_through(struct guest_thread *t)
+void guest_let_through(struct guest_thread *t)
 {
 	struct seccomp_notif_resp resp = { .id = t->id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
 
@@ -73,7 +72,7 @@ static void on_set_at_home(struct guest_thread *t, const uint8_t *p, size_t n)
 {
 	(void)p;
 	(void)n;
-	let_through(t);
+	guest_let_through(t);
 }
 
 /*
@@ -92,14 +91,14 @@ static void set_action(struct guest_thread *t)
 	};
 
 	if (t->args[0] != SIGCHLD || !t->args[1] || guest_read(t, t->args[1], &a, sizeof(a)) < 0) {
-		let_through(t);
+		guest_let_through(t);
 		return;
 	}
 	if (a.handler != (uint64_t)SIG_IGN)
 		a.handler = (uint64_t)SIG_DFL;
 	a.restorer = 0;
 	a.flags &= SA_NOCLDSTOP | SA_NOCLDWAIT;
-	ask(t, &q, &fix, &a, on_set_at_home);
+	guest_ask(t, &q, &fix, &a, on_set_at_home);
 }
 
 /* ------------------------------------------------------------ interrupted sleeps */
@@ -144,7 +143,7 @@ static void read_rest(struct guest_thread *t, uint64_t at, size_t len)
 		.out_fixed = (uint32_t)len,
 	};
 
-	ask(t, &q, fix, in, on_rest_read);
+	guest_ask(t, &q, fix, in, on_rest_read);
 }
 
 static void on_slept(struct guest_thread *t, const uint8_t *p, size_t n)
@@ -186,7 +185,7 @@ static void go_on_sleeping(struct guest_thread *t)
 {
 	const struct call_request q = { .nr = SYS_restart_syscall };
 
-	ask(t, &q, NULL, NULL, on_slept);
+	guest_ask(t, &q, NULL, NULL, on_slept);
 }
 
 static void restart(struct guest_thread *t)
@@ -245,7 +244,7 @@ static void usage(struct guest_thread *t)
 		.out_fixed = sizeof(struct rusage),
 	};
 
-	ask(t, &q, &fix, NULL, on_usage);
+	guest_ask(t, &q, &fix, NULL, on_usage);
 }
 
 /* --------------------------------------------------------------------- name */
@@ -268,7 +267,7 @@ static void set_name(struct guest_thread *t)
 		return;
 	}
 	name[sizeof(name) - 1] = '\0';
-	ask(t, &q, &fix, name, on_set_at_home);
+	guest_ask(t, &q, &fix, name, on_set_at_home);
 }
 
 /* ------------------------------------------------------------------- timers */
@@ -290,7 +289,7 @@ static void overrun(struct guest_thread *t)
 			guest_reply(t, g->timers[i].overrun);
 			return;
 		}
-	ask(t, &q, NULL, NULL, on_overrun);
+	guest_ask(t, &q, NULL, NULL, on_overrun);
 }
 
 /* ----------------------------------------------------------------- dispatch */
@@ -298,13 +297,25 @@ static void overrun(struct guest_thread *t)
 static const struct virtual_row {
 	uint32_t nr;
 	void (*fn)(struct guest_thread *t);
-	size_t needs; /* bytes behind the second argument */
+	size_t needs;  /* bytes of the program's memory ... */
+	uint8_t at[2]; /* ... behind these arguments; 0: none */
 } handlers[] = {
-	{ SYS_rt_sigaction, set_action, sizeof(struct image_action) },
-	{ SYS_restart_syscall, restart, 0 },
-	{ SYS_timer_getoverrun, overrun, 0 },
-	{ SYS_getrusage, usage, sizeof(struct rusage) },
-	{ SYS_prctl, set_name, IMAGE_NAME_MAX },
+	{ SYS_rt_sigaction, set_action, sizeof(struct image_action), { 1 } },
+	{ SYS_restart_syscall, restart, 0, { 0 } },
+	{ SYS_timer_getoverrun, overrun, 0, { 0 } },
+	{ SYS_getrusage, usage, sizeof(struct rusage), { 1 } },
+	{ SYS_prctl, set_name, IMAGE_NAME_MAX, { 1 } },
+	{ SYS_getrlimit, guest_limit, sizeof(struct rlimit), { 1 } },
+	{ SYS_setrlimit, guest_limit, sizeof(struct rlimit), { 1 } },
+	{ SYS_prlimit64, guest_limit, sizeof(struct rlimit), { 2, 3 } },
+	{ SYS_mlock, guest_lock, 0, { 0 } },
+	{ SYS_mlock2, guest_lock, 0, { 0 } },
+	{ SYS_mlockall, guest_lock, 0, { 0 } },
+	{ SYS_timer_create, guest_timer_call, sizeof(struct sigevent), { 1, 2 } },
+	{ SYS_timer_settime, guest_timer_call, sizeof(struct itimerspec), { 2, 3 } },
+	{ SYS_timer_gettime, guest_timer_call, sizeof(struct itimerspec), { 1 } },
+	{ SYS_timer_delete, guest_timer_call, 0, { 0 } },
+	{ SYS_sched_setaffinity, guest_bind, sizeof(cpu_set_t), { 2 } },
 };
 
 static const struct virtual_row *row(uint32_t nr)
@@ -315,13 +326,31 @@ static const struct virtual_row *row(uint32_t nr)
 	return NULL;
 }
 
+static void go_on(struct guest_thread *t);
+
+/* false: all that it needs is here */
+static bool waits(struct guest_thread *t, const struct virtual_row *v)
+{
+	for (size_t i = 0; i < ARRAY_LEN(v->at); i++) {
+		uint64_t at = v->at[i] ? t->args[v->at[i]] : 0;
+
+		if (at && !guest_reach(t->guest, at, v->needs)) {
+			guest_wait_late(t, at, v->needs, go_on);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* its memory has come */
 static void go_on(struct guest_thread *t)
 {
-	if (t->guest->state == GUEST_RUNNING)
-		row(t->nr)->fn(t);
-	else
+	const struct virtual_row *v = row(t->nr);
+
+	if (t->guest->state != GUEST_RUNNING)
 		guest_reply(t, -512); /* ERESTARTSYS: it is made at home */
+	else if (!waits(t, v))
+		v->fn(t);
 }
 
 bool guest_virtual(struct guest_thread *t)
@@ -331,9 +360,7 @@ bool guest_virtual(struct guest_thread *t)
 	if (!v)
 		return false; /* the marshaller forwards it, if its row says how */
 	t->state = THREAD_CALLING;
-	if (t->args[1] && !guest_reach(t->guest, t->args[1], v->needs))
-		guest_wait_late(t, t->args[1], v->needs, go_on);
-	else
+	if (!waits(t, v))
 		v->fn(t);
 	return true;
 }

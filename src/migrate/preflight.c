@@ -19,12 +19,13 @@
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -263,6 +264,22 @@ static int check_namespaces(pid_t pid, uint64_t *reasons, struct err *e)
 	return 0;
 }
 
+/* its files in /proc belong to root then: proc(5). Those of root's own processes do anyhow */
+static int check_dumpable(const struct subject *s, uint64_t *reasons, struct err *e)
+{
+	struct stat st;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", s->pid);
+	if (stat(path, &st) < 0)
+		return errno == ENOENT || errno == ESRCH
+			       ? gone(s->pid, e)
+			       : err_set(e, -errno, "look at '%s': %s", path, strerror(errno));
+	if (st.st_uid != s->stat.uid[1])
+		*reasons |= PREFLIGHT_BIT(NOT_DUMPABLE);
+	return 0;
+}
+
 static int check_program(pid_t pid, uint64_t *reasons, struct err *e)
 {
 	Elf64_Ehdr h = { 0 };
@@ -305,6 +322,8 @@ int preflight_quick(pid_t pid, uint64_t *ret, struct err *e)
 			reasons |= 1ULL << status_rows[i].reason;
 	if (!(reasons & NOTHING_TO_SEE)) {
 		r = check_namespaces(pid, &reasons, e);
+		if (!r)
+			r = check_dumpable(&s, &reasons, e);
 		if (!r)
 			r = check_program(pid, &reasons, e);
 	}
@@ -451,6 +470,7 @@ bool preflight_vfork(pid_t pid)
 uint64_t preflight_timers(const char *timers)
 {
 	static const char key[] = "ClockID:";
+	size_t n = 0;
 
 	/* clocks of the CPU time of a process or thread have negative numbers; 2 and 3 are one's own */
 	for (const char *line = timers; *line; line += strcspn(line, "\n"), line += *line == '\n') {
@@ -459,11 +479,10 @@ uint64_t preflight_timers(const char *timers)
 		if (!begins_with(line, key))
 			continue;
 		clock = strtol(line + sizeof(key) - 1, NULL, 10);
-		if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID ||
-		    clock == CLOCK_THREAD_CPUTIME_ID)
-			return PREFLIGHT_BIT(CPU_TIMER);
+		n += clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID ||
+		     clock == CLOCK_THREAD_CPUTIME_ID;
 	}
-	return 0;
+	return n > IMAGE_TIMERS_MAX ? PREFLIGHT_BIT(CPU_TIMERS) : 0;
 }
 
 static int check_timers(struct walk *w)

@@ -2,7 +2,7 @@
 /*
  * region.h - our own piece of a moved process's address space, at the same place in both halves
  *
- *	0		code of the parasite (stub)
+ *	0		code of the parasite, and at its end the limits as they were (stub)
  *	64 KiB		area of injected batches: a page of code, then data (both)
  *	2 MiB		slots of the parasite, one per thread (stub); reserved, no access (guest)
  *
@@ -16,10 +16,11 @@
 #include "image/image.h"
 
 #define REGION_CODE_BYTES  65536
+#define REGION_LIMITS	   (REGION_CODE_BYTES - IMAGE_LIMITS * sizeof(struct image_limit))
 #define REGION_BATCH	   REGION_CODE_BYTES
 #define REGION_BATCH_BYTES (1U << 20)
 #define REGION_SLOTS	   (2U << 20)
-_Static_assert(PARASITE_CODE_BYTES <= REGION_CODE_BYTES, "the code has room");
+_Static_assert(PARASITE_CODE_BYTES <= REGION_LIMITS, "the code has room");
 _Static_assert(IMAGE_THREADS_MAX <= PARASITE_SLOTS, "a slot for each thread");
 
 #define REGION_BYTES (REGION_SLOTS + (uint64_t)IMAGE_THREADS_MAX * PARASITE_SLOT_BYTES)

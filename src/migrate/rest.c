@@ -12,6 +12,7 @@
 #include "migrate/region.h"
 #include "migrate/registers.h"
 #include "migrate/rest_call.h"
+#include "migrate/stub_door.h"
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
 #include "os/rand.h"
@@ -246,6 +247,7 @@ static int install(struct stub *s, const struct image_thread *t, size_t n_all, u
 	call_of(&regs, args);
 	if (!st || st->there < 0 || !s->region)
 		return -ENOTSUP;
+	stub_unshare(s); /* this stays for a while, and is nobody else's */
 	r = rest_call(s->pid, t->regs.rax, args, t->done, &c);
 	if (r < 0)
 		return r;

@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "migrate/capture.h"
+#include "migrate/cpu_timers.h"
+#include "migrate/rlimits.h"
 #include "migrate/region.h"
 #include "migrate/remap.h"
 #include "migrate/rest.h"
@@ -19,6 +21,8 @@ int restore_memory(struct stub *s, const struct image *m, struct err *e)
 
 	image_init(&now);
 	r = capture_maps(s->pid, s->region, s->region + REGION_BYTES, &s->before, &now, e);
+	if (!r)
+		r = remap_grow(&s->batch, s->pid, &now, m, e);
 	if (!r)
 		r = remap(&s->batch, s->pid, &now, m, IMAGE_BY_PLACE, e);
 	if (!r)
@@ -57,7 +61,15 @@ static int set_threads(struct stub *s, const struct image *m, struct err *e)
 	return r;
 }
 
-int restore_finish(struct stub *s, const struct image *m, struct err *e)
+/* what the stub traces by default, its new threads, is none of our business any more */
+static void let_go(pid_t tid, bool keep)
+{
+	if (keep && tracee_set_options(tid, 0) == 0 && tracee_syscall_cont(tid, 0) == 0)
+		return;
+	told_later(tracee_detach(tid, 0));
+}
+
+int restore_finish(struct stub *s, const struct image *m, pid_t but, struct err *e)
 {
 	int r = 0;
 
@@ -77,6 +89,11 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 		r = set_threads(s, m, e);
 	if (r < 0)
 		return r;
+	r = cpu_timers_set(&s->batch, m, false, e);
+	if (!r)
+		r = rlimits_put_back(&s->batch, s->pid, m, &s->before, e);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; !r && i < m->n_threads; i++)
 		r = set_state_registers(&m->threads[i]);
 	if (r < 0)
@@ -88,10 +105,9 @@ int restore_finish(struct stub *s, const struct image *m, struct err *e)
 			told_later(sleep_on(s, &m->threads[i])); /* else the whole time anew */
 	}
 	/* from here on it is the process again, and goes on even if we die */
-	told_later(stub_bind(s, false));
 	stub_leave_nothing(s);
 	for (size_t i = 0; i < s->n; i++)
-		told_later(tracee_detach(s->threads[i]->tid, 0));
+		let_go(s->threads[i]->tid, s->threads[i]->tid == but);
 	rest_watch(s, s->pid);
 	s->pid = 0;
 	stub_done(s);

@@ -18,7 +18,10 @@
 /** restore_memory() - The mappings; pages may then be written */
 int restore_memory(struct stub *s, const struct image *m, struct err *e) MUST_CHECK;
 
-/** restore_finish() - Threads and process; at return the process runs by itself, and s is empty */
-int restore_finish(struct stub *s, const struct image *m, struct err *e) MUST_CHECK;
+/**
+ * restore_finish() - Threads and process; at return the process runs by itself, and s is empty
+ * @but:	This thread is still traced, and stops at its next call (deputy_again.c); 0: none
+ */
+int restore_finish(struct stub *s, const struct image *m, pid_t but, struct err *e) MUST_CHECK;
 
 #endif

@@ -16,6 +16,7 @@
 #define CAP(name) (1ULL << CAP_##name)
 /* LEASE: of files that the user may read and does not own */
 #define KEPT (CAP(SYS_PTRACE) | CAP(KILL) | CAP(LEASE))
+#define HELD CAP(SYS_RESOURCE) /* if it has that; not in effect but where rlimits.c wants it */
 
 static int drop_bounding_set(void)
 {
@@ -28,13 +29,19 @@ static int drop_bounding_set(void)
 	return 0;
 }
 
-static int set_capabilities(uint64_t keep)
+static int set_capabilities(uint64_t keep, uint64_t hold)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
+	if (syscall(SYS_capget, &head, data) < 0)
+		return -errno;
 	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
-		data[i].effective = data[i].permitted = (uint32_t)(keep >> (32 * i));
+		data[i] = (struct __user_cap_data_struct){
+			.effective = (uint32_t)(keep >> (32 * i)),
+			.permitted = (uint32_t)(keep >> (32 * i)) |
+				     (data[i].permitted & (uint32_t)(hold >> (32 * i))),
+		};
 	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
@@ -48,7 +55,7 @@ int rights_shed(uid_t uid, gid_t gid, struct err *e)
 		   prctl(PR_SET_KEEPCAPS, 0) < 0))
 		r = -errno;
 	if (!r)
-		r = set_capabilities(KEPT);
+		r = set_capabilities(KEPT, HELD);
 	if (!r && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0))
 		r = -errno;
 	return r < 0 ? err_set(e, r, "give up the rights of root: %s", strerror(-r)) : 0;

@@ -14,7 +14,7 @@
  *
  *	real and saved uid	one of a private range, that no other process has
  *	effective uid		the process's
- *	capabilities		CAP_SYS_PTRACE, CAP_KILL, CAP_LEASE
+ *	capabilities		CAP_SYS_PTRACE, CAP_KILL, CAP_LEASE; permitted only, if it has that: CAP_SYS_RESOURCE
  *
  * The kernel asks the effective uid of who sends a signal, and the real and saved uid of who gets it
  * (kill(2)): so the process's user, and the process, cannot signal its deputy. Nor can they trace

@@ -17,10 +17,13 @@
 #include "base/parse.h"
 #include "log/log.h"
 #include "migrate/capture.h"
+#include "migrate/cpu_timers.h"
+#include "migrate/rlimits.h"
 #include "migrate/region.h"
 #include "migrate/registers.h"
 #include "migrate/rest.h"
 #include "migrate/set_state.h"
+#include "migrate/stub_door.h"
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
 #include "os/fd.h"
@@ -107,10 +110,8 @@ static int map_region(struct stub *s, uint64_t region, struct err *e)
 	const void *code;
 	int64_t result;
 	size_t n;
-	int r = tracee_find_syscall(s->pid, 0, 0, &s->insn);
+	int r = inject(s, SYS_mmap, map, &result);
 
-	if (!r)
-		r = inject(s, SYS_mmap, map, &result);
 	if (r == -EEXIST)
 		return err_set(e, -EAGAIN, "it has mapped memory where ours was to be; try again");
 	if (r < 0)
@@ -118,6 +119,9 @@ static int map_region(struct stub *s, uint64_t region, struct err *e)
 	s->region = (uint64_t)result;
 	code = parasite_code(&n);
 	r = tracee_write(s->pid, s->region, code, n);
+	if (!r) /* for who tidies up after us */
+		r = tracee_write(s->pid, s->region + REGION_LIMITS, s->before.limits,
+				 sizeof(s->before.limits));
 	if (r < 0)
 		return err_set(e, r, "put our code into it: %s", strerror(-r));
 	batch_init(&s->batch, s->pid, s->region + REGION_BATCH, REGION_BATCH_BYTES);
@@ -165,54 +169,37 @@ static int highest_fd(pid_t pid, struct err *e)
 	return max;
 }
 
-static int fd_limit(struct stub *s, struct rlimit *ret, struct err *e)
-{
-	uint64_t at;
-	int r;
-
-	batch_clear(&s->batch);
-	r = batch_data(&s->batch, NULL, sizeof(*ret), &at);
-	if (!r)
-		r = batch_add(&s->batch, SYS_prlimit64, 0, RLIMIT_NOFILE, 0, at, 0, 0);
-	if (r >= 0)
-		r = batch_run(&s->batch, s->pid, e);
-	if (r >= 0)
-		r = batch_read(&s->batch, at, ret, sizeof(*ret));
-	return r < 0 ? err_set(e, r, "read its limits: %s", strerror(-r)) : 0;
-}
-
-/* numbers that the program is least likely to meet, all of them free */
+/* numbers that the program does not meet, all of them free: above what it may have, or far away */
 static int choose_fds(struct stub *s, struct err *e)
 {
-	struct rlimit limit;
-	int highest = highest_fd(s->pid, e), r;
-	uint64_t first;
+	const struct image_limit *limit = &s->before.limits[RLIMIT_NOFILE];
+	uint64_t first = limit->soft < STUB_FDS_HIGH ? limit->soft : STUB_FDS_HIGH, last;
+	int highest = highest_fd(s->pid, e);
 
 	if (highest < 0)
 		return highest;
-	r = fd_limit(s, &limit, e);
-	if (r < 0)
-		return r;
-	first = (uint64_t)highest + 1 > STUB_FDS_FIRST ? (uint64_t)highest + 1 : STUB_FDS_FIRST;
-	if (first + IMAGE_THREADS_MAX > limit.rlim_cur)
-		first = limit.rlim_cur > IMAGE_THREADS_MAX ? limit.rlim_cur - IMAGE_THREADS_MAX : 0;
-	if (first <= (uint64_t)highest && (uint64_t)highest + 1 + s->n < limit.rlim_cur)
-		first = (uint64_t)highest + 1;
-	if (first <= (uint64_t)highest || first + s->n > limit.rlim_cur)
+	first = first > STUB_FDS_FIRST ? first : STUB_FDS_FIRST;
+	if (first + IMAGE_THREADS_MAX > limit->hard && !rlimits_may_raise())
+		first = limit->hard > IMAGE_THREADS_MAX ? limit->hard - IMAGE_THREADS_MAX : 0;
+	first = first > (uint64_t)highest ? first : (uint64_t)highest + 1;
+	last = first + IMAGE_THREADS_MAX - 1;
+	if (last >= limit->hard && !rlimits_may_raise())
+		last = limit->hard - 1;
+	if (last < first + s->n - 1)
 		return err_set(e, -EMFILE,
 			       "it has no file descriptors left (limit %llu, highest in use %d)",
-			       (unsigned long long)limit.rlim_cur, highest);
-	s->first_fd = (uint32_t)first;
-	s->last_fd = (uint32_t)first + IMAGE_THREADS_MAX - 1;
+			       (unsigned long long)limit->hard, highest);
+	s->first_fd = s->before.first_fd = (uint32_t)first;
+	s->last_fd = s->before.last_fd = (uint32_t)last;
 	return 0;
 }
 
 static int make_sockets(struct stub *s, struct err *e)
 {
-	int r = choose_fds(s, e);
+	int r = 0;
 
-	s->pidfd = r < 0 ? -1 : (int)syscall(SYS_pidfd_open, s->pid, 0);
-	if (!r && s->pidfd < 0)
+	s->pidfd = (int)syscall(SYS_pidfd_open, s->pid, 0);
+	if (s->pidfd < 0)
 		r = err_set(e, -errno, "pidfd of process %d: %s", s->pid, strerror(errno));
 	for (size_t i = 0; !r && i < s->n; i++) {
 		/* the number that it will have: for who tidies up after us (tidy.h) */
@@ -226,19 +213,39 @@ static int make_sockets(struct stub *s, struct err *e)
 	return r;
 }
 
-int stub_prepare(struct stub *s, uint64_t region, const struct image *known, struct err *e)
+/* what its limits say of memory and descriptors is not meant for us: rlimits.h */
+static int make_room(struct stub *s, uint64_t region, struct err *e)
 {
-	int r = map_region(s, region, e);
+	int r = tracee_find_syscall(s->pid, 0, 0, &s->insn);
 
+	if (r < 0)
+		return err_set(e, r, "look at its code: %s", strerror(-r));
+	r = choose_fds(s, e);
+	if (!r)
+		r = rlimits_lift(s->pid, s->insn, &s->before, e);
+	if (!r)
+		r = map_region(s, region, e);
+	if (!r)
+		r = stub_share(s, e);
 	if (!r)
 		r = make_sockets(s, e);
+	rlimits_drop(s->pid, s->insn, &s->before);
+	return r;
+}
+
+int stub_prepare(struct stub *s, uint64_t region, const struct image *known, struct err *e)
+{
+	int r = rlimits_read(s->pid, &s->before, e);
+
+	if (!r)
+		r = make_room(s, region, e);
 	if (!r)
 		r = capture_process(&s->batch, s->region, s->region + REGION_BYTES, known,
 				    &s->before, e);
+	if (!r)
+		r = cpu_timers_capture(&s->batch, &s->before, e);
 	s->before.parasite = s->region;
 	s->before.parasite_size = REGION_BYTES;
-	s->before.first_fd = s->first_fd;
-	s->before.last_fd = s->last_fd;
 	return r;
 }
 
@@ -269,8 +276,11 @@ void stub_leave_nothing(struct stub *s)
 {
 	bool rest = false;
 
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
+		told_later(tracee_set_options(s->threads[i]->tid, STUB_OPTIONS));
 		rest |= s->threads[i]->rest;
+	}
+	stub_view_end(s);
 	if (s->region) {
 		close_sockets(s);
 		if (!rest)
@@ -282,9 +292,14 @@ void stub_leave_nothing(struct stub *s)
 /* it was stopped when a call had done a part, and gets what the rest of it needs */
 static int make_room_for_rests(struct stub *s, struct err *e)
 {
-	int r = s->region ? 0 : map_region(s, 0, e);
+	int r = 0;
 
-	return r || s->pidfd >= 0 ? r : make_sockets(s, e);
+	if (s->pidfd >= 0)
+		return 0;
+	if (s->region)
+		return make_sockets(s, e);
+	r = rlimits_read(s->pid, &s->before, e);
+	return r ? r : make_room(s, 0, e);
 }
 
 /* what was read is what it goes on with; restart_syscall is there still, so it loses no sleep */
@@ -322,6 +337,7 @@ void stub_done(struct stub *s)
 	while (s->n)
 		stub_thread_free(s->threads[--s->n]);
 	batch_done(&s->batch);
+	stub_view_end(s);
 	if (s->loop)
 		loop_remove(s->loop, &s->retry_ref);
 	free(s->told);
@@ -337,6 +353,9 @@ int stub_enter(struct stub *s, struct err *e)
 {
 	int r = 0;
 
+	/* a thread that is made while it is traced has the options of the one that made it */
+	for (size_t i = 0; !r && i < s->n; i++)
+		r = tracee_set_options(s->threads[i]->tid, STUB_OPTIONS | PTRACE_O_EXITKILL);
 	for (size_t i = 0; !r && i < s->n; i++)
 		r = stub_thread_enter(s->threads[i]);
 	return r < 0 ? err_set(e, r, "set its threads to work: %s", strerror(-r)) : 0;
@@ -388,7 +407,8 @@ static int tell(struct stub *s, pid_t tid, bool shared, struct err *e)
 	int r = pending_read(tid, shared, &list, &n, e);
 
 	for (size_t i = 0; !r && i < n; i++) {
-		if (s->kept & (1ULL << (list[i].info.si_signo - 1)))
+		if (s->kept & (1ULL << (list[i].info.si_signo - 1)) ||
+		    cpu_timers_is_late(&s->before, &list[i].info))
 			continue;
 		more = reallocarray(s->told, s->n_told + 1, sizeof(*more));
 		if (!more) {
@@ -413,21 +433,14 @@ int stub_tell_pending(struct stub *s, struct err *e)
 	return r < 0 ? r : tell(s, s->pid, true, e);
 }
 
-int stub_bind(const struct stub *s, bool on)
-{
-	int r = 0;
-
-	/* a thread that is made while it is traced has the options of the one that made it */
-	for (size_t i = 0; !r && i < s->n; i++)
-		r = tracee_set_options(s->threads[i]->tid,
-				       STUB_OPTIONS | (on ? PTRACE_O_EXITKILL : 0));
-	return r;
-}
-
 int stub_start(struct stub *s, struct err *e)
 {
-	int r = stub_bind(s, true);
+	int r = cpu_timers_set(&s->batch, &s->before, true, e);
 
+	if (!r)
+		r = rlimits_lift(s->pid, s->insn, &s->before, e);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; !r && i < s->n; i++)
 		r = tracee_set_sigmask(s->threads[i]->tid, s->kept);
 	if (r < 0)

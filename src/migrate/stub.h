@@ -12,8 +12,9 @@
  * Answer and signal of one thread are told in the order in which they happened: a call that a
  * signal has ended is answered after the signal was told.
  *
- * The agent holds the threads by ptrace only. If it dies before stub_start() they are let go; after
- * it the kernel ends the process (PTRACE_O_EXITKILL), also where a thread is in a call that waits.
+ * The agent holds the threads by ptrace only. If it dies before stub_enter() they are let go, and the
+ * process goes on; after it the kernel ends the process (PTRACE_O_EXITKILL), until stub_release() or
+ * the rebuilding has made it itself again.
  */
 #ifndef MIGRATE_STUB_H
 #define MIGRATE_STUB_H
@@ -30,8 +31,13 @@
 #include "migrate/pending.h"
 #include "tracee/batch.h"
 
-#define STUB_FDS_FIRST                                                                             \
-	900 /* our descriptors in the process have numbers from here on, if they can */
+/*
+ * Our descriptors in the process have numbers from here on, above its soft limit, where it can have
+ * none. A limit beyond STUB_FDS_HIGH is far from being used up, and the kernel's table of descriptors
+ * should not become as long: then they are from STUB_FDS_HIGH on, or above what it has open.
+ */
+#define STUB_FDS_FIRST 900
+#define STUB_FDS_HIGH  32768
 
 #define STUB_OLD_MAX 4
 
@@ -75,8 +81,9 @@ struct stub {
 	pid_t pid;
 	const struct stub_ops *ops;
 	void *owner;
-	uint64_t insn;		    /* a syscall instruction outside of the region */
-	uint64_t region;	    /* 0: not mapped */
+	uint64_t insn;	 /* a syscall instruction outside of the region */
+	uint64_t region; /* 0: not mapped */
+	uint8_t *view;	 /* its slots, mapped here as well; NULL: they are not (stub_door.c) */
 	uint32_t first_fd, last_fd; /* ours in the process */
 	int pidfd;
 	bool running;  /* stub_start() was called */
@@ -135,6 +142,14 @@ void stub_release(struct stub *s);
 
 /** stub_call() - Hand a request to a thread; -ESRCH no such thread, -EBUSY it has one */
 int stub_call(struct stub *s, pid_t tid, const void *request, size_t n) MUST_CHECK;
+
+/**
+ * stub_call_now() - Likewise, and wait in place for its answer, for a moment
+ *
+ * For a call whose answer is there at once (forward/table/quick.h): it is told before the return, if
+ * it comes within some milliseconds; else, and while another thread has a call, from the loop.
+ */
+int stub_call_now(struct stub *s, pid_t tid, const void *request, size_t n) MUST_CHECK;
 
 /** stub_cancel() - Interrupt the call of a thread; nothing happens if it has none */
 void stub_cancel(struct stub *s, pid_t tid);

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "forward/call.h"
+#include "migrate/cpu_timers.h"
 #include "migrate/region.h"
 #include "migrate/stub.h"
+#include "migrate/stub_door.h"
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
 
@@ -139,10 +141,18 @@ void stub_room(struct stub *s)
 	}
 }
 
-int stub_call(struct stub *s, pid_t tid, const void *request, size_t n)
+static int send_request(struct stub_thread *t, const void *request, uint32_t len)
+{
+	int r = buf_put(&t->out, &len, sizeof(len));
+
+	if (!r)
+		r = buf_put(&t->out, request, len);
+	return r < 0 ? r : send_rest(t);
+}
+
+static int hand_over(struct stub *s, pid_t tid, const void *request, size_t n, bool await)
 {
 	struct stub_thread *t = stub_thread_find(s, tid);
-	uint32_t len = (uint32_t)n;
 	int r = 0;
 
 	if (!t || t->sock < 0)
@@ -151,14 +161,42 @@ int stub_call(struct stub *s, pid_t tid, const void *request, size_t n)
 		return t->calling ? -EBUSY : -EPROTO;
 	if (!t->ref.gen)
 		r = loop_add_fd(s->loop, t->sock, EPOLLIN, on_socket, t, &t->ref);
-	if (!r)
-		r = buf_put(&t->out, &len, sizeof(len));
-	if (!r)
-		r = buf_put(&t->out, request, n);
-	if (!r)
-		r = send_rest(t);
+	if (!r && s->view)
+		stub_door_call(t, request, (uint32_t)n, await);
+	else if (!r)
+		r = send_request(t, request, (uint32_t)n);
 	t->calling = !r;
 	return r;
+}
+
+int stub_call(struct stub *s, pid_t tid, const void *request, size_t n)
+{
+	return hand_over(s, tid, request, n, false);
+}
+
+/* nobody else's answer may come first, and this one can be told */
+static bool may_await(const struct stub *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->threads[i]->calling)
+			return false;
+	return s->view && (!s->ops->room || s->ops->room(s->owner));
+}
+
+int stub_call_now(struct stub *s, pid_t tid, const void *request, size_t n)
+{
+	bool await = may_await(s);
+	int r = hand_over(s, tid, request, n, await);
+	struct stub_thread *t = stub_thread_find(s, tid);
+
+	if (r < 0 || !await)
+		return r;
+	r = stub_door_await(t);
+	if (r > 0)
+		take_answers(t);
+	else if (r < 0)
+		(void)kill(s->pid, SIGKILL); /* it would wait for ever: told by its end */
+	return 0;
 }
 
 void stub_cancel(struct stub *s, pid_t tid)
@@ -254,10 +292,10 @@ void stub_gone(struct stub *s, pid_t tid)
 
 /* ------------------------------------------------------------------- stops */
 
-/* who is it for? The kernel says so by the code; a broken pipe is the writer's own */
+/* who is it for? The kernel says so by the code; a broken pipe, a file too large are the writer's own */
 static bool for_thread(const struct tracee_stop *stop, pid_t leader)
 {
-	if (stop->info.si_code == SI_TKILL || stop->signo == SIGPIPE)
+	if (stop->info.si_code == SI_TKILL || stop->signo == SIGPIPE || stop->signo == SIGXFSZ)
 		return true;
 	return stop->info.si_code == SI_TIMER && stop->tid != leader;
 }
@@ -356,7 +394,7 @@ static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee
 		return;
 	}
 	interrupted(t);
-	if (!told)
+	if (!told && !cpu_timers_is_late(&s->before, &stop->info))
 		s->ops->signal(s->owner, for_thread(stop, s->pid) ? t->tid : 0, &stop->info);
 	go_on(t, 0);
 }

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "forward/call.h"
+#include "migrate/rlimits.h"
 #include "migrate/region.h"
 #include "os/fd.h"
 
@@ -90,12 +92,26 @@ static int run_pair(struct stub *s, pid_t by, int ret[2], struct err *e)
 	return r;
 }
 
-/* its end goes to a high number, both low ones are free again */
+/*
+ * Its end goes to a high number, both low ones are free again. That number is above what the program
+ * may have, whatever that is now: the limit is another one for the moment, and then as it was.
+ */
 static int run_move(struct stub *s, pid_t by, const int pair[2], int *ret_there, struct err *e)
 {
-	int r = batch_add(&s->batch, SYS_fcntl, (uint64_t)pair[1], F_DUPFD_CLOEXEC, s->first_fd, 0,
-			  0, 0);
+	const uint64_t files = rlimits_home_files(&s->before);
+	const struct rlimit enough = { files, files };
+	uint64_t at, was = 0;
+	int there = 0, r = batch_data(&s->batch, &enough, sizeof(enough), &at);
 
+	if (!r)
+		r = batch_data(&s->batch, NULL, sizeof(enough), &was);
+	if (!r)
+		r = batch_add(&s->batch, SYS_prlimit64, 0, RLIMIT_NOFILE, at, was, 0, 0);
+	if (r >= 0)
+		r = there = batch_add(&s->batch, SYS_fcntl, (uint64_t)pair[1], F_DUPFD_CLOEXEC,
+				      s->first_fd, 0, 0, 0);
+	if (r >= 0)
+		r = batch_add(&s->batch, SYS_prlimit64, 0, RLIMIT_NOFILE, was, 0, 0, 0);
 	if (r >= 0)
 		r = batch_add(&s->batch, SYS_close, (uint64_t)pair[0], 0, 0, 0, 0, 0);
 	if (r >= 0)
@@ -103,7 +119,7 @@ static int run_move(struct stub *s, pid_t by, const int pair[2], int *ret_there,
 	if (r >= 0)
 		r = batch_run(&s->batch, by, e);
 	if (r >= 0) {
-		*ret_there = (int)batch_result(&s->batch, 0);
+		*ret_there = (int)batch_result(&s->batch, there);
 		r = *ret_there < 0 ? *ret_there : 0;
 	}
 	batch_clear(&s->batch);
@@ -142,6 +158,7 @@ int stub_thread_context(const struct stub_thread *t)
 		.phase = t->tid ? PARASITE_IDLE : PARASITE_PREPARED,
 		.first_slot = region_slot(t->stub->region, 0),
 		.n_slots = PARASITE_SLOTS,
+		.has_door = t->stub->view != NULL,
 	};
 
 	return tracee_write(t->stub->pid, region_slot(t->stub->region, t->slot), &c, sizeof(c));

@@ -32,9 +32,6 @@ enum stub_call_state {
 };
 int stub_thread_interrupted(struct stub_thread *t, enum stub_call_state *ret) MUST_CHECK;
 
-/** stub_bind() - Does the process end with us? All threads are stopped */
-int stub_bind(const struct stub *s, bool on) MUST_CHECK;
-
 /** stub_close_stale() - Close what threads that have ended have left; @by: stopped, makes the calls */
 int stub_close_stale(struct stub *s, pid_t by) MUST_CHECK;
 

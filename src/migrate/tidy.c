@@ -6,7 +6,7 @@
  * stays mapped in it, and one socket for each thread stays open. comosixd sees the deputy's end, and has
  * this done. The region is known by our code at its beginning (or, if its deputy had not come so far,
  * by its length, its rights and that it is empty), the sockets by the slots: a number is written there
- * before its socket is made.
+ * before its socket is made; the file of the slots by its name.
  *
  * The process is stopped once more for it, for a few calls. A thread may still be in the loop of a
  * batch, on its way out: then it is let go for a moment, and stopped again.
@@ -21,8 +21,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "migrate/rlimits.h"
 #include "migrate/region.h"
 #include "migrate/stub.h"
+#include "migrate/stub_door.h"
 #include "tracee/maps.h"
 #include "tracee/tracee.h"
 
@@ -66,14 +68,13 @@ static int find(pid_t pid, uint64_t *ret, struct err *e)
 	return r;
 }
 
-static bool is_socket(pid_t pid, int fd)
+/* what /proc says of a descriptor begins so */
+static bool is_a(pid_t pid, int fd, const char *begin)
 {
-	char path[64], to[32];
-	ssize_t n;
+	char path[64], to[64] = "";
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
-	n = readlink(path, to, sizeof(to));
-	return n > 7 && !memcmp(to, "socket:", 7);
+	return readlink(path, to, sizeof(to) - 1) > 0 && !strncmp(to, begin, strlen(begin));
 }
 
 static int call(const struct stub *s, long nr, uint64_t a, uint64_t b)
@@ -93,10 +94,29 @@ static int close_sockets(const struct stub *s, uint64_t region)
 		struct parasite_context c;
 
 		r = tracee_read(s->pid, region_slot(region, slot), &c, sizeof(c));
-		if (!r && c.fd >= STUB_FDS_FIRST && is_socket(s->pid, c.fd))
+		if (!r && c.fd >= STUB_FDS_FIRST && is_a(s->pid, c.fd, "socket:"))
 			r = call(s, SYS_close, (uint64_t)c.fd, 0);
 	}
 	return r;
+}
+
+/* the file of the slots is open there for two batches: stub_door.c. It has a number as low as can be */
+static int close_file(const struct stub *s)
+{
+	for (int fd = 0; fd < STUB_FDS_FIRST; fd++)
+		if (is_a(s->pid, fd, "/memfd:" STUB_DOOR_NAME))
+			return call(s, SYS_close, (uint64_t)fd, 0);
+	return 0;
+}
+
+/* they are lifted while the region is mapped */
+static void put_limits_back(const struct stub *s, uint64_t region)
+{
+	struct image were = { .last_fd = INT32_MAX };
+
+	if (tracee_read(s->pid, region + REGION_LIMITS, were.limits, sizeof(were.limits)) == 0 &&
+	    rlimits_known(&were))
+		rlimits_drop(s->pid, s->insn, &were);
 }
 
 static bool is_inside(const struct stub *s, uint64_t region)
@@ -123,6 +143,9 @@ static int take_away(struct stub *s, struct err *e)
 	r = tracee_find_syscall(s->pid, 0, 0, &s->insn);
 	if (!r)
 		r = close_sockets(s, region);
+	put_limits_back(s, region);
+	if (!r)
+		r = close_file(s);
 	if (!r)
 		r = call(s, SYS_munmap, region, REGION_BYTES);
 	return r < 0 ? err_set(e, r, "take our region away: %s", strerror(-r)) : 1;

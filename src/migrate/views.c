@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define PAGE	    4096
 #define KIB	    1024
@@ -13,6 +14,8 @@
 #define NAME_COLUMN 73	/* where names stand in maps */
 #define STAT_FIRST  3	/* field behind the name */
 #define STAT_FIELDS 52
+#define LIMIT_SOFT  26 /* columns of limits */
+#define LIMIT_UNIT  68
 
 /* of /proc/self; of /proc/self/task/TID there are most of them as well */
 static const struct {
@@ -25,6 +28,7 @@ static const struct {
 	{ "cmdline", VIEW_GUEST },	 { "environ", VIEW_GUEST },
 	{ "mem", VIEW_HOMEWARD },	 { "pagemap", VIEW_HOMEWARD },
 	{ "clear_refs", VIEW_HOMEWARD }, { "numa_maps", VIEW_HOMEWARD },
+	{ "limits", VIEW_LIMITS },
 };
 
 /* lines of status that are not home's */
@@ -122,7 +126,7 @@ void view_find(const char *path, uint32_t pid, uint32_t tid, struct view *ret)
 
 bool view_wants_home(enum view_kind kind)
 {
-	return kind == VIEW_STATUS || kind == VIEW_STAT || kind == VIEW_MAPS;
+	return kind == VIEW_STATUS || kind == VIEW_STAT || kind == VIEW_MAPS || kind == VIEW_LIMITS;
 }
 
 /* ------------------------------------------------------------------- lines */
@@ -383,6 +387,54 @@ static int make_maps(const char *home, const char *guest, const struct view_hidd
 	return r;
 }
 
+/* ------------------------------------------------------------------ limits */
+
+/* rows of limits whose numbers home's kernel does not know while it is away: rlimits.h */
+static const struct {
+	const char *name;
+	unsigned int which;
+} limit_rows[] = {
+	{ "Max cpu time ", RLIMIT_CPU },	  { "Max data size ", RLIMIT_DATA },
+	{ "Max stack size ", RLIMIT_STACK },	  { "Max open files ", RLIMIT_NOFILE },
+	{ "Max locked memory ", RLIMIT_MEMLOCK }, { "Max address space ", RLIMIT_AS },
+};
+
+static int put_limit(struct buf *to, uint64_t limit)
+{
+	return limit == RLIM_INFINITY ? buf_printf(to, "%-20s ", "unlimited")
+				      : buf_printf(to, "%-20llu ", (unsigned long long)limit);
+}
+
+static int put_limits_line(struct buf *to, const char *line, size_t n,
+			   const struct image_limit *limits)
+{
+	int r;
+
+	for (size_t i = 0; n > LIMIT_UNIT && i < ARRAY_LEN(limit_rows); i++) {
+		if (strncmp(line, limit_rows[i].name, strlen(limit_rows[i].name)) != 0)
+			continue;
+		r = buf_put(to, line, LIMIT_SOFT);
+		if (!r)
+			r = put_limit(to, limits[limit_rows[i].which].soft);
+		if (!r)
+			r = put_limit(to, limits[limit_rows[i].which].hard);
+		return r ? r : put_line(to, line + LIMIT_UNIT, n - LIMIT_UNIT);
+	}
+	return put_line(to, line, n);
+}
+
+static int make_limits(const char *home, const struct view_hidden *hidden, struct buf *to)
+{
+	const char *line;
+	size_t n;
+	int r = 0;
+
+	while (!r && next_line(&home, &line, &n))
+		r = hidden->limits ? put_limits_line(to, line, n, hidden->limits)
+				   : put_line(to, line, n);
+	return r;
+}
+
 int view_make(enum view_kind kind, const char *home, const char *guest,
 	      const struct view_hidden *hidden, struct buf *to)
 {
@@ -395,6 +447,8 @@ int view_make(enum view_kind kind, const char *home, const char *guest,
 		return make_statm(guest, hidden, to);
 	case VIEW_MAPS:
 		return make_maps(home, guest, hidden, to);
+	case VIEW_LIMITS:
+		return make_limits(home, hidden, to);
 	case VIEW_GUEST: /* its bytes, NULs among them, are taken by who has read them */
 	case VIEW_NONE:
 	case VIEW_HOMEWARD:

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "image/image.h"
 
 enum view_kind {
 	VIEW_NONE,     /* home's, as it is */
@@ -28,6 +29,7 @@ enum view_kind {
 	VIEW_STAT,     /* number by number */
 	VIEW_STATM,    /* the host's, less our region */
 	VIEW_MAPS,     /* the host's, with home's names of files */
+	VIEW_LIMITS,   /* home's, with those that hold at the host */
 	VIEW_HOMEWARD, /* memory itself: it can be had at home only */
 };
 
@@ -40,7 +42,8 @@ struct view {
 /* our region in the guest */
 struct view_hidden {
 	uint64_t start, end;
-	uint64_t usable; /* bytes of it that count as data */
+	uint64_t usable;		  /* bytes of it that count as data */
+	const struct image_limit *limits; /* of the process, IMAGE_LIMITS; NULL: as home says */
 };
 
 /**

@@ -9,7 +9,6 @@
  */
 #include "net/proof.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/crypto.h>
@@ -23,8 +22,6 @@
 #define CERTS_MAX     8
 #define SHA256_LEN    32
 #define SIGNATURE_MAX 128
-
-static_assert(PROOF_OPERATOR_MAX == IDENTITY_NAME_MAX, "a name is a name");
 
 struct credential {
 	gnutls_x509_crt_t cert;
@@ -356,9 +353,8 @@ static bool issued_by_cluster(gnutls_x509_crt_t cert, const struct proof_check *
 }
 
 static int check_certificate(gnutls_x509_crt_t cert, const Cmx__Proof *p,
-			     const struct proof_check *c, char *ret_name, struct err *e)
+			     const struct proof_check *c, struct identity *ret, struct err *e)
 {
-	struct identity id;
 	unsigned int usage = 0;
 
 	if (!issued_by_cluster(cert, c))
@@ -368,19 +364,18 @@ static int check_certificate(gnutls_x509_crt_t cert, const Cmx__Proof *p,
 		return err_set(e, -EACCES,
 			       "the operator's certificate is not valid now; is it "
 			       "expired, or a clock wrong?");
-	if (identity_of_der(p->certificate.data, p->certificate.len, &id, NULL) < 0 ||
-	    id.role != ROLE_OPERATOR || strcmp(id.cluster, c->cluster) != 0)
+	if (identity_of_der(p->certificate.data, p->certificate.len, ret, NULL) < 0 ||
+	    ret->role != ROLE_OPERATOR || strcmp(ret->cluster, c->cluster) != 0)
 		return err_set(e, -EACCES, "the proof's certificate is not an operator's");
 	if (gnutls_x509_crt_get_ca_status(cert, NULL) > 0 ||
 	    gnutls_x509_crt_get_key_usage(cert, &usage, NULL) < 0 ||
 	    !(usage & GNUTLS_KEY_DIGITAL_SIGNATURE))
 		return err_set(e, -EACCES, "the operator's certificate may not sign");
-	if (c->revoked && c->revoked(c->owner, id.serial))
+	if (c->revoked && c->revoked(c->owner, ret->serial))
 		return err_set(e, -EACCES,
 			       "the operator's credential %s was revoked; make another on the head "
 			       "with 'comosix-headd operator'",
-			       id.serial);
-	memcpy(ret_name, id.name, sizeof(id.name));
+			       ret->serial);
 	return 0;
 }
 
@@ -401,7 +396,7 @@ static int check_signature(gnutls_x509_crt_t cert, const Cmx__Proof *p, struct e
 		     : 0;
 }
 
-static int check_signer(const Cmx__Proof *p, const struct proof_check *c, char *ret_name,
+static int check_signer(const Cmx__Proof *p, const struct proof_check *c, struct identity *ret,
 			struct err *e)
 {
 	const gnutls_datum_t der = { p->certificate.data, (unsigned int)p->certificate.len };
@@ -413,7 +408,7 @@ static int check_signer(const Cmx__Proof *p, const struct proof_check *c, char *
 	if (gnutls_x509_crt_import(cert, &der, GNUTLS_X509_FMT_DER) < 0)
 		r = err_set(e, -EACCES, "the operator's proof has no certificate");
 	else
-		r = check_certificate(cert, p, c, ret_name, e);
+		r = check_certificate(cert, p, c, ret, e);
 	if (!r)
 		r = check_signature(cert, p, e);
 	gnutls_x509_crt_deinit(cert);
@@ -421,10 +416,10 @@ static int check_signer(const Cmx__Proof *p, const struct proof_check *c, char *
 }
 
 int proof_verify(const Cmx__Proof *p, const struct proof_request *rq, const struct proof_check *c,
-		 struct nonce_cache *nonces, char *ret_operator, struct err *e)
+		 struct nonce_cache *nonces, struct identity *ret_operator, struct err *e)
 {
 	AUTO_MESSAGE Cmx__ProofStatement *s = NULL;
-	char name[PROOF_OPERATOR_MAX + 1];
+	struct identity operator;
 	int r;
 
 	if (!p || !p->statement.len)
@@ -438,10 +433,10 @@ int proof_verify(const Cmx__Proof *p, const struct proof_request *rq, const stru
 		return err_set(e, -EACCES, "the operator's proof is not well formed");
 	r = check_statement(s, rq, c, e);
 	if (!r)
-		r = check_signer(p, c, name, e);
+		r = check_signer(p, c, &operator, e);
 	if (!r)
 		r = take_nonce(nonces, s->nonce.data, s->time, c->now_s, e);
 	if (!r)
-		memcpy(ret_operator, name, sizeof(name));
+		*ret_operator = operator;
 	return r;
 }

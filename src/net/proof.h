@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "net/identity.h"
 #include "wire/control.pb-c.h"
 
 #define PROOF_FILE_DEFAULT  "/etc/comosix/operator.pem" /* or $COMOSIX_OPERATOR */
@@ -23,7 +24,6 @@
 #define PROOF_NODES_MAX	    4096
 #define PROOF_STATEMENT_MAX 131072 /* bytes */
 #define PROOF_CERT_MAX	    8192
-#define PROOF_OPERATOR_MAX  63
 
 /* ---- the side that asks ---- */
 
@@ -96,13 +96,13 @@ struct proof_check {
  * @rq:		What the peer asks, with the body's bytes as they came and the uid it stamped
  * @c:		Whom to believe
  * @nonces:	Takes the nonce when all is well
- * @ret_operator: Name in the certificate, PROOF_OPERATOR_MAX + 1 bytes; for the log; set on
- *		success only
+ * @ret_operator: As the certificate has him; set on success only
  * @e:		Reason
  *
  * Return: 0, -EACCES when it proves nothing (or was used before), -ENOMEM
  */
 int proof_verify(const Cmx__Proof *p, const struct proof_request *rq, const struct proof_check *c,
-		 struct nonce_cache *nonces, char *ret_operator, struct err *e) MUST_CHECK;
+		 struct nonce_cache *nonces, struct identity *ret_operator, struct err *e)
+	MUST_CHECK;
 
 #endif

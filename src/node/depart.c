@@ -90,6 +90,14 @@ static void over(struct move *m, int status, const char *text)
 	move_over(m, &end);
 }
 
+void depart_cancel(struct move *m, const char *why)
+{
+	approach_free(m->approach);
+	m->approach = NULL;
+	m->recalled = true;
+	over(m, 5, why);
+}
+
 static int start_deputy(struct move *m, struct transport *t, struct err *e)
 {
 	struct node *n = m->all->node;

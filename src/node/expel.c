@@ -30,6 +30,7 @@ void expel_apply(struct node *n)
 		streams_drop(n->streams, id, "the node was revoked");
 		moves_revoked(n->moves, id);
 	}
+	streams_revoked(n->streams);
 }
 
 int expel_statement(struct node *n, const void *p, size_t len, uint32_t from, struct err *e)

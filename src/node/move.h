@@ -4,6 +4,7 @@
 #define NODE_MOVE_H
 
 #include "base/list.h"
+#include "cluster/again.h"
 #include "loop/loop.h"
 #include "net/half_link.h"
 #include "net/identity.h"
@@ -45,11 +46,15 @@ struct move {
 	uint64_t bytes_done, bytes_all;
 	uint32_t freeze_us;
 	char text[256];
-	struct half *half;		  /* NULL until it runs */
-	struct approach *approach;	  /* on the way to the host */
-	struct ev_ref retry;		  /* the next approach, after one that failed */
-	bool post_copy;			  /* its memory follows after it */
-	bool recalled;			  /* somebody said "home" */
+	struct half *half;	   /* NULL until it runs */
+	struct approach *approach; /* on the way to the host */
+	struct ev_ref retry;	   /* the next approach, after one that failed */
+	bool post_copy;		   /* its memory follows after it */
+	bool recalled;		   /* somebody said "home" */
+	bool at_home;		   /* and makes the call that brought it there */
+	bool for_call;		   /* ended, and that was the reason */
+	struct again returns;	   /* that were for a call */
+	unsigned int outs; /* it was away before, and goes out again: how often it was tried */
 	char then[IDENTITY_NAME_MAX + 1]; /* where to when it is home again; "": nowhere */
 };
 
@@ -80,6 +85,9 @@ void move_name(struct move *m);
 
 /** move_begin() - Say Start to the half; key is of its transport */
 int move_begin(struct move *m, const uint8_t *key, struct err *e) MUST_CHECK;
+
+/** move_goes_again() - It was away, has come home for a call only, and is to go out again */
+bool move_goes_again(const struct move *m);
 
 /**
  * move_over() - What became of it is known: count, log, tell the watchers, free it
@@ -114,6 +122,9 @@ int depart_approach(const struct move *m, Cmx__MoveRequest *rq, uint32_t to, con
 
 /** depart_resume() - The deputy wants a new transport */
 void depart_resume(struct move *m);
+
+/** depart_cancel() - Its host is being reached: that is given up, and the process stays; m is gone then */
+void depart_cancel(struct move *m, const char *why);
 
 /* ---- arrive.c: at the host ---- */
 

@@ -15,6 +15,12 @@
 #include "node/transport.h"
 #include "os/clock.h"
 
+/* of a process that goes out again after a call: tries, and between two of them */
+#define OUTS_MAX     5
+#define OUT_PAUSE_MS 1000
+
+#define NO_PROCESS 4 /* exit status: ctl/exit_status.h */
+
 static const char *const stage_names[] = {
 	[CMX__HALF_STAGE__STAGE_NONE] = "beginning",
 	[CMX__HALF_STAGE__STAGE_PREFLIGHT] = "preflight",
@@ -161,6 +167,7 @@ static void on_said(void *owner, const Cmx__HalfState *s)
 	m->bytes_done = s->bytes_done;
 	m->bytes_all = s->bytes_all;
 	m->freeze_us = s->freeze_us;
+	m->at_home = s->again && !m->guest;
 	if (s->text[0] && strcmp(m->text, s->text) != 0)
 		mov_info(m, "%s", s->text);
 	(void)snprintf(m->text, sizeof(m->text), "%s", s->text);
@@ -204,7 +211,8 @@ static void on_half_over(void *owner, const Cmx__HalfEnd *end, const char *why)
 		made.status = 1;
 		made.text = (char *)why;
 		if (!m->guest)
-			made.fate = m->stage >= CMX__HALF_STAGE__STAGE_AWAY
+			made.fate = m->at_home ? CMX__HALF_FATE__FATE_HOME
+				    : m->stage >= CMX__HALF_STAGE__STAGE_AWAY
 					    ? CMX__HALF_FATE__FATE_LOST
 					    : CMX__HALF_FATE__FATE_STAYED;
 		log_err("move of %u: %s", (unsigned int)m->process.pid, why);
@@ -258,18 +266,92 @@ int move_begin(struct move *m, const uint8_t *key, struct err *e)
 	return r;
 }
 
-/* it came home and was to go on from there */
-static bool went_on(struct move *m, int *ret_status, struct err *e)
+/* it came home and was to go on from there; m is out of the table. outs: as of struct move */
+static bool went_on(struct move *m, const char *to, unsigned int outs, int *ret_status,
+		    struct err *e)
 {
 	struct process p;
 	struct move *next;
+	int r = process_look(m->process.pid, &p, e);
 
-	*ret_status = 1;
-	if (process_look(m->process.pid, &p, e) < 0 ||
-	    depart(m->all, &p, m->user, m->then, &next, ret_status, e) < 0)
+	*ret_status = r == -ESRCH ? NO_PROCESS : 1;
+	if (!r && p.uid != m->process.uid)
+		r = err_set(e, -EPERM, "it belongs to another user now");
+	if (!r)
+		r = depart(m->all, &p, m->user, to, &next, ret_status, e);
+	if (r < 0)
 		return false;
 	next->post_copy = m->post_copy;
+	next->returns = m->returns;
+	next->outs = outs;
 	watch_passed_on(m->all, m, next);
+	return true;
+}
+
+/* ---- out again, after a call that is made at home ---- */
+
+bool move_goes_again(const struct move *m)
+{
+	if (m->guest || m->recalled)
+		return false;
+	return m->at_home || (m->outs && m->stage < CMX__HALF_STAGE__STAGE_AWAY);
+}
+
+/* it has come home: where is it to go from there? NULL: nowhere */
+static const char *goes_to(struct move *m, const Cmx__HalfEnd *end)
+{
+	if (end->fate != CMX__HALF_FATE__FATE_HOME)
+		return NULL;
+	if (m->then[0])
+		return m->then;
+	if (!end->again || m->recalled)
+		return NULL;
+	m->for_call = true;
+	(void)snprintf(m->text, sizeof(m->text), "%s, and goes out again", end->text);
+	if (again_may(&m->returns, loop_now(m->all->node->loop)))
+		return m->peer_name;
+	(void)snprintf(m->text, sizeof(m->text), "%s, " AGAIN_STAYS, end->text);
+	return NULL;
+}
+
+static void on_out_again(void *owner)
+{
+	Cmx__HalfEnd end = CMX__HALF_END__INIT;
+	struct move *m = owner;
+	struct err e = { 0 };
+	int status;
+
+	m->retry = (struct ev_ref){ 0 };
+	list_del(&m->link);
+	if (!went_on(m, m->peer_name, m->outs + 1, &status, &e)) {
+		m->outs = OUTS_MAX;
+		end.status = (uint32_t)status;
+		end.fate = CMX__HALF_FATE__FATE_STAYED;
+		end.text = e.text;
+		list_add(&m->all->moves, &m->link);
+		move_over(m, &end);
+		return;
+	}
+	m->stage = CMX__HALF_STAGE__STAGE_ENDED;
+	watch_over(m->all, m, &end);
+	move_free(m);
+}
+
+/*
+ * Its host may be full for as long as its last guest ends, a comosixd at either end may just have been
+ * exchanged and know no node yet, or the process may begin a vfork(2) at the wrong moment.
+ */
+static bool tries_later(struct move *m, const char *why)
+{
+	struct loop *l = m->all->node->loop;
+
+	if (!m->outs || m->outs >= OUTS_MAX || m->half || m->recalled ||
+	    loop_add_timer(l, loop_now(l) + OUT_PAUSE_MS, on_out_again, m, &m->retry) < 0)
+		return false;
+	mov_info(m, "cannot go out again yet: %s", why);
+	m->stage = CMX__HALF_STAGE__STAGE_NONE;
+	(void)snprintf(m->text, sizeof(m->text), "%s", why);
+	watch_state(m->all, m);
 	return true;
 }
 
@@ -307,20 +389,37 @@ void move_over(struct move *m, const Cmx__HalfEnd *end)
 {
 	Cmx__HalfEnd failed = CMX__HALF_END__INIT;
 	struct err e = { 0 };
+	const char *to;
 	int status;
 
+	if (end->fate == CMX__HALF_FATE__FATE_STAYED && end->status != NO_PROCESS &&
+	    tries_later(m, end->text))
+		return;
 	if (m->known)
 		tell(m, end);
-	m->stage = CMX__HALF_STAGE__STAGE_ENDED;
 	(void)snprintf(m->text, sizeof(m->text), "%s", end->text);
+	to = goes_to(m, end);
+	m->at_home = false;
+	m->stage = CMX__HALF_STAGE__STAGE_ENDED;
 	/* out of the table first: the same process may have to go in again */
 	list_del(&m->link);
-	if (m->then[0] && end->fate == CMX__HALF_FATE__FATE_HOME && !went_on(m, &status, &e)) {
+	if (to && !went_on(m, to, m->for_call, &status, &e)) {
+		m->outs = m->for_call;
+		if (e.code != -ESRCH && tries_later(m, e.text)) {
+			m->for_call = false;
+			list_add(&m->all->moves, &m->link);
+			return;
+		}
+		if (m->for_call)
+			(void)snprintf(m->text, sizeof(m->text), "%s, and stays: %s", end->text,
+				       e.text);
 		failed.status = (uint32_t)status;
 		failed.text = e.text;
 		failed.fate = end->fate;
 		end = &failed;
 	}
+	if (m->for_call)
+		mov_info(m, "%s", m->text);
 	watch_over(m->all, m, end);
 	if (!m->half) {
 		move_free(m);
@@ -347,7 +446,6 @@ void moves_revoked(struct moves *all, uint32_t id)
 	transports_drop(all->transports, id);
 	list_for_each_safe (l, &all->moves) {
 		struct move *m = list_entry(l, struct move, link);
-		Cmx__HalfEnd end = CMX__HALF_END__INIT;
 
 		if (m->peer != id)
 			continue;
@@ -356,10 +454,7 @@ void moves_revoked(struct moves *all, uint32_t id)
 			(void)!half_drop(m->half, "the node was revoked", NULL);
 			continue;
 		}
-		end.status = 5;
-		end.text = (char *)"the node was revoked";
-		end.fate = CMX__HALF_FATE__FATE_STAYED;
-		move_over(m, &end);
+		depart_cancel(m, "the node was revoked");
 	}
 }
 

@@ -30,12 +30,13 @@
 struct stream {
 	struct list link;
 	struct streams *streams;
-	uint32_t peer;		/* the node at the other end; 0: this one only */
-	uint32_t uid;		/* who asked, as the daemon of his node has it from the kernel */
-	struct conn *client;	/* who asked; the splice's once there is one */
-	struct dial *dial;	/* on the way to the node */
-	struct buf request;	/* the OPEN frame; stamped when its dial runs */
-	struct names_wait name; /* before it is stamped */
+	uint32_t peer; /* the node at the other end; 0: this one only */
+	uint32_t uid;  /* who asked, as the daemon of his node has it from the kernel */
+	char operator[IDENTITY_SERIAL_TEXT]; /* of the credential that stands behind it; or empty */
+	struct conn *client;		     /* who asked; the splice's once there is one */
+	struct dial *dial;		     /* on the way to the node */
+	struct buf request;		     /* the OPEN frame; stamped when its dial runs */
+	struct names_wait name;		     /* before it is stamped */
 	struct splice *splice;
 	struct program *program; /* what runs here for it */
 };
@@ -160,7 +161,8 @@ static bool credential_revoked(const void *owner, const char *serial)
 	return revoked_has_operator(owner, serial);
 }
 
-static int check_proof(struct streams *all, const Cmx__Open *m, char *ret_operator, struct err *e)
+static int check_proof(struct streams *all, const Cmx__Open *m, struct identity *ret_operator,
+		       struct err *e)
 {
 	struct node *n = all->node;
 	struct proof_request rq = {
@@ -240,12 +242,13 @@ static void serve(struct stream *s, const Cmx__Open *m, enum party from)
 			 .self = party_of_role(role_name(n->self.role)),
 			 .kind = m->kind,
 			 .uid = m->uid };
-	char operator[PROOF_OPERATOR_MAX + 1] = "", user[80];
+	struct identity operator= { 0 };
+	char user[80];
 	const char *no;
 	struct err e;
 
 	if (m->proof) {
-		a.proof = check_proof(s->streams, m, operator, & e) == 0;
+		a.proof = check_proof(s->streams, m, &operator, & e) == 0;
 		if (!a.proof) {
 			log_warn("OPEN with a bad proof: %s", e.text);
 			refuse(s, 5, e.text);
@@ -261,9 +264,10 @@ static void serve(struct stream *s, const Cmx__Open *m, enum party from)
 		to_moves(s, m);
 		return;
 	}
+	memcpy(s->operator, operator.serial, sizeof(s->operator));
 	log_info("%s for %s (uid %u)%s%s", m->kind == CMX__OPEN_KIND__OPEN_EXEC ? "exec" : "task",
 		 log_quote(m->user, user, sizeof(user)),
-		 m->uid, operator[0] ? ", operator " : "", operator);
+		 m->uid, operator.name[0] ? ", operator " : "", operator.name);
 	start(s, m);
 }
 
@@ -404,6 +408,19 @@ void streams_drop(struct streams *all, uint32_t id, const char *why)
 		if (s->peer != id)
 			continue;
 		log_info("a stream with node %u ends: %s", id, why);
+		stream_free(s);
+	}
+}
+
+void streams_revoked(struct streams *all)
+{
+	list_for_each_safe (l, &all->all) {
+		struct stream *s = list_entry(l, struct stream, link);
+
+		if (!s->operator[0] || !revoked_has_operator(all->node->revoked, s->operator))
+			continue;
+		log_info("a command of uid %u ends: the operator's credential %s was revoked",
+			 s->uid, s->operator);
 		stream_free(s);
 	}
 }

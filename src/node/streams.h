@@ -38,6 +38,9 @@ void streams_local(struct streams *s, struct conn *c, const Cmx__Open *m, uid_t 
 /** streams_drop() - End all streams with a node at once */
 void streams_drop(struct streams *s, uint32_t id, const char *why);
 
+/** streams_revoked() - End at once what runs here on the word of a credential that is revoked now */
+void streams_revoked(struct streams *s);
+
 /** streams_guests() - Programs of others that run here */
 unsigned int streams_guests(const struct streams *s);
 

@@ -76,6 +76,9 @@ static int send_info(struct watcher *w, const struct move *m, uint32_t fate)
 	i.command = (char *)m->process.command;
 	i.text = (char *)m->text;
 	i.fate = fate;
+	/* of one that has ended: it was so, and what follows is in the text */
+	i.again = move_goes_again(m) || m->for_call ||
+		  (m->outs && fate == CMX__HALF_FATE__FATE_STAYED);
 	return conn_send_message(w->conn, FRAME_MOVE, &i);
 }
 
@@ -97,6 +100,7 @@ static int send_state(struct watcher *w, const struct move *m)
 	s.bytes_all = m->bytes_all;
 	s.freeze_us = m->freeze_us;
 	s.text = (char *)m->text;
+	s.again = move_goes_again(m);
 	h.body_case = CMX__HALF__BODY_STATE;
 	h.state = &s;
 	return conn_send_message(w->conn, FRAME_HALF, &h);
@@ -149,10 +153,14 @@ static void finish_over(struct watcher *w, const Cmx__HalfEnd *end)
 {
 	Cmx__HalfEnd other = *end;
 
-	if (w->wish == WISH_HOME && end->fate == CMX__HALF_FATE__FATE_HOME && !end->status)
+	if (w->wish == WISH_HOME && end->fate == CMX__HALF_FATE__FATE_HOME && !end->status) {
 		other.text = (char *)"it is home";
-	else if (!other.status)
+	} else if (w->wish == WISH_HOME && end->fate == CMX__HALF_FATE__FATE_STAYED) {
+		other.status = 0;
+		other.text = (char *)"it is at home";
+	} else if (!other.status) {
 		other.status = 1;
+	}
 	if (end->fate == CMX__HALF_FATE__FATE_EXITED && !end->text[0])
 		other.text = (char *)"it has ended";
 	finish(w, &other);
@@ -263,10 +271,11 @@ static int accept_order(struct watcher *w)
 /* it comes home, and goes on to "to" from there ("": stays) */
 static void fetch(struct watcher *w, struct move *m, const char *to)
 {
+	bool comes = m->at_home && to[0]; /* as soon as its call is over */
 	struct err e;
 
 	/* a deputy that does not listen any more has just ended: how is told as soon as it is reaped */
-	if (half_home(m->half, &e) < 0 && e.code != -EPIPE) {
+	if (!comes && half_home(m->half, &e) < 0 && e.code != -EPIPE) {
 		refuse(w, 1, e.text);
 		return;
 	}
@@ -274,6 +283,64 @@ static void fetch(struct watcher *w, struct move *m, const char *to)
 	(void)snprintf(m->then, sizeof(m->then), "%s", to);
 	if (accept_order(w) < 0 || send_state(w, m) < 0)
 		watcher_free(w);
+}
+
+/* a process that is at home; user: its owner's name, NULL when it is not known */
+static void order_first(struct watcher *w, const struct process *p, const char *user,
+			const char *to, bool post_copy)
+{
+	struct move *move;
+	struct err e;
+	int status = 1;
+
+	if (!strcmp(to, "home") || !strcmp(to, w->all->node->self.name)) {
+		if (accept_order(w) < 0)
+			watcher_free(w);
+		else
+			finish_well(w, CMX__HALF_FATE__FATE_NONE, "it is at home", "");
+		return;
+	}
+	if (p->uid < 1000) {
+		refuse(w, 5,
+		       "processes of system accounts (uid below 1000) stay at home; no other node "
+		       "honours them");
+		return;
+	}
+	if (depart(w->all, p, user, to, &move, &status, &e) < 0) {
+		refuse(w, status, e.text);
+		return;
+	}
+	move->post_copy = post_copy;
+	w->wish = WISH_AWAY;
+	w->move = move;
+	if (accept_order(w) < 0 || send_state(w, move) < 0)
+		watcher_free(w);
+}
+
+/* on its way out again, and its node is being reached: it can as well go to another one */
+static bool may_turn_aside(const struct move *m, const char *to)
+{
+	return !m->half && move_goes_again(m) && strcmp(to, "home") != 0 &&
+	       strcmp(to, m->all->node->self.name) != 0 && strcmp(to, "best") != 0 &&
+	       strcmp(to, m->peer_name) != 0;
+}
+
+static void turn_aside(struct watcher *w, struct move *m, const char *to)
+{
+	char user[USER_NAME_MAX], aside[IDENTITY_NAME_MAX + 1];
+	bool post_copy = m->post_copy;
+	struct process p;
+	struct err e;
+
+	if (process_look(m->process.pid, &p, &e) < 0) {
+		refuse(w, 4, e.text);
+		return;
+	}
+	/* both may be the move's */
+	(void)snprintf(user, sizeof(user), "%s", m->user);
+	(void)snprintf(aside, sizeof(aside), "%s", to);
+	depart_cancel(m, "it was sent to another node");
+	order_first(w, &p, user, aside, post_copy);
 }
 
 /* the new host has said whether it takes it */
@@ -287,6 +354,8 @@ static void on_asked(void *owner, int status, const struct err *why)
 	if (status) {
 		(void)snprintf(text, sizeof(text), "%s; it stays where it is", why->text);
 		refuse(w, status, text);
+	} else if (m && may_turn_aside(m, w->to)) {
+		turn_aside(w, m, w->to);
 	} else if (!m || !m->half || m->then[0]) {
 		refuse(w, 1, "it has ended or moved meanwhile; see mps");
 	} else {
@@ -329,6 +398,12 @@ static void order_again(struct watcher *w, struct move *m, const char *to)
 			watch_state(w->all, m); /* ends it when it is there */
 		return;
 	}
+	if (!m->half && home) {
+		if (accept_order(w) < 0)
+			watcher_free(w);
+		depart_cancel(m, "it was called home");
+		return;
+	}
 	if (!m->half) {
 		refuse(w, 1, "its node is being reached; try again in a moment");
 		return;
@@ -341,39 +416,6 @@ static void order_again(struct watcher *w, struct move *m, const char *to)
 		fetch(w, m, "");
 	else
 		ask_first(w, m, to);
-}
-
-static void order_first(struct watcher *w, const struct process *p, const Cmx__Open *m,
-			const Cmx__MigrateRequest *rq)
-{
-	const char *to = rq->to;
-	struct move *move;
-	struct err e;
-	int status = 1;
-
-	if (!strcmp(to, "home") || !strcmp(to, w->all->node->self.name)) {
-		if (accept_order(w) < 0)
-			watcher_free(w);
-		else
-			finish_well(w, CMX__HALF_FATE__FATE_NONE, "it is at home", "");
-		return;
-	}
-	if (p->uid < 1000) {
-		refuse(w, 5,
-		       "processes of system accounts (uid below 1000) stay at home; no other node "
-		       "honours them");
-		return;
-	}
-	/* m->user is who gave the order: root may do it for others */
-	if (depart(w->all, p, p->uid == m->uid ? m->user : NULL, to, &move, &status, &e) < 0) {
-		refuse(w, status, e.text);
-		return;
-	}
-	move->post_copy = rq->post_copy;
-	w->wish = WISH_AWAY;
-	w->move = move;
-	if (accept_order(w) < 0 || send_state(w, move) < 0)
-		watcher_free(w);
 }
 
 static void order(struct watcher *w, const Cmx__Open *m)
@@ -400,11 +442,15 @@ static void order(struct watcher *w, const Cmx__Open *m)
 	}
 	move = move_by_pid(w->all, rq->pid);
 	if (!move) {
-		order_first(w, &p, m, rq);
+		/* m->user is who gave the order: root may do it for others */
+		order_first(w, &p, p.uid == m->uid ? m->user : NULL, rq->to, rq->post_copy);
 		return;
 	}
 	move->post_copy = rq->post_copy; /* when it goes on from home */
-	order_again(w, move, rq->to);
+	if (may_turn_aside(move, rq->to))
+		turn_aside(w, move, rq->to);
+	else
+		order_again(w, move, rq->to);
 }
 
 /* ---- MOVES ---- */

@@ -32,6 +32,31 @@ int tracee_set_regs(pid_t tid, const struct user_regs_struct *regs)
 	return no_errno(ptrace(PTRACE_SETREGS, tid, NULL, regs));
 }
 
+int tracee_get_call(pid_t tid, uint64_t *ret_nr)
+{
+	struct __ptrace_syscall_info info;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, (void *)sizeof(info), &info) < 0)
+		return -errno;
+	switch (info.op) {
+	case PTRACE_SYSCALL_INFO_ENTRY:
+		*ret_nr = info.entry.nr;
+		return TRACEE_CALL_BEGINS;
+	case PTRACE_SYSCALL_INFO_EXIT:
+		switch (info.exit.rval) {
+		case -ERESTARTSYS:
+		case -ERESTARTNOINTR:
+		case -ERESTARTNOHAND:
+		case -ERESTART_RESTARTBLOCK:
+			return TRACEE_CALL_AGAIN;
+		default:
+			return TRACEE_CALL_ENDS;
+		}
+	default:
+		return -EINVAL;
+	}
+}
+
 int tracee_get_sigmask(pid_t tid, uint64_t *ret)
 {
 	return no_errno(ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof(*ret), ret));

@@ -128,6 +128,20 @@ int tracee_syscall_cont(pid_t tid, int signo)
 int tracee_listen(pid_t tid) MUST_CHECK; /* stay in the group stop, tell what changes */
 int tracee_detach(pid_t tid, int signo) MUST_CHECK;
 
+enum tracee_call_end {
+	TRACEE_CALL_BEGINS,
+	TRACEE_CALL_ENDS,
+	TRACEE_CALL_AGAIN, /* it ends for a signal, and is made again unless a handler's flags say no */
+};
+
+/**
+ * tracee_get_call() - In which SYSCALL stop is it?
+ * @ret_nr:	Of the call that begins
+ *
+ * Return: enum tracee_call_end, -ESRCH, -EINVAL it is in no such stop
+ */
+int tracee_get_call(pid_t tid, uint64_t *ret_nr) MUST_CHECK;
+
 /* --------------------------------------------------------------- registers */
 
 int tracee_get_regs(pid_t tid, struct user_regs_struct *ret) MUST_CHECK;

@@ -79,7 +79,7 @@
 	X(FETCH, 28, 16, 16)                                                                       \
 	X(FILES, 29, 0, MOVE_PAYLOAD_MAX) /* a piece; an empty one ends the list */                \
 	X(HAVE, 30, 0, 64)                                                                         \
-	X(STREAM, 31, 8, 8)                                                                        \
+	X(STREAM, 31, 8, 16)                                                                       \
 	X(STREAMED, 32, 16, 16)                                                                    \
 	X(MORE, 33, 16, 16)                                                                        \
 	X(DATA, 34, 16, MOVE_PAYLOAD_MAX)                                                          \

@@ -46,6 +46,7 @@ static void start(struct deputy *d, struct loop *l, struct seen *seen, int ends[
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
 	MUST(deputy_start(d, l, ends[0], key, NOBODY, LEASE_MS, &ops, seen, &e) == 0);
+	deputy_again_allow(d);
 	t = stub_thread_new(&d->stub, NOBODY);
 	MUST(t);
 	t->sock = pair[0];

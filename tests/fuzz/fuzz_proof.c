@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					  .body = "body",
 					  .body_len = 4 };
 	AUTO_MESSAGE Cmx__Proof *p = message_get(&cmx__proof__descriptor, data, size, NULL);
-	char name[PROOF_OPERATOR_MAX + 1];
+	struct identity operator;
 	struct nonce_cache *nonces;
 	struct err e = { 0 };
 	int r;
@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   .now_s = 1800000000 };
 
 	MUST(!nonce_cache_new(4, 0, &nonces));
-	r = proof_verify(p, &rq, &check, nonces, name, &e);
+	r = proof_verify(p, &rq, &check, nonces, &operator, & e);
 	MUST(r == -EACCES || r == -ENOMEM);
 	MUST(e.text[0]);
 	nonce_cache_free(nonces);

@@ -430,12 +430,17 @@ class Services(unittest.TestCase):
             own, = json.loads(lab.out("head", "comosix", "operator", "list", "--json"))["operators"]
             lab.out("head", "comosix-headd", "operator")
             self.assertEqual(command(lab, old).returncode, 0)
+            running = lab.start("head", "env", f"COMOSIX_OPERATOR={old}", "comosix", "exec", "n1", "--",
+                                "sh", "-c", "echo begun; exec sleep 1000000")
+            self.assertIn("begun", running.stdout.readline())
             lab.out("head", "comosix", "operator", "revoke", own["serial"])
             deadline = time.monotonic() + labs.TIMEOUT
             while not (done := command(lab, old)).returncode:  # until the list has come there
                 self.assertLess(time.monotonic(), deadline)
             self.assertEqual(done.returncode, 5)
             self.assertIn("was revoked", done.stderr)
+            self.assertEqual(running.wait(labs.TIMEOUT), 125)  # what had begun has ended as well
+            running.stdout.close()
             self.assertEqual(command(lab, "/etc/comosix/operator.pem").returncode, 0)
 
     def test_a_revoked_node_is_still_told_of_after_a_restart(self):

@@ -50,6 +50,16 @@ print("ready", flush=True)
 for line in sys.stdin:
     if what == "fill":
         print(*fill(1 << 30), flush=True)
+    elif what == "again":
+        fd, error = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), None
+        while not error:
+            try:
+                os.write(fd, piece(0))
+            except OSError as e:
+                error = errno.errorcode[e.errno]
+        print(error, flush=True)
+        sys.stdin.readline()
+        print(*(os.write(fd, piece(1)) for n in range(8)), flush=True)
     elif what == "exit":
         fill(400)
         fd = os.open(other, os.O_WRONLY | os.O_CREAT, 0o600)
@@ -127,6 +137,11 @@ class Files(unittest.TestCase):
         self.assertIn("away", deputy.stdout.readline())
         return deputy
 
+    def limit(self, program, size):
+        """Of its files, from outside, as its user."""
+        subprocess.run(["setpriv", f"--reuid={moving.USER}", f"--regid={moving.USER}", "--clear-groups",
+                        "prlimit", f"--pid={program.pid}", f"--fsize={size}:"], check=True)
+
     def check_pieces(self, path, n, size):
         want = b"".join(i.to_bytes(4, "little") * 750 for i in range(n + 1))[:size]
         with open(path, "rb") as f:
@@ -162,6 +177,24 @@ class Files(unittest.TestCase):
         self.assertTrue(error or size % PIECE)
         self.assertLessEqual(size, (n + 1) * PIECE)
         self.check_pieces(file, n, size)
+
+    def test_failure_behind(self):
+        """One that fails behind the program's back is told once; then writes are made as before."""
+        file = self.path("file")
+        program = self.program("again", file)
+        self.away(program)
+        program.tell()
+        moving.until(lambda: os.path.exists(file) and os.path.getsize(file) > 100 * PIECE, "it does not write")
+        self.limit(program, os.path.getsize(file) + (1 << 20))
+        self.assertEqual(program.said(), ["EFBIG"])
+        self.limit(program, "unlimited")
+        size = os.path.getsize(file)
+        program.tell()
+        self.assertEqual(program.said(), [str(PIECE)] * 8)
+        with open(file, "rb") as f:
+            self.assertEqual(f.seek(0, os.SEEK_END), size + 8 * PIECE)
+            f.seek(size)
+            self.assertEqual(f.read(), (1).to_bytes(4, "little") * 750 * 8)
 
     def test_its_end(self):
         """What it wrote last is there when its parent sees the end."""

@@ -284,9 +284,9 @@ class Liar(unittest.TestCase):
         m.send("HAVE", bits := b"\xff" * ((len(m.take_files()) + 7) // 8 + 1))
         self.assertIn("over 1: ", self.goes_on(m, 1), bits)
 
-    def stream(self, m, number, fd):
+    def stream(self, m, number, fd, *place):
         """Ask for it; (granted, offset)"""
-        m.send("STREAM", struct.pack("<II", number, fd))
+        m.send("STREAM", struct.pack("<II", number, fd) + b"".join(struct.pack("<Q", at) for at in place))
         got, granted, offset = struct.unpack("<IIQ", m.wait("STREAMED")[1])
         self.assertEqual(got, number)
         time.sleep(0.02)  # home does not look at all processes more often
@@ -308,7 +308,13 @@ class Liar(unittest.TestCase):
         for number, bad in enumerate((0xffffffff, 12345, 900, 0, writing), 2):
             self.assertEqual(self.stream(m, number, bad)[0], 0, bad)
         self.assertEqual(m.ask("dup2", fd, 77)[0], 77)
-        self.assertEqual(self.stream(m, 20, fd)[0], 0)  # two descriptors of one offset
+        self.assertEqual(self.stream(m, 17, fd)[0], 0)  # two descriptors of one offset
+        # reads that name their place have none, and leave it alone
+        self.assertEqual(self.stream(m, 18, fd, 5), (1, 5))
+        m.send("MORE", struct.pack("<IIQ", 18, 0, 8))
+        self.assertEqual(m.wait("DATA")[1], struct.pack("<IIQ", 18, 0, 5) + b"des")
+        m.send("RELEASE", struct.pack("<IIQ", 18, 0, 8))
+        self.assertEqual(self.stream(m, 19, writing, 0)[0], 0)
         self.assertEqual(m.ask("close", 77)[0], 0)
         self.assertEqual(self.stream(m, 21, fd), (1, 14))
         # home's own writers come before it: they wait for its word, no longer
@@ -323,7 +329,8 @@ class Liar(unittest.TestCase):
         nine = lambda value: struct.pack("<IIQ", 9, 0, value)
         for name, payload in (("STREAM", struct.pack("<II", 1, 0)), ("MORE", one(0, 1 << 40)), ("MORE", nine(1)),
                               ("MORE", one(0, (1 << 64) - 1)), ("RELEASE", one(0, 1)), ("RELEASE", nine(0)),
-                              ("RELEASE", one(0, (1 << 64) - 1)), ("DATA", one(0, 0)), ("STREAMED", one(1, 0))):
+                              ("RELEASE", one(0, (1 << 64) - 1)), ("STREAM", struct.pack("<III", 2, 0, 0)),
+                              ("STREAM", struct.pack("<IIQ", 2, 0, 1 << 63)), ("DATA", one(0, 0)), ("STREAMED", one(1, 0))):
             m = Move(self.place)
             fd = m.ask("open", self.place.path("home/desk/file").encode() + b"\0", os.O_RDONLY)[0]
             self.assertEqual(self.stream(m, 1, fd), (1, 0))

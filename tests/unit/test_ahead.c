@@ -88,6 +88,29 @@ static void what_is_harmless(void **state)
 	assert_false(ahead_is_harmless(SYS_lseek, (uint64_t[6]){ 3 | 1ULL << 32 }, 3));
 }
 
+/* pread(2): each has to begin where the one before ended */
+static void reads_that_name_their_place(void **state)
+{
+	struct ahead a = { 0 };
+
+	(void)state;
+	assert_false(ahead_read_at(&a, 3, 100, 50));
+	assert_false(ahead_read_at(&a, 3, 150, 50));
+	assert_true(ahead_read_at(&a, 3, 200, 50));
+	assert_false(ahead_read_at(&a, 3, 251, 50)); /* elsewhere: from the beginning */
+	assert_false(ahead_read_at(&a, 3, 301, 1));
+	assert_true(ahead_read_at(&a, 3, 302, 1));
+	assert_false(ahead_read_at(&a, 3, 302, 1)); /* again */
+	/* two kinds are two orders */
+	assert_false(ahead_read(&a, 3));
+	assert_false(ahead_read(&a, 3));
+	assert_false(ahead_read_at(&a, 3, 303, 1));
+	for (int i = 0; i < AHEAD_READS; i++)
+		(void)ahead_read_at(&a, 4, (uint64_t)i, 1);
+	ahead_never(&a, 4);
+	assert_false(ahead_read_at(&a, 4, AHEAD_READS, 1));
+}
+
 /* whoever reads all that is there, piece by piece, never waits for what was not asked for */
 static void the_window_grows_with_the_reader(void **state)
 {
@@ -100,20 +123,30 @@ static void the_window_grows_with_the_reader(void **state)
 	for (int i = 0; i < 10000; i++) {
 		uint64_t before = w.upto;
 
-		if (ahead_window_more(&w, at)) {
+		if (ahead_window_more(&w, at, AHEAD_WINDOW_MAX)) {
 			assert_true(w.upto > before);
 			assert_int_equal(w.upto - at, w.size);
 		} else {
 			assert_int_equal(w.upto, before);
 		}
 		assert_true(w.upto > at);
-		assert_false(ahead_window_more(&w, at)); /* once is enough */
+		assert_false(ahead_window_more(&w, at, AHEAD_WINDOW_MAX)); /* once is enough */
 		if (!i)
 			assert_int_equal(w.size, AHEAD_WINDOW_MIN);
 		largest = w.size > largest ? w.size : largest;
 		at += 4096;
 	}
 	assert_int_equal(largest, AHEAD_WINDOW_MAX);
+	/* there is less for each from now on: it never steps back */
+	for (int i = 0; i < 10000; i++) {
+		uint64_t before = w.upto;
+
+		if (ahead_window_more(&w, at, AHEAD_WINDOW_MIN))
+			assert_int_equal(w.size, AHEAD_WINDOW_MIN);
+		assert_true(w.upto >= before && w.upto > at);
+		at += 4096;
+	}
+	assert_int_equal(w.size, AHEAD_WINDOW_MIN);
 }
 
 int main(void)
@@ -123,6 +156,7 @@ int main(void)
 		cmocka_unit_test(no_is_kept_until_something_changes),
 		cmocka_unit_test(the_oldest_makes_room),
 		cmocka_unit_test(what_is_harmless),
+		cmocka_unit_test(reads_that_name_their_place),
 		cmocka_unit_test(the_window_grows_with_the_reader),
 	};
 

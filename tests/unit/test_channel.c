@@ -213,6 +213,40 @@ static void room_is_told_after_a_break(void **state)
 	assert_int_equal(channel_backlog(ends[0].channel), 0);
 }
 
+static void what_is_said_is_waited_for(void **state)
+{
+	const uint32_t word = 3;
+
+	channel_await(ends[1].channel); /* nothing: it comes back */
+	assert_int_equal(ends[1].frames, 1);
+	assert_int_equal(channel_send(ends[0].channel, MOVE_GONE, &word, 4, NULL, 0), 0);
+	channel_await(ends[1].channel);
+	assert_int_equal(ends[1].last, word); /* and no turn of the loop */
+	for (uint32_t i = 11; i <= 20; i++)
+		assert_int_equal(channel_send(ends[0].channel, MOVE_GONE, &i, 4, NULL, 0), 0);
+	channel_await(ends[1].channel);
+	assert_int_equal(ends[1].last, 20);
+}
+
+/* one that ends, or is cut, while it is waited for: told from the loop, as always */
+static void an_end_is_not_waited_for(void **state)
+{
+	static const uint8_t other[CHANNEL_KEY] = "of another transport";
+	int nothing[2];
+
+	ends[1].waits = true;
+	make_pair(nothing);
+	assert_int_equal(channel_replace(ends[0].channel, nothing[0], other, NULL), 0);
+	channel_await(ends[1].channel);
+	assert_false(ends[1].cut);
+	for (int i = 0; i < TURNS_MAX && !ends[1].cut; i++)
+		turn();
+	assert_true(ends[1].cut);
+	channel_await(ends[1].channel); /* it has no transport */
+	(void)close(nothing[1]);
+	assert_int_equal(ends[1].frames, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +255,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_socket_is_waited_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_meant_end_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_cut_stream_is_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_said_is_waited_for, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_end_is_not_waited_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(room_is_told_after_a_break, set_up, tear_down),
 	};
 

@@ -312,16 +312,13 @@ static void stop(pid_t pid)
 	assert_int_equal(tracee_set_regs(pid, &regs), 0);
 }
 
-/* false: this kernel cannot; or ThreadSanitizer has put a thread of its own into the child */
+/* false: this kernel cannot */
 static bool begin(struct dirty *d, pid_t pid)
 {
 	uint64_t insn;
 	struct err e;
 	int r;
 
-#ifdef __SANITIZE_THREAD__
-	return false;
-#endif
 	assert_int_equal(tracee_find_syscall(pid, 0, 0, &insn), 0);
 	stop(pid);
 	dirty_init(d);

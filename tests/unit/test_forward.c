@@ -15,7 +15,47 @@
 
 #include "forward/away/state.h"
 #include "forward/table/filter.h"
+#include "forward/table/quick.h"
 #include "forward/table/table.h"
+
+/* who may wait for somebody is never waited for in place */
+static const uint16_t slow[] = {
+	__NR_read,
+	__NR_write,
+	__NR_readv,
+	__NR_writev,
+	__NR_recvfrom,
+	__NR_recvmsg,
+	__NR_sendto,
+	__NR_sendmsg,
+	__NR_poll,
+	__NR_ppoll,
+	__NR_select,
+	__NR_pselect6,
+	__NR_epoll_wait,
+	__NR_epoll_pwait,
+	__NR_wait4,
+	__NR_waitid,
+	__NR_accept,
+	__NR_accept4,
+	__NR_connect,
+	__NR_flock,
+	__NR_nanosleep,
+	__NR_clock_nanosleep,
+	__NR_pause,
+	__NR_fcntl,
+	__NR_ioctl,
+	__NR_semop,
+	__NR_semtimedop,
+	__NR_msgrcv,
+	__NR_msgsnd,
+	__NR_fsync,
+	__NR_sync,
+	__NR_restart_syscall,
+	__NR_rt_sigtimedwait,
+	__NR_rt_sigsuspend,
+	__NR_futex,
+};
 
 static struct sock_filter program[FILTER_INSNS_MAX];
 static size_t n_insns;
@@ -299,12 +339,40 @@ static void test_words(void **state)
 	marshal_free(m);
 }
 
+static bool is_forwarded(enum table_class class)
+{
+	return class == TABLE_HOME || class == TABLE_VIRTUAL;
+}
+
+static void test_quick(void **state)
+{
+	struct table_row row;
+
+	for (uint32_t nr = 0; nr < table_end() + 100; nr++) {
+		bool forwarded = false;
+
+		if (!table_is_quick(nr))
+			continue;
+		assert_true(table_row(nr, &row));
+		forwarded = is_forwarded(row.class);
+		for (size_t i = 0; i < row.n_cases; i++)
+			forwarded |= is_forwarded(row.cases[i].class);
+		if (!forwarded)
+			fail_msg("%s is never forwarded", row.name);
+	}
+	for (size_t i = 0; i < sizeof(slow) / sizeof(*slow); i++)
+		assert_false(table_is_quick(slow[i]));
+	assert_false(table_is_quick(UINT32_MAX));
+	assert_true(table_is_quick(__NR_getppid));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_quick),
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_filter_strangers),
 		cmocka_unit_test(test_filter_heat),

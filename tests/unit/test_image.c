@@ -56,6 +56,13 @@ static void make(struct image *m)
 	m->boottime_ns = 223456789012345;
 	m->virtual_timer[1] = 1000000;
 	m->no_new_privs = 1;
+	m->limits[3] = (struct image_limit){ 8 << 20, UINT64_MAX };
+	m->limits_bound = 1 << 9;
+	m->cpu_used_ns = 12345678901;
+	m->n_cpus = 8;
+	m->n_timers = 2;
+	m->timers[0] = (struct image_timer){ 3, 5000, 4, 34, 5000, 1234, 77, 1000000 };
+	m->timers[1] = (struct image_timer){ .id = 9, .notify = 1 };
 	m->mm = (struct image_mm){
 		.start_code = 0x401000, .end_code = 0x402000, .start_brk = 0x500000, .brk = 0x521000
 	};
@@ -72,6 +79,7 @@ static void make(struct image *m)
 	m->threads[1].restart_call = 230;
 	m->threads[1].done = 1 << 20;
 	m->threads[1].wait_until_ns = 77;
+	m->threads[1].cpus[1] = 5;
 }
 
 static void put(struct buf *b, const struct image *m)
@@ -268,6 +276,21 @@ static void endless_name(struct image *m)
 	memset(m->name, 'x', sizeof(m->name));
 }
 
+static void too_soft(struct image *m)
+{
+	m->limits[3] = (struct image_limit){ 2, 1 };
+}
+
+static void timer_without_signal(struct image *m)
+{
+	m->timers[0].signo = 0;
+}
+
+static void timer_in_the_past(struct image *m)
+{
+	m->timers[1].left_ns = UINT64_MAX;
+}
+
 static void half_a_region(struct image *m)
 {
 	m->parasite_size = 0;
@@ -455,6 +478,9 @@ static const struct {
 	{ region_in_use, "that is reserved" },
 	{ no_sse, "floating point" },
 	{ past_clock, "clock" },
+	{ too_soft, "above what it may be" },
+	{ timer_without_signal, "timer" },
+	{ timer_in_the_past, "timer" },
 	{ heap_backwards, "heap" },
 	{ code_too_high, "code" },
 	{ no_mapping_order, "behind the one before" },

@@ -381,6 +381,11 @@ static bool map_secret(void)
 	       mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED;
 }
 
+static bool be_closed(void)
+{
+	return prctl(PR_SET_DUMPABLE, 0) == 0;
+}
+
 static bool map_device(void)
 {
 	bool done = false;
@@ -474,8 +479,8 @@ static const struct {
 	{ "with as many threads as may be", NULL, most_threads, 0 },
 	{ "with one more", NULL, too_many_threads, BIT(THREADS) },
 	{ "without its first thread", NULL, lose_the_first_thread, BIT(LEADER_GONE) },
-	{ "with a timer of its CPU time", NULL, time_its_work, BIT(CPU_TIMER) },
-	{ "with a timer of a thread's CPU time", NULL, time_a_threads_work, BIT(CPU_TIMER) },
+	{ "with a timer of its CPU time", NULL, time_its_work, 0 },
+	{ "with a timer of a thread's CPU time", NULL, time_a_threads_work, 0 },
 	{ "with a timer of the day", NULL, time_the_day, 0 },
 	{ "with a child in its memory", NULL, child_in_our_memory, BIT(SHARED_SPACE) },
 	{ "in vfork", NULL, wait_in_vfork, BIT(VFORK) },
@@ -491,6 +496,7 @@ static const struct {
 	{ "with transparent huge pages", NULL, map_transparent, 0 },
 	{ "with /dev/zero", NULL, map_zero_device, 0 },
 	{ "with secrets", NULL, map_secret, BIT(SECRET_MEMORY) },
+	{ "that nobody may look into", NULL, be_closed, BIT(NOT_DUMPABLE) },
 	{ "with a device", map_device, NULL, BIT(DEVICE_MEMORY) },
 	{ "with memory high up", NULL, map_high, BIT(HIGH_MEMORY) },
 	{ "with io_uring", open_uring, NULL, BIT(IO_URING) },
@@ -513,6 +519,7 @@ static void NORETURN run(size_t i, int to)
 	if (ok && !rows[i].stays_root)
 		ok = setresgid(USER, USER, USER) == 0 && setresuid(USER, USER, USER) == 0;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* cleared by the change */
+	(void)prctl(PR_SET_DUMPABLE, 1);	/* likewise */
 	if (ok && rows[i].as_user)
 		ok = rows[i].as_user();
 	if (write(to, ok ? "r" : "s", 1) != 1)

@@ -96,14 +96,14 @@ static Cmx__Proof *sign(const struct credential *c, const struct request *r)
 
 static int verify(const Cmx__Proof *p, const struct request *r, struct err *e)
 {
-	char name[PROOF_OPERATOR_MAX + 1] = "";
+	struct identity operator= { 0 };
 	struct nonce_cache *nonces;
 	int ret;
 
 	assert_int_equal(nonce_cache_new(4, t.now - DAY, &nonces), 0);
-	ret = proof_verify(p, &r->rq, &r->check, nonces, name, e);
+	ret = proof_verify(p, &r->rq, &r->check, nonces, &operator, e);
 	nonce_cache_free(nonces);
-	assert_string_equal(name, ret ? "" : "kim");
+	assert_string_equal(operator.name, ret ? "" : "kim");
 	return ret;
 }
 
@@ -309,7 +309,7 @@ static void it_is_taken_once(void **state)
 {
 	struct credential *c = good();
 	struct request r = request();
-	char name[PROOF_OPERATOR_MAX + 1];
+	struct identity operator;
 	struct nonce_cache *nonces;
 	Cmx__Proof *p[4];
 	struct err e;
@@ -321,25 +321,26 @@ static void it_is_taken_once(void **state)
 		p[i] = sign(c, &r);
 	}
 	r.check.now_s = t.now;
-	assert_int_equal(proof_verify(p[0], &r.rq, &r.check, nonces, name, &e), 0);
-	assert_int_equal(proof_verify(p[0], &r.rq, &r.check, nonces, name, &e), -EACCES);
+	assert_int_equal(proof_verify(p[0], &r.rq, &r.check, nonces, &operator, & e), 0);
+	assert_int_equal(proof_verify(p[0], &r.rq, &r.check, nonces, &operator, & e), -EACCES);
 	assert_non_null(strstr(e.text, "used before"));
-	assert_int_equal(proof_verify(p[1], &r.rq, &r.check, nonces, name, &e), 0);
+	assert_int_equal(proof_verify(p[1], &r.rq, &r.check, nonces, &operator, & e), 0);
 	/* full: the third must wait until the first two are too old to come again */
-	assert_int_equal(proof_verify(p[2], &r.rq, &r.check, nonces, name, &e), -EACCES);
+	assert_int_equal(proof_verify(p[2], &r.rq, &r.check, nonces, &operator, & e), -EACCES);
 	assert_non_null(strstr(e.text, "in a minute"));
 	r.check.now_s += 2 * PROOF_WINDOW_S;
-	assert_int_equal(proof_verify(p[3], &r.rq, &r.check, nonces, name, &e), 0);
+	assert_int_equal(proof_verify(p[3], &r.rq, &r.check, nonces, &operator, & e), 0);
 	/* a clock set back does not open what was forgotten */
 	r.check.now_s = t.now;
 	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(proof_verify(p[i], &r.rq, &r.check, nonces, name, &e), -EACCES);
+		assert_int_equal(proof_verify(p[i], &r.rq, &r.check, nonces, &operator, & e),
+				 -EACCES);
 		assert_non_null(strstr(e.text, "older than this daemon"));
 	}
 	nonce_cache_free(nonces);
 	/* nor does a restart: the new cache takes nothing from before its birth */
 	assert_int_equal(nonce_cache_new(2, t.now + 1, &nonces), 0);
-	assert_int_equal(proof_verify(p[1], &r.rq, &r.check, nonces, name, &e), -EACCES);
+	assert_int_equal(proof_verify(p[1], &r.rq, &r.check, nonces, &operator, & e), -EACCES);
 	assert_non_null(strstr(e.text, "older than this daemon"));
 	nonce_cache_free(nonces);
 	for (size_t i = 0; i < ARRAY_LEN(p); i++)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "child/child.h"
+#include "migrate/stub_door.h"
 #include "migrate/tidy.h"
 #include "test.h"
 #include "tracee/maps.h"
@@ -155,6 +156,20 @@ static unsigned int high_fds(pid_t pid)
 	return n;
 }
 
+/* the file of the slots, which is open there for two batches */
+static unsigned int door_files(pid_t pid)
+{
+	unsigned int n = 0;
+
+	for (int fd = 0; fd < 100; fd++) {
+		char path[32], to[64] = "";
+
+		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+		n += readlink(path, to, sizeof(to) - 1) > 0 && strstr(to, STUB_DOOR_NAME) != NULL;
+	}
+	return n;
+}
+
 /* in a process of its own, like every agent: the caller is no tracer after it */
 static void tidy_up(pid_t pid)
 {
@@ -175,6 +190,7 @@ static void tidy_up(pid_t pid)
 	assert_int_equal(status, 0);
 	assert_int_equal(regions(pid), 0);
 	assert_int_equal(high_fds(pid), 0);
+	assert_int_equal(door_files(pid), 0);
 }
 
 static int take_and_give_back(pid_t pid)
@@ -197,7 +213,7 @@ static int take_and_give_back(pid_t pid)
 static void whatever_the_step(void **state)
 {
 	struct proc_stat st;
-	unsigned int found = 0;
+	unsigned int found = 0, files = 0;
 	struct child c;
 	int status;
 
@@ -216,6 +232,7 @@ static void whatever_the_step(void **state)
 		assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
 		child_runs_on(&c);
 		found += regions(c.pid);
+		files += door_files(c.pid);
 		tidy_up(c.pid);
 		child_runs_on(&c);
 		assert_int_equal(proc_stat_read(c.pid, &st, NULL), 0);
@@ -225,7 +242,7 @@ static void whatever_the_step(void **state)
 		assert_int_equal(atomic_load(&c.page->wrong), 0);
 	} while (WIFSIGNALED(status));
 	assert_true(last_step > 50);
-	assert_true(found > 20); /* there was something to tidy up */
+	assert_true(found > 20 && files > 0); /* there was something to tidy up */
 	atomic_store(&c.page->flag, 1);
 	assert_int_equal(write(gate[1], "", 1), 1);
 	assert_int_equal(child_exit_status(&c), 0);

@@ -6,7 +6,11 @@
 
 #include "test.h"
 
-static const struct view_hidden hidden = { 0x10000000, 0x15000000, 2 << 20 };
+static const struct image_limit limits[IMAGE_LIMITS] = {
+	[0] = { 60, UINT64_MAX },
+	[7] = { 1024, 4096 },
+};
+static const struct view_hidden hidden = { 0x10000000, 0x15000000, 2 << 20, limits };
 
 static void names_are_found(void **state)
 {
@@ -26,7 +30,8 @@ static void names_are_found(void **state)
 		{ "/proc/77/status", VIEW_NONE, 0 },
 		{ "/proc/7", VIEW_NONE, 0 },
 		{ "/proc/7x/status", VIEW_NONE, 0 },
-		{ "/proc/self/limits", VIEW_NONE, 0 },
+		{ "/proc/self/limits", VIEW_LIMITS, 0 },
+		{ "/proc/self/mounts", VIEW_NONE, 0 },
 		{ "/proc/self/statusx", VIEW_NONE, 0 },
 		{ "/proc/status", VIEW_NONE, 0 },
 		{ "/proc/99999999999999999999/status", VIEW_NONE, 0 },
@@ -107,6 +112,22 @@ static void maps_have_names(void **state)
 		"0fff0000-10000000 rwxp 00000000 00:00 0 \n");
 }
 
+static void limits_are_the_programs(void **state)
+{
+	text_is(VIEW_LIMITS,
+		"Limit                     Soft Limit           Hard Limit           Units     \n"
+		"Max cpu time              unlimited            unlimited            seconds   \n"
+		"Max file size             1000                 unlimited            bytes     \n"
+		"Max open files            1024                 4600                 files     \n"
+		"Max open files\n",
+		"",
+		"Limit                     Soft Limit           Hard Limit           Units     \n"
+		"Max cpu time              60                   unlimited            seconds   \n"
+		"Max file size             1000                 unlimited            bytes     \n"
+		"Max open files            1024                 4096                 files     \n"
+		"Max open files\n");
+}
+
 static void what_is_no_such_text(void **state)
 {
 	static const char *const bad[] = { "", "7", "7 (x", "7 (x)", "7 (x) ", "x y z" };
@@ -126,9 +147,10 @@ static void what_is_no_such_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_are_found), cmocka_unit_test(status_is_of_both),
-		cmocka_unit_test(stat_is_of_both), cmocka_unit_test(statm_has_no_region),
-		cmocka_unit_test(maps_have_names), cmocka_unit_test(what_is_no_such_text),
+		cmocka_unit_test(names_are_found),	cmocka_unit_test(status_is_of_both),
+		cmocka_unit_test(stat_is_of_both),	cmocka_unit_test(statm_has_no_region),
+		cmocka_unit_test(maps_have_names),	cmocka_unit_test(limits_are_the_programs),
+		cmocka_unit_test(what_is_no_such_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

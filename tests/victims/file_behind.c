@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * file_behind.c - many small writes in a row, and then somebody looks: the program by another
- * descriptor, another thread, another process that was told by a pipe; none misses a byte
+ * file_behind.c - many writes in a row, small ones and large ones, and then somebody looks: the program by
+ * another descriptor, another thread, another process that was told by a pipe; none misses a byte
  */
 #include "victim.h"
 
@@ -17,6 +17,7 @@
 #define PIECE 700
 #define PAGE  4096
 #define MOST  (64 * PIECE)
+#define LARGE (5 << 20)
 
 static uint8_t want[MOST], got[MOST];
 static int fd, other, to_child[2], to_parent[2];
@@ -135,6 +136,29 @@ static void bad_memory(uint8_t *pages)
 	look(other, at);
 }
 
+/* more in one than can be on its way, and one whose end is not there */
+static void large_ones(uint8_t *large)
+{
+	uint8_t last = 0;
+
+	begin();
+	for (int i = 0; i < 4; i++) {
+		memset(large, 'a' + i, LARGE - PAGE);
+		CHECK_EQ(write(fd, large, LARGE - PAGE), LARGE - PAGE);
+		CHECK_EQ(pread(other, &last, 1, (i + 1) * (LARGE - PAGE) - 1), 1);
+		CHECK_EQ(last, 'a' + i);
+	}
+	CHECK_EQ(write(fd, large + PAGE, LARGE - PAGE), LARGE - 2 * PAGE);
+	CHECK_EQ(write(fd, "end", 3), 3);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 5 * (LARGE - PAGE) - PAGE + 3);
+	CHECK_EQ(pread(other, got, 4, 5 * (LARGE - PAGE) - PAGE - 1), 4);
+	CHECK_MEM(got, "dend", 4);
+	CHECK_EQ(ftruncate(fd, MOST), 0);
+	begin();
+	CHECK_EQ(write(fd, want, MOST), MOST);
+	begin();
+}
+
 static void end_is_right(void)
 {
 	int own = open("file", O_WRONLY | O_APPEND);
@@ -156,7 +180,7 @@ static void end_is_right(void)
 int main(void)
 {
 	const off_t over = 0;
-	uint8_t *pages;
+	uint8_t *pages, *large;
 	pid_t pid;
 
 	victim_scratch();
@@ -165,6 +189,8 @@ int main(void)
 	other = open("file", O_RDONLY);
 	pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	NEED(fd >= 0 && other >= 0 && pages != MAP_FAILED && munmap(pages + PAGE, PAGE) == 0);
+	large = mmap(NULL, LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	NEED(large != MAP_FAILED && munmap(large + LARGE - PAGE, PAGE) == 0);
 	NEED(pipe(to_child) == 0 && pipe(to_parent) == 0);
 	pid = victim_child(child, NULL);
 	victim_ready();
@@ -172,6 +198,7 @@ int main(void)
 		others_look();
 		another_in_its_place();
 		bad_memory(pages);
+		large_ones(large);
 		end_is_right();
 	}
 	NEED(write(to_child[1], &over, sizeof(over)) == sizeof(over));

@@ -182,7 +182,7 @@ class Local(Stay):
     def away(self, pid, late=False):
         self.over(pid)
         option = ["--post-copy"] if late else []
-        deputy = subprocess.Popen([os.path.join(BIN, "comosix-deputy"), "--local", str(pid), *DEPUTY_OPTIONS, *option],
+        deputy = subprocess.Popen([os.path.join(BIN, "comosix-deputy"), "--local", str(pid), "--again", *DEPUTY_OPTIONS, *option],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         deputy.lines = Lines(deputy.stdout)
         self.deputies[pid] = deputy

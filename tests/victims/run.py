@@ -283,6 +283,7 @@ def table_of(results, columns, mover):
         if result is None or result == "pass":
             return result or ""
         kind, _, why = result.partition(" ")
+        why = re.sub(r"^migrate: process \d+: ", "", why)  # the same reason is one note
         if (kind, why) not in notes:
             notes.append((kind, why))
         return f"{kind} [{notes.index((kind, why)) + 1}]"

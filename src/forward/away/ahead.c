@@ -29,16 +29,30 @@ static struct ahead_fd *make(struct ahead *a, uint32_t fd)
 	return oldest;
 }
 
-bool ahead_read(struct ahead *a, uint32_t fd)
+static bool once_more(struct ahead *a, uint32_t fd, bool at, uint64_t offset, uint64_t n)
 {
 	struct ahead_fd *v = find(a, fd);
 
 	if (!v)
 		v = make(a, fd);
+	if (v->at != at || (at && v->next != offset))
+		v->reads = 0;
+	v->at = at;
+	v->next = offset + n;
 	v->used = ++a->clock;
 	if (v->reads < AHEAD_READS)
 		v->reads++;
 	return v->reads == AHEAD_READS && !v->never;
+}
+
+bool ahead_read(struct ahead *a, uint32_t fd)
+{
+	return once_more(a, fd, false, 0, 0);
+}
+
+bool ahead_read_at(struct ahead *a, uint32_t fd, uint64_t offset, uint64_t n)
+{
+	return once_more(a, fd, true, offset, n);
 }
 
 void ahead_never(struct ahead *a, uint32_t fd)
@@ -141,12 +155,13 @@ void ahead_window_init(struct ahead_window *w, uint64_t offset)
 	*w = (struct ahead_window){ .size = AHEAD_WINDOW_MIN / 2, .upto = offset };
 }
 
-bool ahead_window_more(struct ahead_window *w, uint64_t offset)
+bool ahead_window_more(struct ahead_window *w, uint64_t offset, uint32_t most)
 {
+	if (w->size > most) /* it has become less: what was asked for stays asked for */
+		w->size = most;
 	if (offset + w->size / 2 < w->upto)
 		return false;
-	if (w->size < AHEAD_WINDOW_MAX)
-		w->size *= 2;
+	w->size = w->size < most / 2 ? w->size * 2 : most;
 	w->upto = offset + w->size;
 	return true;
 }

@@ -8,6 +8,8 @@
  * has come half way through it, so a file of which little is read costs little. More is asked for when
  * half of the window was read, so that asking takes no time of the reader's.
  *
+ * pread(2) names its place: there each read has to begin where the one before ended.
+ *
  * Pure.
  */
 #ifndef FORWARD_AWAY_AHEAD_H
@@ -27,6 +29,8 @@ struct ahead_fd {
 	uint32_t fd;
 	uint32_t reads; /* 0: the row is free */
 	bool never;	/* home has said that this one cannot be read ahead */
+	bool at;	/* its reads name their place: the next one is this */
+	uint64_t next;
 	uint64_t used;
 };
 
@@ -37,6 +41,9 @@ struct ahead {
 
 /** ahead_read() - It is read once more; Return: is it worth asking home now? */
 bool ahead_read(struct ahead *a, uint32_t fd);
+
+/** ahead_read_at() - The same of a read of @n bytes that names its place */
+bool ahead_read_at(struct ahead *a, uint32_t fd, uint64_t offset, uint64_t n);
 
 /** ahead_never() - Home has refused; do not ask again before ahead_forget() */
 void ahead_never(struct ahead *a, uint32_t fd);
@@ -55,7 +62,7 @@ struct ahead_window {
 
 void ahead_window_init(struct ahead_window *w, uint64_t offset);
 
-/** ahead_window_more() - The reader stands at @offset; Return: ask for more, up to w->upto */
-bool ahead_window_more(struct ahead_window *w, uint64_t offset);
+/** ahead_window_more() - The reader stands at @offset; Return: ask for more, up to w->upto; @most bytes */
+bool ahead_window_more(struct ahead_window *w, uint64_t offset, uint32_t most);
 
 #endif

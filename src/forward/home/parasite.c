@@ -21,6 +21,8 @@
 #define INTERRUPTED (-4)   /* -EINTR */
 #define INVALID	    (-22)  /* -EINVAL */
 #define KILL	    9	   /* SIGKILL */
+#define FUTEX_WAIT  0
+#define FUTEX_WAKE  1
 
 /* CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM: a thread, without TLS and robust list */
 #define CLONE_FLAGS (0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000)
@@ -160,6 +162,31 @@ PERFORM_INLINE bool send_all(const struct parasite_context *c, const uint8_t *p,
 	return true;
 }
 
+PERFORM_INLINE uint32_t take_at_door(struct parasite_context *c, const uint8_t *at)
+{
+	uint32_t door, length;
+
+	while ((door = __atomic_load_n(&c->door, __ATOMIC_ACQUIRE)) == PARASITE_DOOR_EMPTY)
+		(void)own_call(__NR_futex, (uint64_t)(uintptr_t)&c->door, FUTEX_WAIT, door, 0);
+	length = *(const volatile uint32_t *)(const void *)at;
+	return door <= PARASITE_DOOR_AWAITED && length <= CALL_BYTES_MAX ? length : 0;
+}
+
+/* the door says who is to have the answer, up to the moment when it is closed */
+PERFORM_INLINE bool answer_at_door(struct parasite_context *c, const uint8_t *p, uint64_t n)
+{
+	c->answer_at = (uint32_t)(p - (const uint8_t *)c);
+	switch (__atomic_exchange_n(&c->door, PARASITE_DOOR_EMPTY, __ATOMIC_ACQ_REL)) {
+	case PARASITE_DOOR_AWAITED:
+		(void)own_call(__NR_futex, (uint64_t)(uintptr_t)&c->door, FUTEX_WAKE, 1, 0);
+		return true;
+	case PARASITE_DOOR_CALL:
+		return send_all(c, p, n);
+	default:
+		return false;
+	}
+}
+
 PERFORM_INLINE int64_t clone_into(const struct parasite_context *c, uint64_t address)
 {
 	struct parasite_context *child = (struct parasite_context *)(uintptr_t)address;
@@ -173,8 +200,8 @@ PERFORM_INLINE int64_t clone_into(const struct parasite_context *c, uint64_t add
 
 IN_PARASITE static void parasite_loop(struct parasite_context *c)
 {
-	/* length at +4, so that the request is aligned; perform_answer() has room before it */
-	uint8_t *frame = (uint8_t *)c + PARASITE_CONTEXT_BYTES + 2 * sizeof(uint32_t);
+	/* the request, aligned; perform_answer() has room before it */
+	uint8_t *frame = (uint8_t *)c + PARASITE_FRAME_AT + sizeof(uint32_t);
 	struct perform_job job;
 	uint8_t *answer;
 	uint32_t n;
@@ -182,7 +209,8 @@ IN_PARASITE static void parasite_loop(struct parasite_context *c)
 
 	for (;;) {
 		c->phase = PARASITE_IDLE;
-		n = take_frame(c, frame - sizeof(uint32_t));
+		n = c->has_door ? take_at_door(c, frame - sizeof(uint32_t))
+				: take_frame(c, frame - sizeof(uint32_t));
 		if (!n || !perform_prepare(frame, n, &job))
 			break;
 		c->nr = job.request->nr;
@@ -198,7 +226,7 @@ IN_PARASITE static void parasite_loop(struct parasite_context *c)
 		c->result = r;
 		c->phase = PARASITE_DONE;
 		answer = perform_answer(&job, r, &n);
-		if (!send_all(c, answer, n))
+		if (!(c->has_door ? answer_at_door(c, answer, n) : send_all(c, answer, n)))
 			break;
 		c->calls++;
 	}

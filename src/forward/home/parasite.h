@@ -9,12 +9,20 @@
  *	slot:   | context | buffer: one request, then its answer | stack, grows down from the end |
  *
  * A thread is started with rip = code + parasite_entry(), rdi = address of its context, rsp = the
- * end of its slot. From then on: take a frame from its socket, check it, execute the call, answer
+ * end of its slot. From then on: take a frame, check it, execute the call, answer
  *
  *	{ length u32, struct call_request, ... }  ->  { length u32, struct call_answer, ... }
  *
- * with two system calls besides the forwarded one. The socket is a blocking stream socket; a
- * request comes when the answer before it was sent, never earlier. After the end of the stream, or
+ * with two system calls besides the forwarded one. A request comes when the answer before it was
+ * given, never earlier. How frames come and go:
+ *
+ *	by the socket	a blocking stream socket, for both
+ *	by the door	(has_door) the deputy has mapped the slots as well, writes the request into the
+ *			buffer, and opens the door; the thread waits there by futex(2). The answer goes
+ *			the same way if the deputy waits for it (PARASITE_DOOR_AWAITED), else through
+ *			the socket, which the deputy can watch
+ *
+ * After the end of the stream, or
  * a frame that cannot be one, the process is killed by SIGKILL: its deputy is gone, or does not
  * know what it does, and there may be a guest no more. (A deputy that wants its stub back stops it
  * before it closes the socket.)
@@ -79,9 +87,21 @@ struct parasite_context { /* at the start of a slot; the deputy fills fd, first_
 	volatile uint32_t phase; /* enum parasite_phase */
 	uint64_t first_slot;	 /* address of slot 0: where contexts for PARASITE_CLONE may be */
 	uint32_t n_slots, zero;
-	volatile int64_t result; /* of the last call */
-	volatile uint64_t calls; /* executed and answered */
-	volatile uint32_t nr;	 /* of the call under way, or the last one */
+	volatile int64_t result;     /* of the last call */
+	volatile uint64_t calls;     /* executed and answered */
+	volatile uint32_t nr;	     /* of the call under way, or the last one */
+	uint32_t has_door;	     /* set by the deputy: 0 or 1 */
+	uint32_t door;		     /* enum parasite_door; a futex that both wait at */
+	volatile uint32_t answer_at; /* AWAITED: offset of the answer in the slot */
+};
+
+/* where a request, with its length in front, is put into a slot; aligned for the struct behind that */
+#define PARASITE_FRAME_AT (PARASITE_CONTEXT_BYTES + sizeof(uint32_t))
+
+enum parasite_door {
+	PARASITE_DOOR_EMPTY = 0,   /* no request; the parasite waits for another value */
+	PARASITE_DOOR_CALL = 1,	   /* a request; the answer goes through the socket */
+	PARASITE_DOOR_AWAITED = 2, /* a request; the deputy waits for another value */
 };
 
 /** parasite_code() - The code, to be copied as it is */
