@@ -4,6 +4,7 @@
 What files of a process that is away are measured against (bench/migrate.py). It is no kernel's NFS: the
 server is NFS-Ganesha, the client libnfs (bench/migrate/nfs.c), and nothing of it is encrypted.
 """
+import contextlib
 import os
 import shutil
 import signal
@@ -51,10 +52,11 @@ class NfsPeer:
         with open(os.path.join(self.state, "config"), "w", encoding="ascii") as text:
             text.write(CONFIG.format(state=self.state, path=self.path))
         # of its own process namespace: what it has started ends with it
-        self.server = subprocess.Popen(
-            ["ip", "netns", "exec", self.server_at, "unshare", "--mount", "--pid", "--fork", "--kill-child",
-             "sh", "-c", SERVE.format(state=self.state)],
-            stdin=subprocess.DEVNULL, env=dict(os.environ, PATH=SBIN))
+        with open(os.path.join(self.state, "words"), "wb") as words:  # it also complains when it is ended
+            self.server = subprocess.Popen(
+                ["ip", "netns", "exec", self.server_at, "unshare", "--mount", "--pid", "--fork", "--kill-child",
+                 "sh", "-c", SERVE.format(state=self.state)],
+                stdin=subprocess.DEVNULL, stdout=words, stderr=words, env=dict(os.environ, PATH=SBIN))
         return self
 
     def mb_s(self, what, size, mib, in_flight):
@@ -63,10 +65,15 @@ class NfsPeer:
             pass
         done = subprocess.run([*self.client, what, str(size), str(mib), str(in_flight)], stdout=subprocess.PIPE)
         if done.returncode:
-            with open(os.path.join(self.state, "log"), encoding="utf-8", errors="replace") as text:
-                raise SystemExit(f"nfs_peer.py: no figure; the server's log:\n{text.read()[-2000:]}")
+            raise SystemExit("nfs_peer.py: no figure; the server says:\n" + self.said("words") + self.said("log"))
         os.unlink(out)
         return float(done.stdout)
+
+    def said(self, name):
+        with contextlib.suppress(FileNotFoundError):
+            with open(os.path.join(self.state, name), encoding="utf-8", errors="replace") as text:
+                return text.read()[-2000:]
+        return ""
 
     def __exit__(self, *unused):
         with open(f"/proc/{self.server.pid}/task/{self.server.pid}/children", encoding="ascii") as text:

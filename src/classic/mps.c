@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/grow.h"
 #include "base/parse.h"
 #include "classic/ask.h"
 #include "classic/line.h"
@@ -72,15 +73,11 @@ struct list {
 
 static struct row *add_row(struct list *l)
 {
-	if (l->n == l->room) {
-		size_t room = l->room ? 2 * l->room : 256;
-		struct row *more = reallocarray(l->rows, room, sizeof(*more));
+	struct row *more = grow(l->rows, l->n, &l->room, 256, sizeof(*more));
 
-		if (!more)
-			return NULL;
-		l->rows = more;
-		l->room = room;
-	}
+	if (!more)
+		return NULL;
+	l->rows = more;
 	memset(&l->rows[l->n], 0, sizeof(l->rows[0]));
 	return &l->rows[l->n++];
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include "base/grow.h"
 #include "head/api.h"
 #include "log/log.h"
 #include "net/local.h"
@@ -49,15 +50,12 @@ static struct live_member *row_for(struct live *l, uint32_t id)
 
 	if (m || l->n >= LIVE_MEMBERS_MAX)
 		return m;
-	if (l->n == l->room) {
-		size_t room = l->room ? 2 * l->room : 64;
-		struct live_member *more = reallocarray(l->members, room, sizeof(*more));
 
-		if (!more)
-			return NULL;
-		l->members = more;
-		l->room = room;
-	}
+	struct live_member *more = grow(l->members, l->n, &l->room, 64, sizeof(*more));
+
+	if (!more)
+		return NULL;
+	l->members = more;
 	for (at = l->n; at && l->members[at - 1].id > id; at--)
 		l->members[at] = l->members[at - 1];
 	l->members[at] = (struct live_member){ .id = id };

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include "base/grow.h"
 #include "head/api.h"
 #include "log/log.h"
 #include "net/local.h"
@@ -44,15 +45,12 @@ static struct moved_row *row_for(struct moved *m, const uint8_t *id)
 
 	if (row || m->n >= MOVED_ROWS_MAX)
 		return row;
-	if (m->n == m->room) {
-		size_t room = m->room ? 2 * m->room : 64;
-		struct moved_row *more = reallocarray(m->rows, room, sizeof(*more));
 
-		if (!more)
-			return NULL;
-		m->rows = more;
-		m->room = room;
-	}
+	struct moved_row *more = grow(m->rows, m->n, &m->room, 64, sizeof(*more));
+
+	if (!more)
+		return NULL;
+	m->rows = more;
 	row = &m->rows[m->n++];
 	*row = (struct moved_row){ .state = "leaving" };
 	memcpy(row->id, id, MOVED_ID_LEN);

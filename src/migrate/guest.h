@@ -91,8 +91,8 @@ struct guest_signal {
 	siginfo_t info;
 };
 
-/* a read that is answered here */
-struct guest_reading {
+/* the memory that a read or write names, and how far it was gone through; guest_parts.c */
+struct guest_parts {
 	struct {
 		uint64_t at, len;
 	} parts[GUEST_PARTS];
@@ -120,10 +120,9 @@ struct guest_thread {
 	int64_t rest_result;	      /* and what it gives when that is there */
 	uint64_t
 		done; /* of the call that it is about to make: by it before it came, or before it goes */
-	bool again; /* it makes its last trapped call once more: go on with that */
-	bool begun; /* its last trapped call was: the marshaller knows of it */
-	struct guest_reading reading; /* READING */
-	uint64_t written;	      /* bytes of its write that guest_behind.c has taken */
+	bool again;		  /* it makes its last trapped call once more: go on with that */
+	bool begun;		  /* its last trapped call was: the marshaller knows of it */
+	struct guest_parts parts; /* READING, WRITING */
 	bool cancelled;
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
@@ -402,6 +401,15 @@ void guest_homeward(struct guest_thread *t);
 
 /** guest_forward() - Make a trapped HOME call at home */
 void guest_forward(struct guest_thread *t);
+
+/* guest_parts.c */
+
+/** guest_parts_load() - Of the trapped call; false: it moves no data, or more than is dealt with here */
+bool guest_parts_load(struct guest_thread *t);
+
+/** guest_parts_put() - The next bytes that it reads; guest_parts_get() - that it writes; 0, -EFAULT */
+int guest_parts_put(struct guest_thread *t, const uint8_t *p, size_t n) MUST_CHECK;
+int guest_parts_get(struct guest_thread *t, uint8_t *p, size_t n) MUST_CHECK;
 
 /* guest_stream.c */
 

@@ -48,6 +48,11 @@
 #define SPACE_LEAST    (64ULL << 20)
 #define LOOK_BYTES     (4U << 20)
 
+static bool is_write(uint32_t nr)
+{
+	return nr == SYS_write || nr == SYS_writev;
+}
+
 /* -------------------------------------------------------------------- questions */
 
 static void ask(struct guest_thread *t);
@@ -175,12 +180,19 @@ static void ask(struct guest_thread *t)
 
 /* --------------------------------------------------------------------- writing */
 
+/* of a CALL frame */
+struct head {
+	uint32_t tid, flags;
+	struct call_request q;
+	struct call_fixup fix;
+};
+
 /* it goes into the ring of what is on the way; @len: 0 for a question */
-static void send_behind(struct guest *g, const void *head, size_t n, const void *p, uint32_t len)
+static void send_behind(struct guest *g, const struct head *head, const void *p, uint32_t len)
 {
 	struct guest_behind *b = &g->behind;
 
-	guest_send(g, MOVE_CALL, head, n, p, len);
+	guest_send(g, MOVE_CALL, head, sizeof(*head), p, len);
 	b->lens[(b->first + b->n++) % GUEST_BEHIND_MOST] = len;
 }
 
@@ -188,11 +200,7 @@ void guest_behind_flush(struct guest *g)
 {
 	struct guest_behind *b = &g->behind;
 	const uint32_t n = (uint32_t)b->pending.len;
-	const struct {
-		uint32_t tid, flags;
-		struct call_request q;
-		struct call_fixup fix;
-	} head = {
+	const struct head head = {
 		.tid = (uint32_t)b->tid,
 		.flags = GUEST_CALL_BEHIND,
 		.q = { .nr = SYS_write,
@@ -205,7 +213,7 @@ void guest_behind_flush(struct guest *g)
 
 	if (!n)
 		return;
-	send_behind(g, &head, sizeof(head), buf_bytes(&b->pending), n);
+	send_behind(g, &head, buf_bytes(&b->pending), n);
 	buf_reset(&b->pending);
 }
 
@@ -213,11 +221,7 @@ void guest_behind_flush(struct guest *g)
 static void ask_behind(struct guest *g, struct guest_behind_fd *row)
 {
 	struct guest_behind *b = &g->behind;
-	const struct {
-		uint32_t tid, flags;
-		struct call_request q;
-		struct call_fixup fix;
-	} head = {
+	const struct head head = {
 		.tid = (uint32_t)b->tid,
 		.flags = GUEST_CALL_BEHIND,
 		.q = question(ASK_SPACE, row->fd),
@@ -225,7 +229,7 @@ static void ask_behind(struct guest *g, struct guest_behind_fd *row)
 	};
 
 	guest_behind_flush(g);
-	send_behind(g, &head, sizeof(head), NULL, 0);
+	send_behind(g, &head, NULL, 0);
 	row->asking = true;
 	row->then = LOOK_BYTES;
 }
@@ -248,10 +252,9 @@ static int take_bytes(struct guest_thread *t, struct guest_behind_fd *row, uint3
 
 	if (b->pending.len + n > BATCH)
 		guest_behind_flush(g);
-	if (buf_room(&b->pending, n, &to) < 0 || guest_read(t, t->args[1] + t->written, to, n) < 0)
+	if (buf_room(&b->pending, n, &to) < 0 || guest_parts_get(t, to, n) < 0)
 		return -EFAULT;
 	buf_grow(&b->pending, n);
-	t->written += n;
 	b->bytes += n;
 	b->tid = t->tid;
 	b->fd = row->fd;
@@ -267,7 +270,7 @@ static int take_bytes(struct guest_thread *t, struct guest_behind_fd *row, uint3
 /* the rest of it is a call as any other */
 static void go_plain(struct guest_thread *t)
 {
-	t->done = t->written;
+	t->done = t->parts.done;
 	t->state = THREAD_RUNNING;
 	guest_forward(t);
 }
@@ -278,8 +281,8 @@ static void go_on(struct guest_thread *t)
 	struct guest_behind *b = &g->behind;
 	struct guest_behind_fd *row = row_of(g, (uint32_t)t->args[0]);
 
-	while (t->written < t->args[2]) {
-		uint64_t left = t->args[2] - t->written;
+	while (t->parts.done < t->parts.total) {
+		uint64_t left = t->parts.total - t->parts.done;
 		uint32_t n = left < BATCH ? (uint32_t)left : BATCH;
 		bool ours = !b->n || (b->tid == t->tid && b->fd == row->fd);
 
@@ -294,7 +297,7 @@ static void go_on(struct guest_thread *t)
 			return;
 		}
 	}
-	guest_reply(t, (int64_t)t->written);
+	guest_reply(t, (int64_t)t->parts.total);
 }
 
 /* something was answered, or the channel has room */
@@ -309,7 +312,7 @@ void guest_behind_on(struct guest *g)
 		go_on(t);
 		return;
 	}
-	t->done = t->written; /* the rest is made where it is then */
+	t->done = t->parts.done; /* the rest is made where it is then */
 	guest_reply(t, RESTART);
 }
 
@@ -331,8 +334,8 @@ static void forget(struct guest *g, uint32_t fd)
 /* does this call leave it the open file that it is? */
 static bool is_kept(const struct guest_thread *t, uint32_t fd)
 {
-	return t->nr == SYS_write || t->nr == SYS_lseek || t->nr == SYS_read ||
-	       t->nr == SYS_fsync || t->nr == SYS_fdatasync || t->nr == SYS_ftruncate ||
+	return is_write(t->nr) || t->nr == SYS_lseek || t->nr == SYS_read || t->nr == SYS_fsync ||
+	       t->nr == SYS_fdatasync || t->nr == SYS_ftruncate ||
 	       ahead_is_harmless(t->nr, t->args, fd);
 }
 
@@ -349,9 +352,8 @@ static bool write_call(struct guest_thread *t)
 		guest_reply(t, error);
 		return true;
 	}
-	if (!ahead_read(&g->behind.often, fd) || !t->args[2] || t->args[2] > GUEST_READ_MAX)
+	if (!ahead_read(&g->behind.often, fd) || !guest_parts_load(t))
 		return false;
-	t->written = 0;
 	if (row->fd != fd)
 		*row = (struct guest_behind_fd){ .fd = fd };
 	if (row->never)
@@ -373,7 +375,7 @@ bool guest_behind_call(struct guest_thread *t)
 	for (size_t i = 0; i < GUEST_BEHIND_FDS; i++)
 		if (!is_kept(t, g->behind.fds[i].fd))
 			forget(g, g->behind.fds[i].fd);
-	return t->nr == SYS_write && t->args[0] <= INT32_MAX && !t->done && write_call(t);
+	return is_write(t->nr) && t->args[0] <= INT32_MAX && !t->done && write_call(t);
 }
 
 bool guest_behind_blocks(const struct guest_thread *t)
@@ -389,7 +391,7 @@ int64_t guest_behind_result(struct guest_thread *t, int64_t result)
 	struct guest *g = t->guest;
 	bool tells = t->nr == SYS_close || t->nr == SYS_fsync || t->nr == SYS_fdatasync;
 
-	if (t->nr == SYS_write && result == -ECANCELED)
+	if (is_write(t->nr) && result == -ECANCELED)
 		tells = true;
 	else if (result < 0)
 		return result;
@@ -404,7 +406,7 @@ bool guest_behind_again(struct guest_thread *t, int64_t result)
 {
 	struct guest_behind *b = &t->guest->behind;
 
-	if (t->nr != SYS_write || b->cancelled != t->tid)
+	if (!is_write(t->nr) || b->cancelled != t->tid)
 		return false;
 	b->cancelled = 0; /* one is all that home turns away */
 	return result == -ECANCELED && !(b->error && b->error_fd == (uint32_t)t->args[0]);

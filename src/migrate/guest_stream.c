@@ -27,10 +27,8 @@
  * that is broken, a second reader, memory that cannot be written, and the way home. The rest of a read
  * that was half answered is then an ordinary call, and so its error, if there is one.
  */
-#include <assert.h>
 #include <errno.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
 #include "migrate/guest.h"
 
@@ -74,7 +72,7 @@ static void free_stream(struct guest_stream *s)
 /* the rest of its read is a call as any other */
 static void go_plain(struct guest_thread *t)
 {
-	t->done = t->reading.done;
+	t->done = t->parts.done;
 	t->state = THREAD_RUNNING;
 	guest_forward(t);
 }
@@ -97,57 +95,14 @@ static void end_stream(struct guest *g, struct guest_stream *s)
 
 /* --------------------------------------------------------------------- reading */
 
+static bool is_read(uint32_t nr)
+{
+	return nr == SYS_read || nr == SYS_readv || nr == SYS_pread64 || nr == SYS_preadv;
+}
+
 static bool is_placed(uint32_t nr)
 {
 	return nr == SYS_pread64 || nr == SYS_preadv;
-}
-
-/* what the trapped call wants; false: it is not a read, or not one of ours */
-static bool load(struct guest_thread *t)
-{
-	struct guest_reading *r = &t->reading;
-	bool vector = t->nr == SYS_readv || t->nr == SYS_preadv;
-
-	static_assert(sizeof(r->parts[0]) == sizeof(struct iovec), "read from the program");
-	if ((!vector && t->nr != SYS_read && t->nr != SYS_pread64) || t->args[0] > INT32_MAX ||
-	    (is_placed(t->nr) && t->args[3] > INT64_MAX - GUEST_READ_MAX))
-		return false;
-	r->n = vector ? t->args[2] : 1;
-	r->total = r->done = 0;
-	r->parts[0].at = t->args[1];
-	r->parts[0].len = t->args[2];
-	if (!r->n || r->n > GUEST_PARTS ||
-	    (vector && guest_read(t, t->args[1], r->parts, r->n * sizeof(r->parts[0])) < 0))
-		return false;
-	for (size_t i = 0; i < r->n; i++) {
-		if (r->parts[i].len > GUEST_READ_MAX - r->total)
-			return false;
-		r->total += r->parts[i].len;
-	}
-	return r->total > 0;
-}
-
-/* Return: 0 or -EFAULT */
-static int scatter(const struct guest_thread *t, const uint8_t *p, size_t n)
-{
-	const struct guest_reading *r = &t->reading;
-	uint64_t skip = r->done;
-
-	for (size_t i = 0; n && i < r->n; i++) {
-		uint64_t room = r->parts[i].len;
-
-		if (skip >= room) {
-			skip -= room;
-			continue;
-		}
-		room = room - skip < n ? room - skip : n;
-		if (guest_write(t, r->parts[i].at + skip, p, (size_t)room) < 0)
-			return -EFAULT;
-		p += room;
-		n -= (size_t)room;
-		skip = 0;
-	}
-	return 0;
 }
 
 static void more(struct guest *g, struct guest_stream *s)
@@ -165,16 +120,14 @@ static void more(struct guest *g, struct guest_stream *s)
 static ssize_t give(struct guest *g, struct guest_stream *s, const uint8_t *p, size_t n)
 {
 	struct guest_thread *t = s->reader;
-	uint64_t left = t ? t->reading.total - t->reading.done : 0;
+	uint64_t left = t ? t->parts.total - t->parts.done : 0;
 
 	n = n < left ? n : (size_t)left;
-	if (n && scatter(t, p, n) < 0) {
+	if (n && guest_parts_put(t, p, n) < 0) {
 		end_stream(g, s); /* the native read tells how far it comes */
 		return -EFAULT;
 	}
 	s->offset += n;
-	if (t)
-		t->reading.done += n;
 	return (ssize_t)n;
 }
 
@@ -185,9 +138,9 @@ static void given(struct guest *g, struct guest_stream *s)
 
 	if (!t)
 		return;
-	if (t->reading.done == t->reading.total || s->eof) {
+	if (t->parts.done == t->parts.total || s->eof) {
 		s->reader = NULL;
-		guest_reply(t, (int64_t)t->reading.done);
+		guest_reply(t, (int64_t)t->parts.done);
 	}
 	more(g, s);
 }
@@ -274,9 +227,8 @@ static bool read_call(struct guest_thread *t)
 
 	if (s && !s->placed && is_placed(t->nr))
 		return false; /* what it does is nothing to the offset */
-	often = is_placed(t->nr)
-			? ahead_read_at(&g->streams.ahead, fd, t->args[3], t->reading.total)
-			: ahead_read(&g->streams.ahead, fd);
+	often = is_placed(t->nr) ? ahead_read_at(&g->streams.ahead, fd, t->args[3], t->parts.total)
+				 : ahead_read(&g->streams.ahead, fd);
 	if (s && !goes_on(t, s)) {
 		end_stream(g, s);
 		return false;
@@ -294,7 +246,7 @@ bool guest_stream_call(struct guest_thread *t)
 {
 	struct guest *g = t->guest;
 
-	if (!t->done && load(t))
+	if (is_read(t->nr) && !t->done && guest_parts_load(t))
 		return read_call(t);
 	for (size_t i = 0; i < AHEAD_FDS; i++)
 		if (!ahead_is_harmless(t->nr, t->args, g->streams.ahead.fds[i].fd))

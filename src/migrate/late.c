@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/grow.h"
+
 #define ALWAYS UINT64_MAX
 
 void late_init(struct late *l)
@@ -49,15 +51,12 @@ static int insert(struct late *l, size_t at, const struct late_run *r)
 {
 	if (l->n == LATE_RUNS_MAX)
 		return -E2BIG;
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		struct late_run *more = reallocarray(l->runs, cap, sizeof(*more));
 
-		if (!more)
-			return -ENOMEM;
-		l->runs = more;
-		l->cap = cap;
-	}
+	struct late_run *more = grow(l->runs, l->n, &l->cap, 64, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	l->runs = more;
 	memmove(&l->runs[at + 1], &l->runs[at], (l->n - at) * sizeof(*l->runs));
 	l->runs[at] = *r;
 	l->n++;

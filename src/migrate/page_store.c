@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/grow.h"
 #include "os/fd.h"
 
 #define CHUNK_PAGES 512
@@ -98,15 +99,12 @@ static struct page_store_chunk *chunk_of(struct page_store *s, uint64_t at)
 		return &s->chunks[i];
 	if (s->n == PAGE_STORE_CHUNKS_MAX)
 		return NULL;
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? 2 * s->cap : 16;
-		struct page_store_chunk *more = reallocarray(s->chunks, cap, sizeof(*more));
 
-		if (!more)
-			return NULL;
-		s->chunks = more;
-		s->cap = cap;
-	}
+	struct page_store_chunk *more = grow(s->chunks, s->n, &s->cap, 16, sizeof(*more));
+
+	if (!more)
+		return NULL;
+	s->chunks = more;
 	memmove(&s->chunks[i + 1], &s->chunks[i], (s->n - i) * sizeof(*s->chunks));
 	s->n++;
 	memset(&s->chunks[i], 0, sizeof(s->chunks[i]));
@@ -132,15 +130,12 @@ static int take_slot(struct page_store *s, uint32_t *ret)
 	}
 	if (s->n_slots == s->max_slots)
 		return -EFBIG;
-	if (s->n_slots == s->cap_free) {
-		size_t cap = s->cap_free ? 2 * s->cap_free : 256;
-		uint32_t *more = reallocarray(s->free_slots, cap, sizeof(*more));
 
-		if (!more)
-			return -ENOMEM;
-		s->free_slots = more;
-		s->cap_free = cap;
-	}
+	uint32_t *more = grow(s->free_slots, s->n_slots, &s->cap_free, 256, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	s->free_slots = more;
 	*ret = s->n_slots++ + SLOTS;
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "base/grow.h"
 #include "base/parse.h"
 
 struct sharing_row {
@@ -38,15 +39,12 @@ static int add_row(struct sharing *s, const struct sharing_row *row)
 {
 	if (s->n == SHARING_MAX)
 		return -E2BIG;
-	if (s->n == s->room) {
-		size_t room = s->room ? 2 * s->room : 256;
-		struct sharing_row *p = reallocarray(s->rows, room, sizeof(*p));
 
-		if (!p)
-			return -ENOMEM;
-		s->rows = p;
-		s->room = room;
-	}
+	struct sharing_row *p = grow(s->rows, s->n, &s->room, 256, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	s->rows = p;
 	s->rows[s->n++] = *row;
 	return 0;
 }

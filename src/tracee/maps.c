@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "base/grow.h"
 #include "os/file.h"
 
 #define PAGE	      4096
@@ -142,15 +143,12 @@ static int add_entry(struct maps *m, size_t *cap, const struct maps_entry *x)
 {
 	if (m->n == ENTRIES_MAX)
 		return -E2BIG;
-	if (m->n == *cap) {
-		size_t more = *cap ? *cap * 2 : 64;
-		struct maps_entry *p = reallocarray(m->entries, more, sizeof(*p));
 
-		if (!p)
-			return -ENOMEM;
-		m->entries = p;
-		*cap = more;
-	}
+	struct maps_entry *p = grow(m->entries, m->n, cap, 64, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	m->entries = p;
 	m->entries[m->n++] = *x;
 	return 0;
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/grow.h"
+
 #define PAGE	    4096
 #define CHUNK_PAGES 512
 #define WORD_BITS   64
@@ -45,15 +47,11 @@ static size_t lower_bound(const struct pageset *s, uint64_t number)
 
 static struct pageset_chunk *insert(struct pageset *s, size_t at, uint64_t number)
 {
-	if (s->n == s->cap) {
-		size_t cap = s->cap ? s->cap * 2 : 64;
-		struct pageset_chunk *p = reallocarray(s->chunks, cap, sizeof(*p));
+	struct pageset_chunk *p = grow(s->chunks, s->n, &s->cap, 64, sizeof(*p));
 
-		if (!p)
-			return NULL;
-		s->chunks = p;
-		s->cap = cap;
-	}
+	if (!p)
+		return NULL;
+	s->chunks = p;
 	memmove(&s->chunks[at + 1], &s->chunks[at], (s->n - at) * sizeof(*s->chunks));
 	s->n++;
 	s->chunks[at] = (struct pageset_chunk){ .number = number };

@@ -41,12 +41,9 @@
 #include "base/parse.h"
 #include "log/log.h"
 #include "migrate/channel.h"
-#include "net/half_link.h"
 #include "os/fd.h"
 #include "os/rand.h"
-#include "os/spawn.h"
-#include "tracee/maps.h"
-#include "wire/message.h"
+#include "tests/halves/pair.h"
 
 #define QUEUE_MAX (1U << 30)
 #define READ_MAX  16384
@@ -55,28 +52,27 @@
 #define FLUSH_MS  5000
 
 static struct side {
-	const char *name, *program;
-	pid_t pid;
-	struct half_link link;
-	struct ev_ref link_ref, ref;
+	struct ev_ref ref;
 	int fd;			 /* our end of its stream; frames: the channel's */
 	struct channel *channel; /* frames */
 	struct buf out;		 /* for it: bytes, or frames with type and length in front */
 	bool closing, abrupt;	 /* when out is empty */
 	unsigned int seen;	 /* of the awaited frame */
-} sides[2] = {
-	{ .name = "deputy", .program = "comosix-deputy", .fd = -1 },
-	{ .name = "guest", .program = "comosix-guest", .fd = -1 },
-};
+} sides[PAIR_SIDES] = { { .fd = -1 }, { .fd = -1 } };
 
 static struct loop *loop;
 static bool by_frames, held;
-static uint64_t lease_ms, slot, target, cut_after; /* cut_after 0: never */
+static uint64_t cut_after; /* cut_after 0: never */
 static const struct side *at_side;
 static const char *at_frame;
 static uint64_t at_number;
 static char line[LINE_MAX_];
 static size_t line_len;
+
+static const char *name_of(const struct side *s)
+{
+	return pair_name(s == &sides[PAIR_DEPUTY] ? PAIR_DEPUTY : PAIR_GUEST);
+}
 
 static struct side *other(const struct side *s)
 {
@@ -115,7 +111,7 @@ static void pass_frames(struct side *s)
 		if (!channel_room(s->channel, len))
 			return;
 		if (channel_send(s->channel, (enum move_type)type, p + 8, len, NULL, 0) < 0)
-			die("%s does not take a %s", s->name, move_name(type));
+			die("%s does not take a %s", name_of(s), move_name(type));
 		buf_eat(&s->out, 8 + len);
 	}
 	if (!held && s->closing)
@@ -130,7 +126,7 @@ static int on_frame(void *owner, const struct move_frame *f, struct err *e)
 	if (s == at_side && !strcmp(move_name(f->type), at_frame) &&
 	    (++s->seen == at_number || !at_number)) {
 		held = true;
-		(void)printf("at %s %s %u\n", s->name, at_frame, s->seen);
+		(void)printf("at %s %s %u\n", name_of(s), at_frame, s->seen);
 	}
 	if (to->fd < 0)
 		return 0;
@@ -159,7 +155,7 @@ static void on_broken(void *owner, const struct err *why)
 {
 	struct side *s = owner, *to = other(s);
 
-	(void)printf("broken %s %s\n", s->name, why->text);
+	(void)printf("broken %s %s\n", name_of(s), why->text);
 	to->abrupt |= s->abrupt;
 	to->closing = true;
 	s->abrupt = true;
@@ -189,7 +185,7 @@ static void end_of(struct side *s)
 {
 	struct side *to = other(s);
 
-	(void)printf("broken %s\n", s->name);
+	(void)printf("broken %s\n", name_of(s));
 	close_stream(s);
 	to->closing = true;
 	if (!to->out.len)
@@ -250,60 +246,37 @@ static void watch(struct side *s)
 
 /* ------------------------------------------------------------------- halves */
 
-static void hear(struct side *s, const Cmx__Half *m)
+static void hear(enum pair_side side, const Cmx__Half *m)
 {
 	switch ((int)m->body_case) {
 	case CMX__HALF__BODY_STATE:
-		(void)printf("state %s %d\n", s->name, (int)m->state->stage);
+		(void)printf("state %s %d\n", pair_name(side), (int)m->state->stage);
 		return;
 	case CMX__HALF__BODY_END:
-		(void)printf("end %s %u %d %s\n", s->name, m->end->status, (int)m->end->fate,
-			     m->end->text);
+		(void)printf("end %s %u %d %s\n", pair_name(side), m->end->status,
+			     (int)m->end->fate, m->end->text);
 		return;
 	case CMX__HALF__BODY_WANT_TRANSPORT:
-		(void)printf("want %s\n", s->name);
+		(void)printf("want %s\n", pair_name(side));
 		return;
 	default:
-		die("%s said what is not its to say", s->name);
+		die("%s said what is not its to say", pair_name(side));
 	}
 }
 
-static void on_link(void *owner, uint32_t events)
+static void gone(enum pair_side side, int status)
 {
-	struct side *s = owner;
-	struct err e = { 0 };
-	Cmx__Half *m;
-	int r;
-
-	while ((r = half_link_fill(&s->link, &e)) == 1)
-		;
-	while (half_link_take(&s->link, &m, &e) == 1) {
-		hear(s, m);
-		message_free(&m);
-	}
-	if (r < 0) {
-		loop_remove(loop, &s->link_ref);
-		half_link_done(&s->link);
-	}
+	(void)printf("gone %s %d\n", pair_name(side), status);
 }
 
-static void on_end(void *owner, pid_t pid, int status)
-{
-	struct side *s = owner;
+static const struct pair_ops pair_ops = { .hear = hear, .gone = gone };
 
-	on_link(s, 0);
-	(void)printf("gone %s %d\n", s->name, status);
-	s->pid = 0;
-	if (!other(s)->pid)
-		loop_stop(loop, 0);
-}
-
-static void say(struct side *s, Cmx__Half *m, int fd)
+static void say(enum pair_side side, const Cmx__Half *m, int fd)
 {
 	struct err e = { 0 };
 
-	if (s->link.fd >= 0 && half_link_send(&s->link, m, fd, &e) < 0)
-		(void)printf("deaf %s %s\n", s->name, e.text);
+	if (pair_say(side, m, fd, &e) < 0)
+		(void)printf("deaf %s %s\n", pair_name(side), e.text);
 }
 
 /* both ends of a stream; our one is watched */
@@ -316,59 +289,12 @@ static int open_stream(struct side *s, const uint8_t *key)
 		die("socketpair: %s", strerror(errno));
 	s->fd = pair[0];
 	s->closing = s->abrupt = false;
-	if (by_frames &&
-	    channel_new(loop, s->fd, s == &sides[1], key, &channel_ops, s, &s->channel, &e) < 0)
+	if (by_frames && channel_new(loop, s->fd, s == &sides[PAIR_GUEST], key, &channel_ops, s,
+				     &s->channel, &e) < 0)
 		die("%s", e.text);
 	if (!by_frames && loop_add_fd(loop, s->fd, EPOLLIN, on_stream, s, &s->ref) < 0)
 		die("watch a stream");
 	return pair[1];
-}
-
-static void start(struct side *s, const uint8_t *key)
-{
-	const char *argv[] = { s->program, NULL };
-	static uint8_t id[HALF_ID_LEN];
-	Cmx__HalfStart start = CMX__HALF_START__INIT;
-	Cmx__Half m = CMX__HALF__INIT;
-	struct proc_stat st;
-	struct err e = { 0 };
-	char program[4096];
-	struct ev_ref ref;
-	int control[2], stream;
-
-	(void)snprintf(program, sizeof(program), "%s/%s", getenv("COMOSIX_BIN"), s->program);
-	if (proc_stat_read((pid_t)target, &st, &e) < 0)
-		die("%s", e.text);
-	stream = open_stream(s, key);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) < 0)
-		die("socketpair: %s", strerror(errno));
-
-	const int more[] = { stream, control[1] };
-	const struct spawn sp = { .path = program,
-				  .argv = argv,
-				  .fds = { -1, -1, STDERR_FILENO },
-				  .more_fds = more,
-				  .n_more_fds = 2 };
-
-	if (spawn_program(&sp, &s->pid, &e) < 0)
-		die("%s", e.text);
-	(void)close(stream);
-	(void)close(control[1]);
-	if (half_link_init(&s->link, control[0]) < 0 ||
-	    loop_add_fd(loop, control[0], EPOLLIN, on_link, s, &s->link_ref) < 0 ||
-	    loop_add_child(loop, s->pid, on_end, s, &ref) < 0)
-		die("watch %s", s->name);
-	start.key = (ProtobufCBinaryData){ .data = (uint8_t *)key, .len = HALF_KEY_LEN };
-	start.move_id = (ProtobufCBinaryData){ .data = id, .len = sizeof(id) };
-	start.pid = (uint32_t)target;
-	start.uid = st.uid[0];
-	start.gid = st.gid[0];
-	start.lease_ms = (uint32_t)lease_ms;
-	start.slot = (uint32_t)slot;
-	start.post_copy = getenv("MOVE_POST_COPY") != NULL;
-	m.body_case = CMX__HALF__BODY_START;
-	m.start = &start;
-	say(s, &m, -1);
 }
 
 /* ----------------------------------------------------------------- orders */
@@ -383,27 +309,25 @@ static void new_streams(void)
 	t.key = (ProtobufCBinaryData){ .data = key, .len = sizeof(key) };
 	m.body_case = CMX__HALF__BODY_TRANSPORT;
 	m.transport = &t;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < PAIR_SIDES; i++) {
 		int fd = open_stream(&sides[i], key);
 
-		say(&sides[i], &m, fd);
+		say((enum pair_side)i, &m, fd);
 		(void)close(fd);
 	}
 }
 
 static void obey(const char *order)
 {
-	Cmx__HalfHome home = CMX__HALF_HOME__INIT;
-	Cmx__Half m = CMX__HALF__INIT;
+	struct err e = { 0 };
 
 	if (!strcmp(order, "go")) {
 		held = false;
 		pass_frames(&sides[0]);
 		pass_frames(&sides[1]);
 	} else if (!strcmp(order, "home")) {
-		m.body_case = CMX__HALF__BODY_HOME;
-		m.home = &home;
-		say(&sides[0], &m, -1);
+		if (pair_home(&e) < 0)
+			(void)printf("deaf deputy %s\n", e.text);
 	} else if (!strcmp(order, "cut")) {
 		cut();
 	} else if (!strncmp(order, "after ", 6)) {
@@ -421,9 +345,7 @@ static void on_order(void *owner, uint32_t events)
 	ssize_t n = read(STDIN_FILENO, line + line_len, 1);
 
 	if (n <= 0) {
-		for (int i = 0; i < 2; i++)
-			if (sides[i].pid)
-				(void)kill(sides[i].pid, SIGKILL);
+		pair_kill();
 		loop_stop(loop, 1);
 		return;
 	}
@@ -439,7 +361,9 @@ static void on_order(void *owner, uint32_t events)
 
 int main(int argc, char **argv)
 {
+	uint64_t target, lease_ms, slot;
 	uint8_t key[HALF_KEY_LEN];
+	int streams[PAIR_SIDES];
 	struct err e = { 0 };
 	struct ev_ref ref;
 
@@ -459,12 +383,16 @@ int main(int argc, char **argv)
 	if (loop_new(&loop, &e) < 0)
 		die("%s", e.text);
 	rand_bytes(key, sizeof(key));
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < PAIR_SIDES; i++) {
 		buf_init(&sides[i].out, QUEUE_MAX);
-		start(&sides[i], key);
+		streams[i] = open_stream(&sides[i], key);
 	}
+	pair_start(loop, &pair_ops,
+		   &(struct pair_move){ (pid_t)target, (uint32_t)lease_ms, (uint32_t)slot,
+					getenv("MOVE_POST_COPY") != NULL },
+		   streams, key);
 	if (loop_add_fd(loop, STDIN_FILENO, EPOLLIN, on_order, NULL, &ref) < 0)
 		die("watch stdin: is it a pipe?");
-	(void)printf("pids %d %d\n", (int)sides[0].pid, (int)sides[1].pid);
+	(void)printf("pids %d %d\n", (int)pair_pid(PAIR_DEPUTY), (int)pair_pid(PAIR_GUEST));
 	return loop_run(loop);
 }

@@ -266,23 +266,18 @@ class Faults(unittest.TestCase):
 
     def test_stream_replaced(self):
         """Cut at any byte and replaced, again and again: nothing is lost and nothing comes twice."""
-        victim = self.victim("compute")
-        move = self.move(victim, "bytes")
-        move.away()
-        for n in range(40):
-            move.replace_stream(1 + n * 997 % 4099)
-            victim.goes_on(1)
-        move.say("home")
-        self.assertEqual(move.over(), (0, moving.FATE_HOME))
-        self.lives(victim)
+        self.replace_often("compute", False, [1 + n * 997 % 4099 for n in range(40)])
 
     def test_stream_replaced_while_memory_follows(self):
         """The same while pages are fetched; each page it looks at is right, and all are in the end."""
-        victim = self.victim("large")
-        move = self.move(victim, "bytes", late=True)
+        self.replace_often("large", True, [1 + n * 9973 % 400009 for n in range(12)])
+
+    def replace_often(self, how, late, places):
+        victim = self.victim(how)
+        move = self.move(victim, "bytes", late=late)
         move.away()
-        for n in range(12):
-            move.replace_stream(1 + n * 9973 % 400009)
+        for after in places:
+            move.replace_stream(after)
             victim.goes_on(1)
         move.say("home")
         self.assertEqual(move.over(), (0, moving.FATE_HOME))

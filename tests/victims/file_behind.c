@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define PIECE 700
@@ -29,6 +30,20 @@ static void write_many(int times)
 		for (int k = 0; k < PIECE; k++)
 			want[at + k]++;
 		CHECK_EQ(write(fd, want + at, PIECE), PIECE);
+		at += PIECE;
+	}
+}
+
+static void write_parts(int times)
+{
+	for (int i = 0; i < times; i++) {
+		struct iovec parts[] = { { want + at, 300 },
+					 { NULL, 0 },
+					 { want + at + 300, PIECE - 300 } };
+
+		for (int k = 0; k < PIECE; k++)
+			want[at + k]++;
+		CHECK_EQ(writev(fd, parts, 3), PIECE);
 		at += PIECE;
 	}
 }
@@ -89,7 +104,7 @@ static void others_look(void)
 	begin();
 	write_many(20);
 	look(other, at);
-	write_many(10);
+	write_parts(10);
 	NEED(pthread_create(&thread, NULL, look_from_thread, NULL) == 0);
 	NEED(pthread_join(thread, NULL) == 0);
 	write_many(10);

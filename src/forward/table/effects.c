@@ -40,26 +40,20 @@ enum table_effect table_effect(uint32_t nr, const uint64_t args[6])
 	return EFFECT_OUTSIDE;
 }
 
+static const struct {
+	const char *name, *what;
+} texts[] = {
+#define TABLE_TEXT(name, what) [EFFECT_##name] = { #name, what },
+	TABLE_EFFECTS(TABLE_TEXT)
+#undef TABLE_TEXT
+};
+
 const char *table_effect_name(enum table_effect effect)
 {
-	switch (effect) {
-#define TABLE_NAME(name, what)                                                                     \
-	case EFFECT_##name:                                                                        \
-		return #name;
-		TABLE_EFFECTS(TABLE_NAME)
-#undef TABLE_NAME
-	}
-	return "?";
+	return effect < ARRAY_LEN(texts) ? texts[effect].name : "?";
 }
 
 const char *table_effect_what(enum table_effect effect)
 {
-	switch (effect) {
-#define TABLE_WHAT(name, what)                                                                     \
-	case EFFECT_##name:                                                                        \
-		return what;
-		TABLE_EFFECTS(TABLE_WHAT)
-#undef TABLE_WHAT
-	}
-	return "?";
+	return effect < ARRAY_LEN(texts) ? texts[effect].what : "?";
 }

@@ -121,26 +121,20 @@ const char *table_name(uint32_t nr)
 	return nr < ARRAY_LEN(rows) && rows[nr].name ? rows[nr].name : "?";
 }
 
+static const struct {
+	const char *name, *what;
+} texts[] = {
+#define TABLE_TEXT(name, what) [TABLE_##name] = { #name, what },
+	TABLE_CLASSES(TABLE_TEXT)
+#undef TABLE_TEXT
+};
+
 const char *table_class_name(enum table_class class)
 {
-	switch (class) {
-#define TABLE_NAME(name, what)                                                                     \
-	case TABLE_##name:                                                                         \
-		return #name;
-		TABLE_CLASSES(TABLE_NAME)
-#undef TABLE_NAME
-	}
-	return "?";
+	return class < ARRAY_LEN(texts) ? texts[class].name : "?";
 }
 
 const char *table_class_what(enum table_class class)
 {
-	switch (class) {
-#define TABLE_WHAT(name, what)                                                                     \
-	case TABLE_##name:                                                                         \
-		return what;
-		TABLE_CLASSES(TABLE_WHAT)
-#undef TABLE_WHAT
-	}
-	return "?";
+	return class < ARRAY_LEN(texts) ? texts[class].what : "?";
 }
