@@ -13,6 +13,7 @@
 #include "migrate/region.h"
 #include "migrate/restore.h"
 #include "migrate/set_state.h"
+#include "migrate/stub_thread.h"
 #include "os/clock.h"
 #include "tracee/tracee.h"
 
@@ -254,6 +255,17 @@ static void come_home(struct deputy *d)
 	deputy_over(d, 0, "the process is at home");
 }
 
+/* one for a thread that has ended meanwhile is nobody's, as it is natively */
+static void drop_signals_of_ended(struct deputy *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n_pending; i++)
+		if (!d->pending[i].tid || stub_thread_find(&d->stub, d->pending[i].tid))
+			d->pending[n++] = d->pending[i];
+	d->n_pending = n;
+}
+
 int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e)
 {
 	uint64_t taken;
@@ -270,6 +282,7 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 	} else if (d->state != DEPUTY_RETURNING) {
 		r = err_set(e, -EPROTO, "DONE without an image");
 	} else {
+		drop_signals_of_ended(d);
 		r = pending_put_back(&d->stub.batch, d->pid, d->pending, d->n_pending, taken, e);
 		deputy_hold(&d->back);
 		deputy_lap(d, "clock");

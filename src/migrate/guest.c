@@ -10,46 +10,12 @@
 #include "log/log.h"
 #include "migrate/told.h"
 
-static ssize_t read_some(void *owner, uint64_t at, void *p, size_t n)
-{
-	struct guest_thread *t = owner;
-
-	if (!guest_reach(t->guest, at, n)) {
-		t->late_at = at; /* guest_calls.c takes this step again when it is there */
-		t->late_end = at + n;
-		return -EFAULT;
-	}
-	return tracee_read_some(t->guest->build.pid, at, p, n);
-}
-
-static int write_all(void *owner, uint64_t at, const void *p, size_t n)
-{
-	struct guest_thread *t = owner;
-
-	if (!guest_reach(t->guest, at, n)) {
-		t->late_at = at;
-		t->late_end = at + n;
-		return -EFAULT;
-	}
-	return tracee_write(t->guest->build.pid, at, p, n);
-}
-
-int guest_read(const struct guest_thread *t, uint64_t at, void *p, size_t n)
-{
-	return guest_reach(t->guest, at, n) ? tracee_read(t->guest->build.pid, at, p, n) : -EFAULT;
-}
-
-int guest_write(const struct guest_thread *t, uint64_t at, const void *p, size_t n)
-{
-	return guest_reach(t->guest, at, n) ? tracee_write(t->guest->build.pid, at, p, n) : -EFAULT;
-}
-
 struct guest_thread *guest_add_thread(struct guest *g, pid_t tid)
 {
 	struct guest_thread *t = g->n < IMAGE_THREADS_MAX ? calloc(1, sizeof(*t)) : NULL;
 	const struct marshal_memory memory = { .owner = t,
-					       .read_some = read_some,
-					       .write = write_all };
+					       .read_some = guest_memory_read,
+					       .write = guest_memory_write };
 
 	if (!t)
 		return NULL;

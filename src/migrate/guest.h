@@ -359,9 +359,16 @@ bool guest_reach(struct guest *g, uint64_t at, size_t n);
 void guest_wait_late(struct guest_thread *t, uint64_t at, size_t n,
 		     void (*fn)(struct guest_thread *t));
 
-/* guest.c: the program's memory; -EFAULT also when it is late, guest_reach() */
+/** guest_is_unsteady() - Has some thread begun to give this back, and may take it away now? */
+bool guest_is_unsteady(const struct guest *g, uint64_t at, size_t n);
+
+/* guest_memory.c: the program's memory; -EFAULT also when it is late, guest_reach() */
 int guest_read(const struct guest_thread *t, uint64_t at, void *p, size_t n) MUST_CHECK;
 int guest_write(const struct guest_thread *t, uint64_t at, const void *p, size_t n) MUST_CHECK;
+
+/* the same for the marshaller of a thread, who is noted as waiting when it is late */
+ssize_t guest_memory_read(void *owner, uint64_t at, void *p, size_t n);
+int guest_memory_write(void *owner, uint64_t at, const void *p, size_t n) MUST_CHECK;
 
 /* guest_checkpoint.c */
 
@@ -381,6 +388,9 @@ int guest_late_signal(struct guest *g, const struct move_frame *f) MUST_CHECK;
 void guest_on_notify(void *owner, uint32_t events);
 int guest_take_answer(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 void guest_send_waiting(struct guest *g);
+
+/** guest_cancel() - The call of a thread is to end: now, or as soon as home hears of it */
+void guest_cancel(struct guest_thread *t);
 
 /** guest_reply() - The thread's trapped call returns this */
 void guest_reply(struct guest_thread *t, int64_t result);

@@ -67,14 +67,33 @@ static void send_request(struct guest_thread *t)
 	/* else it waits in t->request: guest_send_waiting() */
 }
 
+static void send_cancel(const struct guest_thread *t)
+{
+	const uint32_t payload = (uint32_t)t->tid;
+
+	guest_send(t->guest, MOVE_CANCEL, &payload, sizeof(payload), NULL, 0);
+}
+
 void guest_send_waiting(struct guest *g)
 {
 	for (size_t i = 0; i < g->n; i++) {
 		struct guest_thread *t = g->threads[i];
 
-		if (t->request.len && may_send(t))
-			send_now(t);
+		if (!t->request.len || !may_send(t))
+			continue;
+		send_now(t);
+		if (t->cancelled)
+			send_cancel(t);
 	}
+}
+
+void guest_cancel(struct guest_thread *t)
+{
+	if (t->cancelled)
+		return;
+	t->cancelled = true;
+	if (!t->request.len)
+		send_cancel(t); /* else behind its call: guest_send_waiting() */
 }
 
 void guest_request(struct guest_thread *t, const struct buf *request, guest_answer_fn *fn)

@@ -19,8 +19,7 @@
  * there. New mappings are nothing of ours.
  *
  * The agent must never touch a missing page itself, since nobody else could fill it: guest_reach()
- * comes before. A program that gives memory back in one thread while another one has it in a system
- * call may stop its own agent so, and with it itself.
+ * comes before. Where memory is just being given back that is not enough: guest_memory.c.
  *
  * On the way home nothing more is fetched but what is missed. What is late then has never left, and
  * stays where it is; only what the program has moved has to come first (guest_late_hold()).
@@ -41,8 +40,13 @@
 #define ZEROES_MOST  512 /* pages given in one go to a program that walks through fresh memory */
 #define EVENTS	     32
 #define EVENTS_TURNS 8
+#define SOON_MS	     1
+#define INSNS_BYTES  16	      /* behind which a thread was stopped, for interrupted.c */
+#define UNSTEADY_US  10000000 /* a thread that gives memory back may be kept from its CPU for long */
 
 static void pump(struct guest *g);
+static void go_on(struct guest *g);
+static void try_soon(struct guest *g);
 
 /* ----------------------------------------------------------------- asking */
 
@@ -150,6 +154,15 @@ bool guest_reach(struct guest *g, uint64_t at, size_t n)
 	return true;
 }
 
+/* nothing that it waits for is late any more */
+static bool is_ready(const struct guest_thread *t)
+{
+	uint64_t at, n;
+
+	return t->late_go_on &&
+	       !late_next(&t->guest->lacks.table, t->late_at, t->late_end, &at, &n);
+}
+
 void guest_wait_late(struct guest_thread *t, uint64_t at, size_t n,
 		     void (*fn)(struct guest_thread *t))
 {
@@ -157,28 +170,19 @@ void guest_wait_late(struct guest_thread *t, uint64_t at, size_t n,
 	t->late_end = (at + n + MOVE_PAGE - 1) & ~(uint64_t)(MOVE_PAGE - 1);
 	t->late_go_on = fn;
 	ask_all(t->guest, t->late_at, t->late_end);
+	if (is_ready(t))
+		try_soon(t->guest);
 }
 
-static struct guest_thread *next_ready(struct guest *g)
-{
-	uint64_t at, n;
-
-	for (size_t i = 0; i < g->n; i++) {
-		struct guest_thread *t = g->threads[i];
-
-		if (t->late_go_on && !late_next(&g->lacks.table, t->late_at, t->late_end, &at, &n))
-			return t;
-	}
-	return NULL;
-}
-
+/* each of them once: who cannot be served while mappings change waits on, for try_soon() */
 static void go_on_waiting(struct guest *g)
 {
-	struct guest_thread *t;
-
-	while ((t = next_ready(g))) {
+	for (size_t i = 0; i < g->n; i++) {
+		struct guest_thread *t = g->threads[i];
 		void (*fn)(struct guest_thread * t) = t->late_go_on;
 
+		if (!is_ready(t))
+			continue;
 		t->late_go_on = NULL;
 		fn(t);
 	}
@@ -294,8 +298,7 @@ int guest_late_take(struct guest *g, const struct move_frame *f, struct err *e)
 	if (r < 0)
 		return err_set(e, r, "put %u pages in at %#llx: %s", p.n, (unsigned long long)p.at,
 			       strerror(-r));
-	go_on_waiting(g);
-	pump(g);
+	go_on(g);
 	if (g->state == GUEST_FREEZING)
 		guest_frozen(g);
 	return 0;
@@ -340,12 +343,46 @@ static void on_fault(struct guest *g, uint64_t at)
 		ask(g, start, n, true);
 }
 
+bool guest_is_unsteady(const struct guest *g, uint64_t at, size_t n)
+{
+	uint64_t now = clock_boot_us();
+
+	for (size_t i = 0; g->lacks.on && i < GUEST_UNSTEADY; i++) {
+		const struct guest_unsteady *u = &g->lacks.unsteady[i];
+
+		if (u->until_us > now && at < u->end && at + n > u->start)
+			return true;
+	}
+	return false;
+}
+
+/* in the place of one that is steady by now; there is none: the last one is as wide as both */
+static void note_unsteady(struct guest *g, uint64_t start, uint64_t end)
+{
+	struct guest_unsteady *u = &g->lacks.unsteady[g->lacks.last_unsteady];
+	uint64_t now = clock_boot_us();
+
+	for (size_t i = 0; i < GUEST_UNSTEADY; i++) {
+		struct guest_unsteady *v = &g->lacks.unsteady[i];
+
+		if (v->until_us > now && (v->start != start || v->end != end))
+			continue;
+		*v = (struct guest_unsteady){ start, end, now + UNSTEADY_US };
+		g->lacks.last_unsteady = i;
+		return;
+	}
+	u->start = start < u->start ? start : u->start;
+	u->end = end > u->end ? end : u->end;
+	u->until_us = now + UNSTEADY_US;
+}
+
 static int on_change(struct guest *g, const struct fill_event *ev)
 {
 	uint64_t size = ev->end - ev->at;
 	int r = 0;
 
 	if (ev->kind == FILL_REMOVED) {
+		note_unsteady(g, ev->at, ev->end);
 		r = forget(g, ev->at, ev->end);
 		settle(g, ev->at, ev->end);
 		return r;
@@ -380,6 +417,43 @@ static int try_later(struct guest *g)
 	return r;
 }
 
+static void go_on(struct guest *g)
+{
+	int r = try_later(g);
+
+	if (r < 0 && r != -ESRCH) {
+		guest_fail(g, r, "its missing pages cannot be told any more");
+		return;
+	}
+	go_on_waiting(g);
+	pump(g);
+	if (g->lacks.later)
+		try_soon(g);
+}
+
+static void on_soon(void *owner)
+{
+	struct guest *g = owner;
+
+	g->lacks.soon_ref = (struct ev_ref){ 0 };
+	if (g->state >= GUEST_LEAVING)
+		return;
+	go_on(g);
+	if (g->state == GUEST_FREEZING)
+		guest_frozen(g);
+}
+
+/*
+ * The kernel takes no page while a thread changes its mappings, also after we have read the event of
+ * that, until the thread has gone on; and that nobody tells.
+ */
+static void try_soon(struct guest *g)
+{
+	if (!g->lacks.soon_ref.gen && loop_add_timer(g->loop, loop_now(g->loop) + SOON_MS, on_soon,
+						     g, &g->lacks.soon_ref) < 0)
+		guest_fail(g, -ENOMEM, "no memory for a timer");
+}
+
 static int read_events(struct guest *g, uint64_t *faults, size_t *ret_n)
 {
 	struct fill_event events[EVENTS];
@@ -411,14 +485,10 @@ static void on_uffd(void *owner, uint32_t epoll_events)
 		for (size_t k = 0; r > 0 && k < n; k++)
 			on_fault(g, faults[k]);
 	}
-	if (r >= 0)
-		r = try_later(g);
-	if (r < 0 && r != -ESRCH) {
+	if (r < 0 && r != -ESRCH)
 		guest_fail(g, r, "its missing pages cannot be told any more");
-		return;
-	}
-	go_on_waiting(g);
-	pump(g);
+	else
+		go_on(g);
 }
 
 /* ------------------------------------------------------------------ stages */
@@ -552,11 +622,53 @@ void guest_late_run(struct guest *g)
 	pump(g);
 }
 
+/* Return: true: it is late, and asked for */
+static bool is_awaited(struct guest *g, uint64_t at, size_t n)
+{
+	uint64_t last = at + n - 1;
+
+	if (guest_reach(g, at, n))
+		return false;
+	ask_all(g, at & ~(uint64_t)(MOVE_PAGE - 1), (last | (MOVE_PAGE - 1)) + 1);
+	try_soon(g);
+	return true;
+}
+
+/*
+ * What is read of a stopped thread before calls are injected into it: its last instructions, and the
+ * restartable sequence that it may be in (tracee_leave_rseq())
+ */
+static bool lacks_state(struct guest *g, pid_t tid)
+{
+	struct user_regs_struct regs;
+	struct tracee_rseq_cs cs;
+	struct tracee_rseq q;
+	uint64_t at;
+
+	if (tracee_get_regs(tid, &regs) < 0 || tracee_get_rseq(tid, &q) < 0)
+		return false; /* it was killed */
+	if (is_awaited(g, regs.rip - INSNS_BYTES, INSNS_BYTES))
+		return true;
+	if (!q.address)
+		return false;
+	if (is_awaited(g, q.address + TRACEE_RSEQ_CS_AT, sizeof(at)))
+		return true;
+	if (tracee_read(tid, q.address + TRACEE_RSEQ_CS_AT, &at, sizeof(at)) < 0 || !at)
+		return false;
+	if (is_awaited(g, at, sizeof(cs)))
+		return true;
+	return tracee_read(tid, at, &cs, sizeof(cs)) == 0 &&
+	       is_awaited(g, cs.abort - sizeof(q.signature), sizeof(q.signature));
+}
+
 bool guest_late_hold(struct guest *g)
 {
 	struct late *l = &g->lacks.table;
 	uint64_t at = 0, n;
 	bool any = false;
+
+	for (size_t i = 0; g->lacks.on && i < g->n; i++)
+		any |= lacks_state(g, g->threads[i]->tid);
 
 	while (g->lacks.on && late_next_displaced(l, at, &at, &n)) {
 		ask_all(g, at, at + n * MOVE_PAGE);

@@ -27,6 +27,14 @@ struct guest_later {
 	uint8_t bytes[];
 };
 
+#define GUEST_UNSTEADY 16
+
+/* a place that was given back a moment ago */
+struct guest_unsteady {
+	uint64_t start, end;
+	uint64_t until_us;
+};
+
 struct guest_late {
 	bool prepared; /* missing pages can be told */
 	bool on;       /* and are */
@@ -39,6 +47,9 @@ struct guest_late {
 	size_t n_fetches;
 	uint32_t in_flight; /* pages that were asked for ahead */
 	struct guest_later *later;
+	struct ev_ref soon_ref;
+	struct guest_unsteady unsteady[GUEST_UNSTEADY];
+	size_t last_unsteady;
 	uint64_t zero_end, zero_pages; /* of zeroes given last */
 	uint64_t n_faults, began_us;
 };

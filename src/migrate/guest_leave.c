@@ -23,7 +23,6 @@ void guest_freeze(struct guest *g)
 	g->state = GUEST_FREEZING;
 	for (size_t i = 0; i < g->n; i++) {
 		struct guest_thread *t = g->threads[i];
-		const uint32_t payload = (uint32_t)t->tid;
 
 		if (t->state == THREAD_FROZEN)
 			continue;
@@ -33,8 +32,8 @@ void guest_freeze(struct guest *g)
 			guest_reply(t, RESTART);
 		else if (t->late_go_on)
 			continue; /* it is not at home: goes on when its pages have come */
-		else if (t->state == THREAD_CALLING && !t->cancelled && !t->request.len)
-			guest_send(g, MOVE_CANCEL, &payload, sizeof(payload), NULL, 0);
+		else if (t->state == THREAD_CALLING)
+			guest_cancel(t);
 	}
 	guest_frozen(g);
 }

@@ -88,16 +88,14 @@ static void cancel_calls(struct guest *g, pid_t tid, int signo)
 {
 	for (size_t i = 0; i < g->n; i++) {
 		struct guest_thread *t = g->threads[i];
-		const uint32_t payload = (uint32_t)t->tid;
 		struct proc_stat st;
 
-		if ((tid && t->tid != tid) || t->state != THREAD_CALLING || t->cancelled ||
-		    t->late_go_on || t->request.len || proc_stat_read(t->tid, &st, NULL) < 0)
+		if ((tid && t->tid != tid) || t->state != THREAD_CALLING || t->late_go_on ||
+		    proc_stat_read(t->tid, &st, NULL) < 0)
 			continue;
 		if ((wait_mask(t, &st) & bit(signo)) || !is_effective(&st, signo))
 			continue;
-		t->cancelled = true;
-		guest_send(g, MOVE_CANCEL, &payload, sizeof(payload), NULL, 0);
+		guest_cancel(t);
 	}
 }
 

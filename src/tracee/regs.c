@@ -17,13 +17,6 @@ enum {
 	ERESTART_RESTARTBLOCK = 516,
 };
 
-/* struct rseq and struct rseq_cs, include/uapi/linux/rseq.h */
-#define RSEQ_CS_AT 8
-struct critical_section {
-	uint32_t version, flags;
-	uint64_t start, len, abort;
-};
-
 static int no_errno(long r)
 {
 	return r < 0 ? -errno : 0;
@@ -101,7 +94,7 @@ int tracee_get_rseq(pid_t tid, struct tracee_rseq *ret)
 int tracee_leave_rseq(pid_t tid, struct user_regs_struct *regs)
 {
 	struct tracee_rseq q;
-	struct critical_section cs;
+	struct tracee_rseq_cs cs;
 	uint64_t at;
 	uint32_t signature;
 	int r = tracee_get_rseq(tid, &q);
@@ -109,8 +102,8 @@ int tracee_leave_rseq(pid_t tid, struct user_regs_struct *regs)
 	if (r < 0)
 		return r;
 	/* memory that cannot be read holds no section that the kernel could honour */
-	if (!q.address || tracee_read(tid, q.address + RSEQ_CS_AT, &at, sizeof(at)) < 0 || !at ||
-	    tracee_read(tid, at, &cs, sizeof(cs)) < 0)
+	if (!q.address || tracee_read(tid, q.address + TRACEE_RSEQ_CS_AT, &at, sizeof(at)) < 0 ||
+	    !at || tracee_read(tid, at, &cs, sizeof(cs)) < 0)
 		return 0;
 	if (regs->rip - cs.start >= cs.len)
 		return 0;

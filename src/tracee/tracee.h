@@ -168,6 +168,13 @@ struct tracee_rseq {
 
 int tracee_get_rseq(pid_t tid, struct tracee_rseq *ret) MUST_CHECK;
 
+/* what the word at TRACEE_RSEQ_CS_AT of the area points to, linux/rseq.h */
+#define TRACEE_RSEQ_CS_AT 8
+struct tracee_rseq_cs {
+	uint32_t version, flags;
+	uint64_t start, len, abort;
+};
+
 /**
  * tracee_leave_rseq() - Take a stopped thread out of a restartable sequence, rseq(2)
  * @tid:	The thread
