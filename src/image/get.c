@@ -121,6 +121,14 @@ static int get_thread(struct image *m, const struct record *r, struct err *e)
 	return 0;
 }
 
+static int get_timer(struct image *m, const struct record *r, struct err *e)
+{
+	if (m->n_timers == IMAGE_TIMERS_MAX)
+		return err_set(e, -EPROTO, "an image with more than %d timers", IMAGE_TIMERS_MAX);
+	get_object(r, &m->timers[m->n_timers++]);
+	return 0;
+}
+
 static int get_record(struct reader *g, const struct record *r, struct err *e)
 {
 	switch (r->row->kind) {
@@ -134,6 +142,8 @@ static int get_record(struct reader *g, const struct record *r, struct err *e)
 		return get_mapping(g->image, r, e);
 	case RECORD_THREAD:
 		return get_thread(g->image, r, e);
+	case RECORD_TIMER:
+		return get_timer(g->image, r, e);
 	case RECORD_END:
 		return get_once(r, &g->end, &g->counts, e);
 	}
@@ -174,11 +184,13 @@ static int check_whole(const struct reader *g, size_t left, struct err *e)
 			       : !g->mm	   ? "memory layout"
 					   : "signal actions");
 	if (g->counts.n_mappings != g->image->n_mappings ||
-	    g->counts.n_threads != g->image->n_threads)
-		return err_set(e, -EPROTO,
-			       "an image of %u mappings and %u threads with %zu and %zu of them",
-			       g->counts.n_mappings, g->counts.n_threads, g->image->n_mappings,
-			       g->image->n_threads);
+	    g->counts.n_threads != g->image->n_threads || g->counts.n_timers != g->image->n_timers)
+		return err_set(
+			e, -EPROTO,
+			"an image of %u mappings, %u threads and %u timers with %zu, %zu and "
+			"%u of them",
+			g->counts.n_mappings, g->counts.n_threads, g->counts.n_timers,
+			g->image->n_mappings, g->image->n_threads, g->image->n_timers);
 	return image_check(g->image, e);
 }
 

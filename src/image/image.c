@@ -3,6 +3,7 @@
 #include "image/image.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #include "base/le.h"
 
@@ -279,6 +280,19 @@ static int check_threads(const struct image *m, struct err *e)
 	return 0;
 }
 
+static int check_timers(const struct image *m, struct err *e)
+{
+	for (size_t i = 0; i < m->n_timers; i++) {
+		const struct image_timer *t = &m->timers[i];
+
+		if (t->id > INT32_MAX || t->tid > PID_MAX || t->signal_tid > PID_MAX ||
+		    t->signo > IMAGE_SIGNALS || t->left_ns > INT64_MAX ||
+		    t->interval_ns > INT64_MAX || (t->notify != SIGEV_NONE && !t->signo))
+			return err_set(e, -EPROTO, "an image with a timer that cannot be");
+	}
+	return 0;
+}
+
 int image_check(const struct image *m, struct err *e)
 {
 	int r = check_process(m, e);
@@ -287,5 +301,7 @@ int image_check(const struct image *m, struct err *e)
 		r = check_mm(&m->mm, e);
 	if (!r)
 		r = check_mappings(m, e);
+	if (!r)
+		r = check_timers(m, e);
 	return r ? r : check_threads(m, e);
 }

@@ -32,6 +32,7 @@
 #define IMAGE_NAME_MAX	   16
 #define IMAGE_FILES_MAX	   512
 #define IMAGE_LIMITS	   16 /* getrlimit(2) */
+#define IMAGE_TIMERS_MAX   32 /* of CPU time */
 #define IMAGE_CPU_WORDS	   16 /* of a mask of CPUs */
 #define IMAGE_BYTES_MAX	   (64U << 20)
 
@@ -110,6 +111,15 @@ struct image_thread {
 	uint8_t *xstate; /* as PTRACE_GETREGSET NT_X86_XSTATE gives it; owned by the image */
 };
 
+/* a timer of timer_create(2) that counts CPU time of the process; all others stay at home */
+struct image_timer {
+	uint32_t id, tid;	       /* whose clock; 0: of the process */
+	uint32_t notify;	       /* SIGEV_SIGNAL, SIGEV_NONE or SIGEV_THREAD_ID */
+	uint32_t signo, signal_tid;    /* of SIGEV_THREAD_ID */
+	uint64_t value;		       /* of the signal */
+	uint64_t left_ns, interval_ns; /* left 0: not armed */
+};
+
 struct image {
 	uint32_t pid;
 	uint32_t uid, gid;
@@ -132,6 +142,8 @@ struct image {
 	uint32_t limits_bound; /* bits of those whose hard one binds our region at home, too */
 	uint64_t cpu_used_ns;  /* at home, when this was made */
 	uint32_t n_cpus;       /* of its machine */
+	uint32_t n_timers;
+	struct image_timer timers[IMAGE_TIMERS_MAX];
 
 	struct image_mapping *mappings; /* owned, ascending */
 	size_t n_mappings;

@@ -62,7 +62,8 @@ static int put_record(struct buf *b, enum record_kind kind, const void *object, 
 
 static int put_all(struct buf *b, const struct image *m)
 {
-	const struct record_end end = { (uint32_t)m->n_mappings, (uint32_t)m->n_threads };
+	const struct record_end end = { (uint32_t)m->n_mappings, (uint32_t)m->n_threads,
+					m->n_timers };
 	int r = put_record(b, RECORD_PROCESS, m, NULL, 0);
 
 	if (!r)
@@ -74,6 +75,8 @@ static int put_all(struct buf *b, const struct image *m)
 	for (size_t i = 0; !r && i < m->n_threads; i++)
 		r = put_record(b, RECORD_THREAD, &m->threads[i], m->threads[i].xstate,
 			       m->threads[i].xstate_len);
+	for (size_t i = 0; !r && i < m->n_timers; i++)
+		r = put_record(b, RECORD_TIMER, &m->timers[i], NULL, 0);
 	return r ? r : put_record(b, RECORD_END, &end, NULL, 0);
 }
 

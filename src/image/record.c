@@ -81,6 +81,14 @@ static const struct record_field thread_fields[] = {
 static const struct record_field end_fields[] = {
 	NUMBER(struct record_end, n_mappings),
 	NUMBER(struct record_end, n_threads),
+	NUMBER(struct record_end, n_timers),
+};
+
+static const struct record_field timer_fields[] = {
+	NUMBER(struct image_timer, id),		NUMBER(struct image_timer, tid),
+	NUMBER(struct image_timer, notify),	NUMBER(struct image_timer, signo),
+	NUMBER(struct image_timer, signal_tid), NUMBER(struct image_timer, value),
+	NUMBER(struct image_timer, left_ns),	NUMBER(struct image_timer, interval_ns),
 };
 
 /* the last number of a row is n_first: it stays when fields are added */
@@ -96,6 +104,7 @@ static const struct record_row rows[] = {
 	ROW(RECORD_MAPPING, "mapping", mapping_fields, 8),
 	ROW(RECORD_THREAD, "thread", thread_fields, 16),
 	ROW(RECORD_END, "end", end_fields, 2),
+	ROW(RECORD_TIMER, "timer", timer_fields, 8),
 };
 
 const struct record_row *record_row(unsigned int kind)

@@ -21,11 +21,13 @@ enum record_kind {
 	RECORD_MAPPING = IMAGE_MUST | 4, /* struct image_mapping */
 	RECORD_THREAD = IMAGE_MUST | 5,	 /* struct image_thread */
 	RECORD_END = IMAGE_MUST | 6,	 /* struct record_end */
+	RECORD_TIMER = IMAGE_MUST | 7,	 /* struct image_timer */
 };
 
 /* how many there were, so that an image that lost some is no image */
 struct record_end {
 	uint32_t n_mappings, n_threads;
+	uint32_t n_timers; /* added since */
 };
 
 struct record_field {

@@ -217,7 +217,7 @@ static int forget_agent(struct build *b, const struct image *m, struct err *e)
 
 int build_memory(struct build *b, const struct guest_box *box, const struct image *m, struct err *e)
 {
-	const struct image nothing = { 0 };
+	struct image nothing = { 0 };
 	char path[32];
 	int r = make_child(b, box, m, e);
 
@@ -236,9 +236,12 @@ int build_memory(struct build *b, const struct guest_box *box, const struct imag
 	return b->mem < 0 ? err_set(e, -errno, "open '%s': %s", path, strerror(errno)) : 0;
 }
 
-int build_change(struct build *b, const struct image *was, const struct image *m, struct err *e)
+int build_change(struct build *b, struct image *was, const struct image *m, struct err *e)
 {
-	int r = remap(&b->batch, b->pid, was, m, IMAGE_BY_FILE, e);
+	int r = remap_grow(&b->batch, b->pid, was, m, e);
+
+	if (!r)
+		r = remap(&b->batch, b->pid, was, m, IMAGE_BY_FILE, e);
 
 	return r < 0 ? r : remap_open_shared(&b->batch, b->pid, m, true, e);
 }

@@ -47,7 +47,7 @@ int build_memory(struct build *b, const struct guest_box *box, const struct imag
 	MUST_CHECK;
 
 /** build_change() - Other mappings before it is finished; what is new is empty */
-int build_change(struct build *b, const struct image *was, const struct image *m, struct err *e)
+int build_change(struct build *b, struct image *was, const struct image *m, struct err *e)
 	MUST_CHECK;
 
 /**

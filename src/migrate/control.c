@@ -21,6 +21,9 @@ struct control {
 	Cmx__HalfState state;
 	char note[ERR_TEXT_MAX]; /* state.text, once there is one */
 	bool want_transport;	 /* was said, and none has come */
+	bool ending;		 /* the last word is known */
+	Cmx__HalfEnd end;
+	char end_text[ERR_TEXT_MAX];
 };
 
 /* what came with Start is kept for control_new(): one half per program */
@@ -140,18 +143,31 @@ bool control_open(const struct control *c)
 	return c && (c->link.fd >= 0 || c->door.gen);
 }
 
-void control_end(struct control *c, int status, Cmx__HalfFate fate, bool again, const char *text)
+static bool say_end(struct control *c)
 {
-	Cmx__HalfEnd end = CMX__HALF_END__INIT;
 	Cmx__Half m = CMX__HALF__INIT;
 
-	end.status = (uint32_t)status;
-	end.fate = fate;
-	end.again = again;
-	end.text = (char *)text;
 	m.body_case = CMX__HALF__BODY_END;
-	m.end = &end;
+	m.end = &c->end;
 	say(c, &m);
+	return c->link.fd >= 0;
+}
+
+void control_end(struct control *c, int status, Cmx__HalfFate fate, bool again, const char *text)
+{
+	cmx__half_end__init(&c->end);
+	(void)snprintf(c->end_text, sizeof(c->end_text), "%s", text);
+	c->end.status = (uint32_t)status;
+	c->end.fate = fate;
+	c->end.again = again;
+	c->end.text = c->end_text;
+	c->ending = true;
+	(void)say_end(c);
+}
+
+bool control_waits(const struct control *c)
+{
+	return c->ending && c->link.fd < 0 && c->door.gen;
 }
 
 /* ---- what we hear ---- */
@@ -237,6 +253,8 @@ static void on_door(void *owner, uint32_t events)
 	say_state(c);
 	if (c->want_transport)
 		say_want(c);
+	if (c->ending && say_end(c) && c->ops->told)
+		c->ops->told(c->owner);
 }
 
 /* ---- life ---- */

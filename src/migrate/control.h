@@ -22,6 +22,8 @@ struct control_ops {
 	/* key: HALF_KEY_LEN bytes; fd: the owner's */
 	void (*transport)(void *owner, const uint8_t *key, int fd);
 	void (*drop)(void *owner, const char *text);
+	/* the last word was told to a daemon that has come since; NULL: nobody waits for that */
+	void (*told)(void *owner);
 };
 
 /**
@@ -60,5 +62,8 @@ bool control_open(const struct control *c);
 
 /** control_end() - The last word; again: and now it is to go out again */
 void control_end(struct control *c, int status, Cmx__HalfFate fate, bool again, const char *text);
+
+/** control_waits() - Was the last word told to nobody, but a daemon may come? control_ops.told() tells */
+bool control_waits(const struct control *c);
 
 #endif

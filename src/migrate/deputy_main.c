@@ -220,11 +220,24 @@ static Cmx__HalfFate fate_of(const struct program *p, int status)
 	return status ? CMX__HALF_FATE__FATE_LOST : CMX__HALF_FATE__FATE_EXITED;
 }
 
+/* or nobody has come */
+static void on_told(void *owner)
+{
+	struct program *p = owner;
+
+	loop_stop(p->loop, 0);
+}
+
 static void on_over(void *owner, int status, const char *why)
 {
 	struct program *p = owner;
 
 	control_end(p->control, status, fate_of(p, status), p->deputy.again.yes, why);
+	/* a comosixd that is just exchanged: the next one sends it out again */
+	if (p->deputy.again.yes && control_waits(p->control) &&
+	    loop_add_timer(p->loop, loop_now(p->loop) + p->start->lease_ms, on_told, p,
+			   &p->progress) == 0)
+		return;
 	loop_stop(p->loop, 0);
 }
 
@@ -296,6 +309,7 @@ static const struct control_ops control_ops = {
 	.home = on_home,
 	.transport = on_transport,
 	.drop = on_drop,
+	.told = on_told,
 };
 
 static uint64_t resident_bytes(pid_t pid)

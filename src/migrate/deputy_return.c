@@ -223,16 +223,6 @@ int deputy_take_signal(struct deputy *d, const struct move_frame *f, struct err 
 	return 0;
 }
 
-static int queue_signals(struct deputy *d, uint64_t taken, struct err *e)
-{
-	int r = 0;
-
-	for (size_t i = 0; !r && i < d->n_pending; i++)
-		if (!d->pending[i].number || d->pending[i].number > taken)
-			r = pending_queue(&d->stub.batch, d->pid, &d->pending[i], e);
-	return r;
-}
-
 /* no clock may step back for the process */
 void deputy_hold(const struct image *m)
 {
@@ -280,7 +270,7 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 	} else if (d->state != DEPUTY_RETURNING) {
 		r = err_set(e, -EPROTO, "DONE without an image");
 	} else {
-		r = queue_signals(d, taken, e);
+		r = pending_put_back(&d->stub.batch, d->pid, d->pending, d->n_pending, taken, e);
 		deputy_hold(&d->back);
 		deputy_lap(d, "clock");
 		if (!r)

@@ -214,6 +214,15 @@ struct guest_limits {
 	uint64_t cpu_soft; /* it raises that by itself, by a second at a time */
 };
 
+/* timers of CPU time: left_ns is what it counts at when it goes off, 0: it is not armed */
+struct guest_cpu_timers {
+	struct image_timer list[IMAGE_TIMERS_MAX];
+	uint32_t n;
+	struct ev_ref ref;
+	uint32_t wait_ms; /* until it is looked at again */
+	uint64_t seen_ns; /* of the process, at the last look */
+};
+
 struct guest {
 	struct loop *loop;
 	struct channel *channel;
@@ -238,6 +247,7 @@ struct guest {
 	struct guest_signal *signals;
 	struct guest_timer timers[GUEST_TIMERS_MAX]; /* of more, home is asked */
 	struct guest_limits limits;
+	struct guest_cpu_timers cpu_timers;
 	cpu_set_t cpus;		/* that it may use here */
 	bool checkpoint;	/* FREEZING and LEAVING: it will go on here */
 	struct buf late;	/* SIGNAL payloads that came meanwhile */
@@ -446,6 +456,21 @@ void guest_answer(struct guest_thread *t, const uint8_t *p, size_t n);
 const uint8_t *guest_times_add(const struct guest_thread *t, const uint8_t *p, size_t n,
 			       uint8_t amended[GUEST_TIMES_MAX]);
 
+/** guest_cpu_ns() - CPU time that a thread has used here; 0: the process */
+uint64_t guest_cpu_ns(const struct guest *g, pid_t tid);
+
+/* guest_timers.c */
+
+/** guest_timers_start() - It runs: watch the timers of CPU time that came with it */
+void guest_timers_start(struct guest *g);
+
+/** guest_timers_leave() - The image of the way home gets them */
+void guest_timers_leave(struct guest *g);
+void guest_timers_done(struct guest *g);
+
+/** guest_timer_call() - timer_create (of CPU time), timer_settime, timer_gettime, timer_delete */
+void guest_timer_call(struct guest_thread *t);
+
 /* guest_views.c */
 
 /** guest_views_open() - Its call is about to go home: does it open a view? true: it was dealt with */
@@ -497,6 +522,9 @@ void guest_map_file(struct guest_thread *t);
 void guest_map_stopped(struct guest_thread *t);
 
 /* guest_signals.c */
+
+/** guest_queue_signal() - A signal of home, or a timer's: the kernel here sends it on; -ENOMEM */
+int guest_queue_signal(struct guest *g, pid_t tid, const siginfo_t *info) MUST_CHECK;
 int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop);
 bool guest_is_deliverable(const struct guest_thread *t);

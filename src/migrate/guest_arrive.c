@@ -27,7 +27,7 @@ static int start_building(struct guest *g, struct err *e)
 }
 
 /* the process has changed its mappings, or is stopped now */
-static int change_mappings(struct guest *g, const struct image *was, struct err *e)
+static int change_mappings(struct guest *g, struct image *was, struct err *e)
 {
 	if (was->pid != g->image.pid || was->parasite != g->image.parasite ||
 	    was->vdso_start != g->image.vdso_start)
@@ -153,6 +153,7 @@ int guest_run(struct guest *g, struct err *e)
 	g->state = GUEST_RUNNING;
 	for (size_t i = 0; i < g->n; i++)
 		told_later(tracee_cont(g->threads[i]->tid, 0));
+	guest_timers_start(g);
 	guest_late_run(g);
 	guest_on_child(g,
 		       SIGCHLD); /* it may have been killed while it waited: nobody looked then */

@@ -65,6 +65,7 @@ static void go_on(struct guest *g)
 		t->again = t->begun;
 		told_later(tracee_cont(t->tid, 0));
 	}
+	guest_timers_start(g); /* the image has them */
 	send_late_signals(g);
 	guest_on_child(g, SIGCHLD); /* nobody looked while it stood still */
 }

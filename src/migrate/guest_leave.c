@@ -110,6 +110,7 @@ static int read_image(struct guest *g, struct err *e)
 	if (r < 0)
 		return r;
 	guest_limits_leave(g);
+	guest_timers_leave(g);
 	shorten_waits(g);
 	note_parts(g);
 	g->image.monotonic_ns += g->clocks.offset.monotonic_ns;

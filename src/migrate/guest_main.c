@@ -194,6 +194,7 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_de
 	guest_files_done(g);
 	guest_stream_done(g);
 	guest_behind_done(g);
+	guest_timers_done(g);
 	channel_free(g->channel);
 	control_free(control);
 	return r ? 1 : 0;

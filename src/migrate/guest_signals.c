@@ -127,11 +127,51 @@ int guest_keep_info(struct guest *g, pid_t tid, const siginfo_t *info)
 	return remember(g, tid, info);
 }
 
+/* does the kernel here have it still, or has it been delivered, or thrown away? */
+static bool is_pending(const struct guest *g, const struct guest_signal *s)
+{
+	struct proc_stat st;
+
+	if (proc_stat_read(s->tid ? s->tid : g->build.pid, &st, NULL) < 0)
+		return false;
+	return (s->tid ? st.pending : st.shared_pending) & bit(s->info.si_signo);
+}
+
+/* a timer has one signal pending at most; what it says until then is counted, timer_getoverrun(2) */
+static bool overruns(struct guest *g, pid_t tid, const siginfo_t *info)
+{
+	for (struct guest_signal *s = g->signals; info->si_code == SI_TIMER && s; s = s->next)
+		if (s->info.si_code == SI_TIMER && s->info.si_timerid == info->si_timerid &&
+		    s->tid == tid && s->info.si_signo == info->si_signo && is_pending(g, s)) {
+			s->info.si_overrun += 1 + info->si_overrun;
+			return true;
+		}
+	return false;
+}
+
+int guest_queue_signal(struct guest *g, pid_t tid, const siginfo_t *info)
+{
+	long r;
+
+	if (is_dropped(g, tid, info->si_signo) || overruns(g, tid, info))
+		return 0;
+	if (tid && !guest_thread(g, tid))
+		return 0; /* the thread has ended */
+	if (remember(g, tid, info) < 0)
+		return -ENOMEM;
+	r = tid ? syscall(SYS_tgkill, g->build.pid, tid, info->si_signo)
+		: kill(g->build.pid, info->si_signo);
+	if (r == 0) {
+		look_before_calls(g, tid);
+		cancel_calls(g, tid, info->si_signo);
+	}
+	return 0;
+}
+
 int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e)
 {
 	struct signal_payload p;
 	siginfo_t info;
-	long r;
 
 	memcpy(&p, f->payload, sizeof(p)); /* wire/move.h: it is that long */
 	memcpy(&info, p.info, sizeof(info));
@@ -142,18 +182,8 @@ int guest_take_signal(struct guest *g, const struct move_frame *f, struct err *e
 	if (g->state >= GUEST_LEAVING)
 		return 0; /* home has kept it, and hears that it was not taken */
 	g->signals_taken++;
-	if (is_dropped(g, (pid_t)p.tid, (int)p.signo))
-		return 0;
-	if (p.tid && !guest_thread(g, (pid_t)p.tid))
-		return 0; /* the thread has ended */
-	if (remember(g, (pid_t)p.tid, &info) < 0)
+	if (guest_queue_signal(g, (pid_t)p.tid, &info) < 0)
 		return err_set(e, -ENOMEM, "no memory for a signal");
-	r = p.tid ? syscall(SYS_tgkill, g->build.pid, p.tid, p.signo)
-		  : kill(g->build.pid, (int)p.signo);
-	if (r == 0) {
-		look_before_calls(g, (pid_t)p.tid);
-		cancel_calls(g, (pid_t)p.tid, (int)p.signo);
-	}
 	return 0;
 }
 

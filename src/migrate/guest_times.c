@@ -47,6 +47,11 @@ static uint64_t of_thread(const struct guest *g, pid_t tid)
 	return ns;
 }
 
+uint64_t guest_cpu_ns(const struct guest *g, pid_t tid)
+{
+	return tid ? of_thread(g, tid) : of_process(g);
+}
+
 /* what this clock has counted here; 0 also when it counts nothing of ours */
 static uint64_t counted(const struct guest_thread *t, clockid_t clock)
 {

@@ -311,6 +311,10 @@ static const struct virtual_row {
 	{ SYS_mlock, guest_lock, 0, { 0 } },
 	{ SYS_mlock2, guest_lock, 0, { 0 } },
 	{ SYS_mlockall, guest_lock, 0, { 0 } },
+	{ SYS_timer_create, guest_timer_call, sizeof(struct sigevent), { 1, 2 } },
+	{ SYS_timer_settime, guest_timer_call, sizeof(struct itimerspec), { 2, 3 } },
+	{ SYS_timer_gettime, guest_timer_call, sizeof(struct itimerspec), { 1 } },
+	{ SYS_timer_delete, guest_timer_call, 0, { 0 } },
 	{ SYS_sched_setaffinity, guest_bind, sizeof(cpu_set_t), { 2 } },
 };
 

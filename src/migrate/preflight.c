@@ -470,6 +470,7 @@ bool preflight_vfork(pid_t pid)
 uint64_t preflight_timers(const char *timers)
 {
 	static const char key[] = "ClockID:";
+	size_t n = 0;
 
 	/* clocks of the CPU time of a process or thread have negative numbers; 2 and 3 are one's own */
 	for (const char *line = timers; *line; line += strcspn(line, "\n"), line += *line == '\n') {
@@ -478,11 +479,10 @@ uint64_t preflight_timers(const char *timers)
 		if (!begins_with(line, key))
 			continue;
 		clock = strtol(line + sizeof(key) - 1, NULL, 10);
-		if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID ||
-		    clock == CLOCK_THREAD_CPUTIME_ID)
-			return PREFLIGHT_BIT(CPU_TIMER);
+		n += clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID ||
+		     clock == CLOCK_THREAD_CPUTIME_ID;
 	}
-	return 0;
+	return n > IMAGE_TIMERS_MAX ? PREFLIGHT_BIT(CPU_TIMERS) : 0;
 }
 
 static int check_timers(struct walk *w)

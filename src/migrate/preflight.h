@@ -48,7 +48,7 @@ struct sharing;
 	X(HUGETLB, "hugetlb", "it has reserved huge pages (hugetlbfs)")                            \
 	X(SECRET_MEMORY, "secret-memory", "it has memory that nobody else may read")               \
 	X(HIGH_MEMORY, "high-memory", "it has memory at an address above 47 bits")                 \
-	X(CPU_TIMER, "cpu-timer", "it has a timer of the CPU time that it uses (timer_create)")    \
+	X(CPU_TIMERS, "cpu-timers", "it has more timers of CPU time than can move (timer_create)") \
 	X(IO_URING, "io-uring", "it uses io_uring")                                                \
 	X(USERFAULTFD, "userfaultfd", "it handles its own page faults (userfaultfd)")              \
 	X(PERF, "perf", "it measures with perf events")                                            \
@@ -104,7 +104,7 @@ bool preflight_vfork(pid_t pid);
 /** preflight_status() - Of /proc/PID/status: SHADOW_STACK, TAGGED */
 uint64_t preflight_status(const char *status);
 
-/** preflight_timers() - Of /proc/PID/timers: CPU_TIMER */
+/** preflight_timers() - Of /proc/PID/timers: CPU_TIMERS */
 uint64_t preflight_timers(const char *timers);
 
 /**

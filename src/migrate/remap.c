@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "migrate/set_state.h"
 #include "tracee/maps.h"
+
+#define SIGSET_BYTES 8 /* of the kernel's sigset_t */
 
 struct remapping {
 	struct batch *batch;
@@ -120,6 +123,70 @@ int remap(struct batch *b, pid_t pid, const struct image *from, const struct ima
 		return r;
 	}
 	return run(&m);
+}
+
+/* ------------------------------------------------------------------------ stacks */
+
+/* a stack that is longer by now */
+static struct image_mapping *shorter(struct image *from, const struct image_mapping *v)
+{
+	for (size_t i = 0; i < from->n_mappings; i++) {
+		struct image_mapping *w = &from->mappings[i];
+
+		if (w->flags & v->flags & IMAGE_MAP_GROWSDOWN && v->start < w->start &&
+		    w->start < v->end)
+			return w;
+	}
+	return NULL;
+}
+
+/* whatever it is: asked for twice, so that the hard limit stands where a soft and a hard one do */
+static int add_most_stack(struct remapping *m)
+{
+	uint64_t at;
+	int r = batch_data(m->batch, NULL, 3 * sizeof(uint64_t), &at);
+
+	for (int i = 1; r >= 0 && i >= 0; i--)
+		r = batch_add(m->batch, SYS_prlimit64, 0, RLIMIT_STACK, 0,
+			      at + (uint64_t)i * sizeof(uint64_t), 0, 0);
+	if (r >= 0)
+		r = batch_add(m->batch, SYS_prlimit64, 0, RLIMIT_STACK, at + sizeof(uint64_t), 0, 0,
+			      0);
+	return r;
+}
+
+static int grow(struct remapping *m, struct image_mapping *w, uint64_t start)
+{
+	int touched = 0, r;
+
+	batch_clear(m->batch);
+	r = add_most_stack(m);
+	if (r >= 0) /* writes there, as the program's own call would */
+		r = touched = batch_add(m->batch, SYS_rt_sigpending, start, SIGSET_BYTES, 0, 0, 0,
+					0);
+	if (r >= 0)
+		r = batch_add(m->batch, SYS_madvise, start, IMAGE_PAGE, MADV_DONTNEED, 0, 0, 0);
+	if (r >= 0)
+		r = batch_run(m->batch, m->pid, m->e);
+	if (r >= 0 && batch_result(m->batch, touched) == 0)
+		w->start = start;
+	batch_clear(m->batch);
+	return r < 0 ? r : 0;
+}
+
+int remap_grow(struct batch *b, pid_t pid, struct image *from, const struct image *to,
+	       struct err *e)
+{
+	struct remapping m = { .batch = b, .pid = pid, .e = e };
+	int r = 0;
+
+	for (size_t i = 0; !r && i < to->n_mappings; i++) {
+		struct image_mapping *w = shorter(from, &to->mappings[i]);
+
+		if (w)
+			r = grow(&m, w, to->mappings[i].start);
+	}
+	return r < 0 ? err_set(e, r, "grow its stack: %s", strerror(-r)) : 0;
 }
 
 /* ----------------------------------------------------- shared, and only to be read */

@@ -18,6 +18,16 @@
 #define LENT_FDS_FIRST 1024
 
 /**
+ * remap_grow() - Before remap(): grow stacks that are longer in the image
+ * @from:	What the process has; gets what has grown
+ *
+ * A stack grows by being touched. Mapped in two pieces it would have a limit (RLIMIT_STACK) for each. Its
+ * soft limit is the hard one after this, for the caller to set. What does not grow is left to remap().
+ */
+int remap_grow(struct batch *b, pid_t pid, struct image *from, const struct image *to,
+	       struct err *e) MUST_CHECK;
+
+/**
  * remap() - Change the mappings from those of one image to those of another
  * @b:		A batch in the process; emptied
  * @pid:	Who executes it

@@ -2,11 +2,9 @@
 #include "migrate/restore.h"
 
 #include <errno.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 
 #include "migrate/capture.h"
+#include "migrate/cpu_timers.h"
 #include "migrate/rlimits.h"
 #include "migrate/region.h"
 #include "migrate/remap.h"
@@ -16,72 +14,15 @@
 #include "migrate/stub_thread.h"
 #include "migrate/told.h"
 
-#define SIGSET_BYTES 8 /* of the kernel's sigset_t */
-
-/* a stack that has grown lower since */
-static const struct image_mapping *shorter(const struct image *now, const struct image_mapping *v)
-{
-	for (size_t i = 0; i < now->n_mappings; i++) {
-		const struct image_mapping *w = &now->mappings[i];
-
-		if (w->flags & v->flags & IMAGE_MAP_GROWSDOWN && v->start < w->start &&
-		    w->start < v->end)
-			return w;
-	}
-	return NULL;
-}
-
-/*
- * A stack grows by being touched: one mapped in two pieces would have a limit for each. How far it
- * may grow is put back in the end; what does not grow is mapped as anything else is.
- *
- * Return: how many there are, -errno
- */
-static int grow_stacks(struct stub *s, const struct image *now, const struct image *m,
-		       struct err *e)
-{
-	const uint64_t most = s->before.limits[RLIMIT_STACK].hard;
-	const struct rlimit l = { most, most };
-	uint64_t at;
-	int r, n = 0;
-
-	batch_clear(&s->batch);
-	r = batch_data(&s->batch, &l, sizeof(l), &at);
-	if (!r)
-		r = batch_add(&s->batch, SYS_prlimit64, 0, RLIMIT_STACK, at, 0, 0, 0);
-	for (size_t i = 0; r >= 0 && i < m->n_mappings; i++) {
-		const struct image_mapping *v = &m->mappings[i];
-
-		if (!shorter(now, v))
-			continue;
-		n++;
-		r = batch_add(&s->batch, SYS_rt_sigpending, v->start, SIGSET_BYTES, 0, 0, 0, 0);
-		if (r >= 0)
-			r = batch_add(&s->batch, SYS_madvise, v->start, IMAGE_PAGE, MADV_DONTNEED,
-				      0, 0, 0);
-	}
-	if (r >= 0 && n)
-		r = batch_run(&s->batch, s->pid, e);
-	batch_clear(&s->batch);
-	return r < 0 ? r : n;
-}
-
-static int read_maps(struct stub *s, struct image *ret, struct err *e)
-{
-	return capture_maps(s->pid, s->region, s->region + REGION_BYTES, &s->before, ret, e);
-}
-
 int restore_memory(struct stub *s, const struct image *m, struct err *e)
 {
 	struct image now;
 	int r;
 
 	image_init(&now);
-	r = read_maps(s, &now, e);
+	r = capture_maps(s->pid, s->region, s->region + REGION_BYTES, &s->before, &now, e);
 	if (!r)
-		r = grow_stacks(s, &now, m, e);
-	if (r > 0)
-		r = read_maps(s, &now, e);
+		r = remap_grow(&s->batch, s->pid, &now, m, e);
 	if (!r)
 		r = remap(&s->batch, s->pid, &now, m, IMAGE_BY_PLACE, e);
 	if (!r)
@@ -148,7 +89,9 @@ int restore_finish(struct stub *s, const struct image *m, pid_t but, struct err 
 		r = set_threads(s, m, e);
 	if (r < 0)
 		return r;
-	r = rlimits_put_back(&s->batch, s->pid, m, &s->before, e);
+	r = cpu_timers_set(&s->batch, m, false, e);
+	if (!r)
+		r = rlimits_put_back(&s->batch, s->pid, m, &s->before, e);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; !r && i < m->n_threads; i++)

@@ -17,6 +17,7 @@
 #include "base/parse.h"
 #include "log/log.h"
 #include "migrate/capture.h"
+#include "migrate/cpu_timers.h"
 #include "migrate/rlimits.h"
 #include "migrate/region.h"
 #include "migrate/registers.h"
@@ -241,6 +242,8 @@ int stub_prepare(struct stub *s, uint64_t region, const struct image *known, str
 	if (!r)
 		r = capture_process(&s->batch, s->region, s->region + REGION_BYTES, known,
 				    &s->before, e);
+	if (!r)
+		r = cpu_timers_capture(&s->batch, &s->before, e);
 	s->before.parasite = s->region;
 	s->before.parasite_size = REGION_BYTES;
 	return r;
@@ -404,7 +407,8 @@ static int tell(struct stub *s, pid_t tid, bool shared, struct err *e)
 	int r = pending_read(tid, shared, &list, &n, e);
 
 	for (size_t i = 0; !r && i < n; i++) {
-		if (s->kept & (1ULL << (list[i].info.si_signo - 1)))
+		if (s->kept & (1ULL << (list[i].info.si_signo - 1)) ||
+		    cpu_timers_is_late(&s->before, &list[i].info))
 			continue;
 		more = reallocarray(s->told, s->n_told + 1, sizeof(*more));
 		if (!more) {
@@ -431,15 +435,16 @@ int stub_tell_pending(struct stub *s, struct err *e)
 
 int stub_start(struct stub *s, struct err *e)
 {
-	int r = 0;
+	int r = cpu_timers_set(&s->batch, &s->before, true, e);
 
+	if (!r)
+		r = rlimits_lift(s->pid, s->insn, &s->before, e);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; !r && i < s->n; i++)
 		r = tracee_set_sigmask(s->threads[i]->tid, s->kept);
 	if (r < 0)
 		return err_set(e, r, "set its threads to work: %s", strerror(-r));
-	r = rlimits_lift(s->pid, s->insn, &s->before, e);
-	if (r < 0)
-		return r;
 	s->running = true;
 	for (size_t i = 0; i < s->n; i++) {
 		s->threads[i]->stopped = false;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "forward/call.h"
+#include "migrate/cpu_timers.h"
 #include "migrate/region.h"
 #include "migrate/stub.h"
 #include "migrate/stub_door.h"
@@ -393,7 +394,7 @@ static void on_signal(struct stub *s, struct stub_thread *t, const struct tracee
 		return;
 	}
 	interrupted(t);
-	if (!told)
+	if (!told && !cpu_timers_is_late(&s->before, &stop->info))
 		s->ops->signal(s->owner, for_thread(stop, s->pid) ? t->tid : 0, &stop->info);
 	go_on(t, 0);
 }

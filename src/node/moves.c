@@ -16,8 +16,10 @@
 #include "os/clock.h"
 
 /* of a process that goes out again after a call: tries, and between two of them */
-#define OUTS_MAX     3
-#define OUT_PAUSE_MS 500
+#define OUTS_MAX     5
+#define OUT_PAUSE_MS 1000
+
+#define NO_PROCESS 4 /* exit status: ctl/exit_status.h */
 
 static const char *const stage_names[] = {
 	[CMX__HALF_STAGE__STAGE_NONE] = "beginning",
@@ -272,7 +274,7 @@ static bool went_on(struct move *m, const char *to, unsigned int outs, int *ret_
 	struct move *next;
 	int r = process_look(m->process.pid, &p, e);
 
-	*ret_status = r == -ESRCH ? 4 : 1;
+	*ret_status = r == -ESRCH ? NO_PROCESS : 1;
 	if (!r && p.uid != m->process.uid)
 		r = err_set(e, -EPERM, "it belongs to another user now");
 	if (!r)
@@ -336,21 +338,19 @@ static void on_out_again(void *owner)
 }
 
 /*
- * Its host may be full for as long as its last guest ends, its comosixd may just be exchanged, or the
- * process may begin a vfork(2) at the wrong moment.
+ * Its host may be full for as long as its last guest ends, a comosixd at either end may just have been
+ * exchanged and know no node yet, or the process may begin a vfork(2) at the wrong moment.
  */
-static bool tries_again(struct move *m, const Cmx__HalfEnd *end)
+static bool tries_later(struct move *m, const char *why)
 {
 	struct loop *l = m->all->node->loop;
 
 	if (!m->outs || m->outs >= OUTS_MAX || m->half || m->recalled ||
-	    end->fate != CMX__HALF_FATE__FATE_STAYED || end->status == 4)
+	    loop_add_timer(l, loop_now(l) + OUT_PAUSE_MS, on_out_again, m, &m->retry) < 0)
 		return false;
-	if (loop_add_timer(l, loop_now(l) + OUT_PAUSE_MS, on_out_again, m, &m->retry) < 0)
-		return false;
-	mov_info(m, "cannot go out again yet: %s", end->text);
+	mov_info(m, "cannot go out again yet: %s", why);
 	m->stage = CMX__HALF_STAGE__STAGE_NONE;
-	(void)snprintf(m->text, sizeof(m->text), "%s", end->text);
+	(void)snprintf(m->text, sizeof(m->text), "%s", why);
 	watch_state(m->all, m);
 	return true;
 }
@@ -392,7 +392,8 @@ void move_over(struct move *m, const Cmx__HalfEnd *end)
 	const char *to;
 	int status;
 
-	if (tries_again(m, end))
+	if (end->fate == CMX__HALF_FATE__FATE_STAYED && end->status != NO_PROCESS &&
+	    tries_later(m, end->text))
 		return;
 	if (m->known)
 		tell(m, end);
@@ -403,6 +404,12 @@ void move_over(struct move *m, const Cmx__HalfEnd *end)
 	/* out of the table first: the same process may have to go in again */
 	list_del(&m->link);
 	if (to && !went_on(m, to, m->for_call, &status, &e)) {
+		m->outs = m->for_call;
+		if (e.code != -ESRCH && tries_later(m, e.text)) {
+			m->for_call = false;
+			list_add(&m->all->moves, &m->link);
+			return;
+		}
 		if (m->for_call)
 			(void)snprintf(m->text, sizeof(m->text), "%s, and stays: %s", end->text,
 				       e.text);

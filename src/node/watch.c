@@ -285,6 +285,64 @@ static void fetch(struct watcher *w, struct move *m, const char *to)
 		watcher_free(w);
 }
 
+/* a process that is at home; user: its owner's name, NULL when it is not known */
+static void order_first(struct watcher *w, const struct process *p, const char *user,
+			const char *to, bool post_copy)
+{
+	struct move *move;
+	struct err e;
+	int status = 1;
+
+	if (!strcmp(to, "home") || !strcmp(to, w->all->node->self.name)) {
+		if (accept_order(w) < 0)
+			watcher_free(w);
+		else
+			finish_well(w, CMX__HALF_FATE__FATE_NONE, "it is at home", "");
+		return;
+	}
+	if (p->uid < 1000) {
+		refuse(w, 5,
+		       "processes of system accounts (uid below 1000) stay at home; no other node "
+		       "honours them");
+		return;
+	}
+	if (depart(w->all, p, user, to, &move, &status, &e) < 0) {
+		refuse(w, status, e.text);
+		return;
+	}
+	move->post_copy = post_copy;
+	w->wish = WISH_AWAY;
+	w->move = move;
+	if (accept_order(w) < 0 || send_state(w, move) < 0)
+		watcher_free(w);
+}
+
+/* on its way out again, and its node is being reached: it can as well go to another one */
+static bool may_turn_aside(const struct move *m, const char *to)
+{
+	return !m->half && move_goes_again(m) && strcmp(to, "home") != 0 &&
+	       strcmp(to, m->all->node->self.name) != 0 && strcmp(to, "best") != 0 &&
+	       strcmp(to, m->peer_name) != 0;
+}
+
+static void turn_aside(struct watcher *w, struct move *m, const char *to)
+{
+	char user[USER_NAME_MAX], aside[IDENTITY_NAME_MAX + 1];
+	bool post_copy = m->post_copy;
+	struct process p;
+	struct err e;
+
+	if (process_look(m->process.pid, &p, &e) < 0) {
+		refuse(w, 4, e.text);
+		return;
+	}
+	/* both may be the move's */
+	(void)snprintf(user, sizeof(user), "%s", m->user);
+	(void)snprintf(aside, sizeof(aside), "%s", to);
+	depart_cancel(m, "it was sent to another node");
+	order_first(w, &p, user, aside, post_copy);
+}
+
 /* the new host has said whether it takes it */
 static void on_asked(void *owner, int status, const struct err *why)
 {
@@ -296,6 +354,8 @@ static void on_asked(void *owner, int status, const struct err *why)
 	if (status) {
 		(void)snprintf(text, sizeof(text), "%s; it stays where it is", why->text);
 		refuse(w, status, text);
+	} else if (m && may_turn_aside(m, w->to)) {
+		turn_aside(w, m, w->to);
 	} else if (!m || !m->half || m->then[0]) {
 		refuse(w, 1, "it has ended or moved meanwhile; see mps");
 	} else {
@@ -358,47 +418,6 @@ static void order_again(struct watcher *w, struct move *m, const char *to)
 		ask_first(w, m, to);
 }
 
-static void order_first(struct watcher *w, const struct process *p, const Cmx__Open *m,
-			const Cmx__MigrateRequest *rq)
-{
-	const char *to = rq->to;
-	struct move *move;
-	struct err e;
-	int status = 1;
-
-	if (!strcmp(to, "home") || !strcmp(to, w->all->node->self.name)) {
-		if (accept_order(w) < 0)
-			watcher_free(w);
-		else
-			finish_well(w, CMX__HALF_FATE__FATE_NONE, "it is at home", "");
-		return;
-	}
-	if (p->uid < 1000) {
-		refuse(w, 5,
-		       "processes of system accounts (uid below 1000) stay at home; no other node "
-		       "honours them");
-		return;
-	}
-	/* m->user is who gave the order: root may do it for others */
-	if (depart(w->all, p, p->uid == m->uid ? m->user : NULL, to, &move, &status, &e) < 0) {
-		refuse(w, status, e.text);
-		return;
-	}
-	move->post_copy = rq->post_copy;
-	w->wish = WISH_AWAY;
-	w->move = move;
-	if (accept_order(w) < 0 || send_state(w, move) < 0)
-		watcher_free(w);
-}
-
-/* on its way out again, and its node is being reached: it can as well go to another one */
-static bool turns_aside(const struct move *m, const char *to)
-{
-	return !m->half && move_goes_again(m) && strcmp(to, "home") != 0 &&
-	       strcmp(to, m->all->node->self.name) != 0 && strcmp(to, "best") != 0 &&
-	       strcmp(to, m->peer_name) != 0;
-}
-
 static void order(struct watcher *w, const Cmx__Open *m)
 {
 	AUTO_MESSAGE Cmx__MigrateRequest *rq = message_get(&cmx__migrate_request__descriptor,
@@ -422,16 +441,16 @@ static void order(struct watcher *w, const Cmx__Open *m)
 		return;
 	}
 	move = move_by_pid(w->all, rq->pid);
-	if (move && turns_aside(move, rq->to)) {
-		depart_cancel(move, "it was sent to another node");
-		move = NULL;
-	}
 	if (!move) {
-		order_first(w, &p, m, rq);
+		/* m->user is who gave the order: root may do it for others */
+		order_first(w, &p, p.uid == m->uid ? m->user : NULL, rq->to, rq->post_copy);
 		return;
 	}
 	move->post_copy = rq->post_copy; /* when it goes on from home */
-	order_again(w, move, rq->to);
+	if (may_turn_aside(move, rq->to))
+		turn_aside(w, move, rq->to);
+	else
+		order_again(w, move, rq->to);
 }
 
 /* ---- MOVES ---- */

@@ -40,6 +40,7 @@
 #define PAGE	      4096
 #define REGIONS_STEP  256
 #define PROC_PATH_MAX 32
+#define STACK_ROOM    (64ULL << 20) /* below a stack, for it to grow */
 
 /* of linux/userfaultfd.h of Linux 6.7 */
 #define FEATURE_WP_ASYNC (1 << 15)
@@ -215,14 +216,26 @@ static int compare(struct dirty *d, uint64_t end, struct out *o)
 	return 0;
 }
 
-static int enroll(const struct dirty *d, const struct maps_entry *m, uint64_t mode)
+static int enroll_range(const struct dirty *d, uint64_t start, uint64_t end, uint64_t mode)
 {
 	struct uffdio_register r = {
-		.range = { .start = m->start, .len = m->end - m->start },
+		.range = { .start = start, .len = end - start },
 		.mode = UFFDIO_REGISTER_MODE_WP | mode,
 	};
 
 	return ioctl(d->uffd, UFFDIO_REGISTER, &r) < 0 ? -errno : 0;
+}
+
+/*
+ * The stack may have grown since the list was read, and a mapping of which only a part is tracked is
+ * two mappings to the kernel: each would have a limit (RLIMIT_STACK) of its own. Nothing else is there.
+ */
+static int enroll(const struct dirty *d, const struct maps_entry *m, uint64_t mode)
+{
+	if (!mode && !strcmp(m->name, "[stack]") && m->start > STACK_ROOM &&
+	    enroll_range(d, m->start - STACK_ROOM, m->end, mode) == 0)
+		return 0;
+	return enroll_range(d, m->start, m->end, mode);
 }
 
 int dirty_name_again(struct dirty *d, uint64_t start, uint64_t end)

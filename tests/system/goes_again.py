@@ -257,6 +257,14 @@ def daemon_dies(lab, victim, events):
     victim.await_away()
 
 
+def daemon_is_away(lab, victim, events):
+    """Its call is over before the next daemon is there, or at the same time."""
+    victim.begin_to_wait()
+    kill_in_head(lab, "comosixd")
+    victim.go_on()
+    victim.await_away()
+
+
 def host_dies(lab, victim, events):
     victim.begin_to_wait()
     lab.must("kill", HOST)
@@ -276,8 +284,8 @@ def too_often(lab, victim, events):
     victim.is_left_alone()
 
 
-# the last one ends what tells the head
-CASES = [goes_and_comes, out_when_its_call_is_over, called_home, sent_elsewhere, deputy_dies, too_often, host_dies, daemon_dies]
+# the last ones end what tells the head
+CASES = [goes_and_comes, out_when_its_call_is_over, called_home, sent_elsewhere, deputy_dies, too_often, host_dies, daemon_dies, daemon_is_away]
 
 
 def run(lab, case):
@@ -285,7 +293,6 @@ def run(lab, case):
     victim = Victim(lab)
     try:
         victim.migrate(HOST)
-        events.await_text(f"runs at {HOST} now")
         case(lab, victim, events)
         victim.end()
         print(f"ok - {case.__name__}", flush=True)

@@ -60,6 +60,9 @@ static void make(struct image *m)
 	m->limits_bound = 1 << 9;
 	m->cpu_used_ns = 12345678901;
 	m->n_cpus = 8;
+	m->n_timers = 2;
+	m->timers[0] = (struct image_timer){ 3, 5000, 4, 34, 5000, 1234, 77, 1000000 };
+	m->timers[1] = (struct image_timer){ .id = 9, .notify = 1 };
 	m->mm = (struct image_mm){
 		.start_code = 0x401000, .end_code = 0x402000, .start_brk = 0x500000, .brk = 0x521000
 	};
@@ -278,6 +281,16 @@ static void too_soft(struct image *m)
 	m->limits[3] = (struct image_limit){ 2, 1 };
 }
 
+static void timer_without_signal(struct image *m)
+{
+	m->timers[0].signo = 0;
+}
+
+static void timer_in_the_past(struct image *m)
+{
+	m->timers[1].left_ns = UINT64_MAX;
+}
+
 static void half_a_region(struct image *m)
 {
 	m->parasite_size = 0;
@@ -466,6 +479,8 @@ static const struct {
 	{ no_sse, "floating point" },
 	{ past_clock, "clock" },
 	{ too_soft, "above what it may be" },
+	{ timer_without_signal, "timer" },
+	{ timer_in_the_past, "timer" },
 	{ heap_backwards, "heap" },
 	{ code_too_high, "code" },
 	{ no_mapping_order, "behind the one before" },

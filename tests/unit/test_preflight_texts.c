@@ -100,14 +100,23 @@ static void of_timers(void **state)
 	} texts[] = {
 		{ "", 0 },
 		{ "ID: 0\nsignal: 10/0\nnotify: signal/pid.4\nClockID: 0\n", 0 },
-		{ "ID: 1\nClockID: 1\nID: 0\nClockID: -6\n", BIT(CPU_TIMER) },
-		{ "ID: 1\nClockID: -2", BIT(CPU_TIMER) },
-		{ "ID: 1\nClockID: 2\n", BIT(CPU_TIMER) },
+		{ "ID: 1\nClockID: 1\nID: 0\nClockID: -6\n", 0 },
+		{ "ID: 1\nClockID: -2", 0 },
+		{ "ID: 1\nClockID: 2\n", 0 },
 		{ "ID: -6\nClockID: 7\n", 0 },
 	};
+	struct buf many;
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		assert_int_equal(preflight_timers(texts[i].text), texts[i].want);
+	buf_init(&many, 65536);
+	for (int i = 0; i < IMAGE_TIMERS_MAX; i++)
+		assert_int_equal(buf_printf(&many, "ID: %d\nClockID: %d\n", i, -6 + 4 * (i % 2)),
+				 0);
+	assert_int_equal(preflight_timers(buf_text(&many)), 0);
+	assert_int_equal(buf_printf(&many, "ID: 77\nClockID: -2"), 0);
+	assert_int_equal(preflight_timers(buf_text(&many)), BIT(CPU_TIMERS));
+	buf_done(&many);
 }
 
 static void reasons_have_words(void **state)
