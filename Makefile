@@ -128,7 +128,7 @@ tidy: clang
 	@find src -name '*.c' | xargs -P$(JOBS) -n4 clang-tidy -quiet -p build-clang
 
 format: packages-lint
-	clang-format -i $(sources)
+	@clang-format -i $(sources)
 
 format-check: packages-lint
-	clang-format --dry-run -Werror $(sources)
+	@clang-format --dry-run -Werror $(sources)
