@@ -314,6 +314,8 @@ static const char *goes_to(struct move *m, const Cmx__HalfEnd *end)
 	return NULL;
 }
 
+static bool tries_later(struct move *m, const char *why);
+
 static void on_out_again(void *owner)
 {
 	Cmx__HalfEnd end = CMX__HALF_END__INIT;
@@ -324,11 +326,14 @@ static void on_out_again(void *owner)
 	m->retry = (struct ev_ref){ 0 };
 	list_del(&m->link);
 	if (!went_on(m, m->peer_name, m->outs + 1, &status, &e)) {
+		list_add(&m->all->moves, &m->link);
+		m->outs++;
+		if (e.code != -ESRCH && tries_later(m, e.text))
+			return;
 		m->outs = OUTS_MAX;
 		end.status = (uint32_t)status;
 		end.fate = CMX__HALF_FATE__FATE_STAYED;
 		end.text = e.text;
-		list_add(&m->all->moves, &m->link);
 		move_over(m, &end);
 		return;
 	}

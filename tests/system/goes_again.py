@@ -20,7 +20,7 @@ RIGHT = 7
 USER = 5000
 AS_USER = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
 PYTHON = "/usr/bin/python3"
-CHILD_S = "0.7"  # how long a child runs: what comes home three times within a second stays
+CHILD_S = "0.7"  # from one order to the next at least: what comes home three times within a second stays
 
 
 # ---- the victim ----
@@ -60,6 +60,7 @@ def victim(directory):
     }
     while order := os.read(0, 64).decode().strip():
         if order == "exec":
+            time.sleep(float(CHILD_S))
             os.execv(PYTHON, [PYTHON, os.path.join(directory, "victim"), "--victim", directory])
         print(order, orders[order](), flush=True)
     return RIGHT
