@@ -608,13 +608,16 @@ class Liar(unittest.TestCase):
             self.ended(m)
 
     def test_signals_for_others(self):
-        """A signal that is still pending is given to a thread of the process only."""
+        """A signal that is still pending is given to a thread of the process, or to nobody."""
         for tid in (self.place.neighbour.pid, os.getpid(), 1):
             m = Move(self.place)
             m.recall()
             m.send("SIGNAL", struct.pack("<IIi", tid, 9, 9) + bytes(124))
             m.send_image(self.changed_region(m.image))
-            self.finish(m)
+            m.send("PAGES", struct.pack("<QII", 0, 0, 0))
+            m.send("DONE", struct.pack("<Q", 0))
+            line, code = m.end()  # as if the thread had ended: nobody hears of it
+            self.assertEqual((line, code), ("over 0: the process is at home", 0))
 
     def test_call_under_way(self):
         m = Move(self.place)
