@@ -253,11 +253,9 @@ static void set_time(struct guest_thread *t, struct image_timer *timer)
 {
 	struct itimerspec to;
 
-	if (!t->args[2])
-		guest_reply(t, -EINVAL);
-	else if (guest_read(t, t->args[2], &to, sizeof(to)) < 0)
+	if (t->args[2] && guest_read(t, t->args[2], &to, sizeof(to)) < 0)
 		guest_reply(t, -EFAULT);
-	else if (!is_time(&to.it_value) || !is_time(&to.it_interval))
+	else if (!t->args[2] || !is_time(&to.it_value) || !is_time(&to.it_interval))
 		guest_reply(t, -EINVAL);
 	else if (t->args[1] & TIMER_ABSTIME && ns_of(&to.it_value))
 		ask_home_clock(t, timer);

@@ -279,7 +279,7 @@ static bool went_on(struct move *m, const char *to, unsigned int outs, int *ret_
 		r = err_set(e, -EPERM, "it belongs to another user now");
 	if (!r)
 		r = depart(m->all, &p, m->user, to, &next, ret_status, e);
-	if (r < 0)
+	if (r)
 		return false;
 	next->post_copy = m->post_copy;
 	next->returns = m->returns;
