@@ -68,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (f.type == MOVE_IMAGE && !f.len)
 			continue; /* it would be built now: fuzz_image.c has what is before that */
 		e = (struct err){ 0 };
+		g.build.pid = f.type == MOVE_ANEW ? 0 : NOBODY; /* who has no end to wait for */
 		r = guest_channel_ops.frame(&g, &f, &e);
 		MUST(r <= 0 && (r == 0 || e.text[0]));
 		MUST(g.image_bytes.len <= IMAGE_BYTES_MAX);
@@ -78,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (g.n)
 		guest_remove_thread(g.threads[0]);
 	pages_reader_done(&g.reader);
-	g.build.pid = 0; /* NOBODY has no end to wait for */
+	g.build.pid = 0; /* as above */
 	build_abort(&g.build);
 	buf_done(&g.image_bytes);
 	channel_free(g.channel);
