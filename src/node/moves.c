@@ -16,7 +16,7 @@
 #include "os/clock.h"
 
 /* of a process that goes out again after a call: tries, and between two of them */
-#define OUTS_MAX     5
+#define OUTS_MAX     30
 #define OUT_PAUSE_MS 1000
 
 #define NO_PROCESS 4 /* exit status: ctl/exit_status.h */
