@@ -251,6 +251,7 @@ static int check_thread(const struct image *m, const struct image_thread *t, str
 		{ is_user(t->altstack_address, t->altstack_size),
 		  "a signal stack outside of user space" },
 		{ t->restart_call <= CALL_MAX, "a call to restart that cannot be" },
+		{ t->on_signal < IMAGE_ON_SIGNAL_N, "a call that ends as none can" },
 		{ t->done <= INT64_MAX && t->wait_until_ns >= 0,
 		  "a rest of a call that cannot be" },
 		{ has_valid_xstate(t, m->xcr0), "an extended state that cannot be" },

@@ -84,6 +84,17 @@ struct image_registers {
 		rip, cs, eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs;
 };
 
+/*
+ * A thread was in a call when it was stopped, and is about to make it again. For the program it is in
+ * it all the time: so a signal that it has a handler for, before it is in the call again, ...
+ */
+enum image_on_signal {
+	IMAGE_SIGNAL_FIRST,    /* ... comes before the call */
+	IMAGE_SIGNAL_RESTARTS, /* ... ends the call with EINTR, but with SA_RESTART comes before it */
+	IMAGE_SIGNAL_ENDS,     /* ... ends the call with EINTR */
+	IMAGE_ON_SIGNAL_N,
+};
+
 struct image_thread {
 	uint32_t tid;
 	char name[IMAGE_NAME_MAX]; /* ends with NUL */
@@ -102,6 +113,8 @@ struct image_thread {
 	 * kernel at home: the registers are about to execute restart_syscall(2)
 	 */
 	uint32_t restart_call;
+	/* enum image_on_signal: a signal that comes before it has made that call */
+	uint32_t on_signal;
 	/* what the call that it is about to make has done already; its result counts that as well */
 	uint64_t done;
 	/* CLOCK_MONOTONIC of home at which the call that it is about to make has waited enough, 0 */

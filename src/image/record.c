@@ -76,6 +76,7 @@ static const struct record_field thread_fields[] = {
 	NUMBER(struct image_thread, done),
 	NUMBER(struct image_thread, wait_until_ns),
 	WORDS(struct image_thread, cpus),
+	NUMBER(struct image_thread, on_signal),
 };
 
 static const struct record_field end_fields[] = {

@@ -286,6 +286,9 @@ int guest_take_image(struct guest *g, const struct move_frame *f, struct err *e)
 int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 int guest_run(struct guest *g, struct err *e) MUST_CHECK;
 
+/** guest_in_calls() - Threads that stand still since the last image go on in their calls: set_state.h */
+void guest_in_calls(const struct guest *g);
+
 /** guest_take_anew() - Home begins from the beginning, with another program: what came is void */
 int guest_take_anew(struct guest *g, const struct move_frame *f, struct err *e) MUST_CHECK;
 

@@ -7,6 +7,7 @@
 #include "migrate/clock.h"
 #include "migrate/guest.h"
 #include "migrate/region.h"
+#include "migrate/set_state.h"
 #include "migrate/told.h"
 
 static int check_region(const struct image *m, struct err *e)
@@ -160,10 +161,17 @@ int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 	return r < 0 || !end ? r : finish(g, e);
 }
 
+void guest_in_calls(const struct guest *g)
+{
+	for (size_t i = 0; i < g->image.n_threads; i++)
+		set_state_in_call(&g->image.threads[i], false);
+}
+
 int guest_run(struct guest *g, struct err *e)
 {
 	(void)e;
 	g->state = GUEST_RUNNING;
+	guest_in_calls(g);
 	for (size_t i = 0; i < g->n; i++)
 		told_later(tracee_cont(g->threads[i]->tid, 0));
 	guest_timers_start(g);

@@ -34,19 +34,18 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 
+#include "base/restarts.h"
 #include "forward/call.h"
 #include "log/log.h"
 #include "migrate/guest.h"
 
-#define XFS_MAGIC      0x58465342
-#define RESTART	       (-512)	  /* ERESTARTSYS of the kernel */
-#define RESTART_ALWAYS (-513)	  /* ERESTARTNOINTR */
-#define BATCH	       CALL_CHUNK /* bytes that home writes in one call */
-#define SEND_BYTES     (128U << 10)
-#define BEHIND_BYTES   (2U << 20)
-#define FEW	       2 /* at home: one at work and one in line */
-#define SPACE_LEAST    (64ULL << 20)
-#define LOOK_BYTES     (4U << 20)
+#define XFS_MAGIC    0x58465342
+#define BATCH	     CALL_CHUNK /* bytes that home writes in one call */
+#define SEND_BYTES   (128U << 10)
+#define BEHIND_BYTES (2U << 20)
+#define FEW	     2 /* at home: one at work and one in line */
+#define SPACE_LEAST  (64ULL << 20)
+#define LOOK_BYTES   (4U << 20)
 
 static bool is_write(uint32_t nr)
 {
@@ -132,7 +131,7 @@ static void on_answer(struct guest_thread *t, const uint8_t *p, size_t n)
 	memcpy(&a, p, sizeof(a)); /* guest_take_answer(): it is that long */
 	/* it is to stop, or to hear a signal: its write is made after that */
 	if (t->guest->state != GUEST_RUNNING || (t->cancelled && guest_is_deliverable(t))) {
-		guest_reply(t, t->guest->state != GUEST_RUNNING ? RESTART : RESTART_ALWAYS);
+		guest_reply(t, -ERESTARTNOINTR);
 		return;
 	}
 	if (row->fd == (uint32_t)t->args[0]) {
@@ -313,7 +312,7 @@ void guest_behind_on(struct guest *g)
 		return;
 	}
 	t->done = t->parts.done; /* the rest is made where it is then */
-	guest_reply(t, RESTART);
+	guest_reply(t, -ERESTARTSYS);
 }
 
 void guest_behind_forget(struct guest_thread *t)

@@ -5,14 +5,12 @@
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 
+#include "base/restarts.h"
 #include "forward/call.h"
 #include "forward/table/quick.h"
 #include "forward/table/table.h"
 #include "migrate/guest.h"
 #include "migrate/told.h"
-
-#define RESTART	       (-512) /* ERESTARTSYS of the kernel */
-#define RESTART_ALWAYS (-513) /* ERESTARTNOINTR */
 
 #define STEP_LATE (MARSHAL_CUT + 1) /* a step that has to wait for late pages */
 
@@ -37,7 +35,7 @@ void guest_reply(struct guest_thread *t, int64_t result)
 		told_later(tracee_interrupt(t->tid));
 	t->in_notify = false;
 	t->state = THREAD_RUNNING;
-	if (result != RESTART && result != RESTART_ALWAYS)
+	if (!marshal_interrupted(result) || result == -EINTR)
 		t->done = 0;
 	/* ENOENT: it was killed meanwhile, which is told by its end */
 	(void)ioctl(t->guest->notify, SECCOMP_IOCTL_NOTIF_SEND, &resp);
@@ -115,7 +113,7 @@ void guest_homeward(struct guest_thread *t)
 	if (t->guest->state == GUEST_RUNNING)
 		guest_send(t->guest, MOVE_HOMEWARD, why, sizeof(why), NULL, 0);
 	else
-		guest_reply(t, RESTART); /* on the way already */
+		guest_reply(t, -ERESTARTNOINTR); /* on the way already */
 }
 
 static void follow(struct guest_thread *t, int step, int64_t result);
@@ -133,7 +131,7 @@ static void cut(struct guest_thread *t, int64_t part)
 		make_again(t);
 	} else {
 		t->done = (uint64_t)part;
-		guest_reply(t, RESTART);
+		guest_reply(t, -ERESTARTSYS);
 	}
 }
 
@@ -184,12 +182,12 @@ static int later(struct guest_thread *t, int step, void (*fn)(struct guest_threa
 static void begin_again(struct guest_thread *t)
 {
 	if (t->guest->state != GUEST_RUNNING) {
-		guest_reply(t, RESTART); /* it was interrupted, and has done nothing */
+		guest_reply(t, -ERESTARTNOINTR); /* it was interrupted, and has done nothing */
 		return;
 	}
 	if (t->signalled && guest_is_deliverable(t)) {
 		t->signalled = false;
-		guest_reply(t, RESTART_ALWAYS);
+		guest_reply(t, -ERESTARTNOINTR);
 		return;
 	}
 	begin(t);
@@ -288,15 +286,14 @@ static void on_call(struct guest *g, const struct seccomp_notif *n)
 	for (size_t i = 0; i < ARRAY_LEN(t->args); i++)
 		t->args[i] = n->data.args[i];
 	if (g->state != GUEST_RUNNING) {
-		guest_reply(
-			t,
-			RESTART); /* it was interrupted already: it stops, and has done nothing */
+		/* it was interrupted already: it stops, and has done nothing */
+		guest_reply(t, -ERESTARTNOINTR);
 		return;
 	}
 	if (t->signalled) {
 		t->signalled = false;
 		if (guest_is_deliverable(t)) { /* first the signal, then the call */
-			guest_reply(t, RESTART_ALWAYS);
+			guest_reply(t, -ERESTARTNOINTR);
 			return;
 		}
 	}
@@ -335,6 +332,15 @@ void guest_on_notify(void *owner, uint32_t events)
 
 /* ---------------------------------------------------------------- answers */
 
+/* on the way home: as the same call says it natively, so that a signal still ends it or does not */
+static int64_t made_again(const uint8_t *p)
+{
+	struct call_answer a;
+
+	memcpy(&a, p, sizeof(a)); /* guest_take_answer(): it has one */
+	return a.result == -ERESTARTSYS || a.result == -ERESTARTNOINTR ? a.result : -ERESTARTNOHAND;
+}
+
 /*
  * The call was interrupted at home. If there is a signal for this thread the kernel here decides
  * what becomes of the call; on the way home it is made again there; else it was for nothing.
@@ -351,14 +357,14 @@ static void interrupted(struct guest_thread *t, const uint8_t *p, size_t n)
 	step = take_step(t, p, n, &result);
 	if (step == MARSHAL_RESULT && t->guest->state != GUEST_RUNNING &&
 	    marshal_interrupted(result))
-		result = RESTART; /* guest_leave.c has the rest of its time */
+		result = made_again(p); /* guest_leave.c has the rest of its time */
 	follow(t, step, result);
 }
 
 /* not made, for it shows that the process is away; what earlier parts of it did stays done */
 static void come_home(struct guest_thread *t)
 {
-	const struct call_answer none = { .result = RESTART };
+	const struct call_answer none = { .result = -ERESTARTSYS };
 	int64_t result = 0;
 	int step = marshal_answer(t->marshal, &none, sizeof(none), guest_now_ns(), &t->request,
 				  &result);

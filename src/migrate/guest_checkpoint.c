@@ -56,6 +56,7 @@ static void go_on(struct guest *g)
 {
 	g->checkpoint = false;
 	g->state = GUEST_RUNNING;
+	guest_in_calls(g);
 	for (size_t i = 0; i < g->n; i++) {
 		struct guest_thread *t = g->threads[i];
 

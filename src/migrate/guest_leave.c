@@ -11,12 +11,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/restarts.h"
 #include "migrate/capture.h"
 #include "migrate/guest.h"
 #include "migrate/pending.h"
 #include "migrate/region.h"
-
-#define RESTART (-512) /* ERESTARTSYS of the kernel */
 
 void guest_freeze(struct guest *g)
 {
@@ -29,7 +28,7 @@ void guest_freeze(struct guest *g)
 		if (tracee_interrupt(t->tid) < 0)
 			continue; /* killed: told by its end */
 		if (t->state == THREAD_HOMEWARD)
-			guest_reply(t, RESTART);
+			guest_reply(t, -ERESTARTNOINTR);
 		else if (t->late_go_on)
 			continue; /* it is not at home: goes on when its pages have come */
 		else if (t->state == THREAD_CALLING)

@@ -24,13 +24,12 @@
 #include <sys/syscall.h>
 
 #include "base/parse.h"
+#include "base/restarts.h"
 #include "forward/call.h"
 #include "migrate/guest.h"
 #include "migrate/region.h"
 #include "migrate/views.h"
 #include "os/file.h"
-
-#define RESTART_ALWAYS (-513) /* ERESTARTNOINTR of the kernel */
 
 #define TEXT_MAX   (1U << 20)
 #define CHUNK	   65536U
@@ -398,7 +397,7 @@ static void on_directory(struct guest_thread *t, const uint8_t *p, size_t n)
 	if (is_list(t->guest, (const char *)p + head, n - head)) {
 		a.out_len = (uint32_t)strip(t->guest, t->nr, answer.data + head, answer.len - head);
 		/* nothing is left of this part, and no bytes would be the end: on to the next one */
-		a.result = a.out_len ? (int64_t)a.out_len : RESTART_ALWAYS;
+		a.result = a.out_len ? (int64_t)a.out_len : -ERESTARTNOINTR;
 		memcpy(answer.data, &a, sizeof(a));
 		answer.len = head + a.out_len;
 	}

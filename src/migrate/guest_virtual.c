@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "base/restarts.h"
 #include "forward/call.h"
 #include "migrate/guest.h"
 
@@ -159,7 +160,7 @@ static void on_slept(struct guest_thread *t, const uint8_t *p, size_t n)
 	}
 	if (interrupted && t->guest->state != GUEST_RUNNING) {
 		/* home's kernel has the rest still: guest_leave.c leaves it there */
-		guest_reply(t, -512);
+		guest_reply(t, -ERESTARTNOHAND);
 		return;
 	}
 	t->rest_result = interrupted ? -EINTR : result;
@@ -348,7 +349,7 @@ static void go_on(struct guest_thread *t)
 	const struct virtual_row *v = row(t->nr);
 
 	if (t->guest->state != GUEST_RUNNING)
-		guest_reply(t, -512); /* ERESTARTSYS: it is made at home */
+		guest_reply(t, -ERESTARTNOINTR); /* it is made at home */
 	else if (!waits(t, v))
 		v->fn(t);
 }

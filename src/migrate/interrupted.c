@@ -6,13 +6,13 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "base/restarts.h"
 #include "migrate/registers.h"
 #include "migrate/rest_call.h"
 #include "tracee/maps.h"
 
 #define SYSCALL_INSN_BYTES 2
-#define MADE_AGAIN	   ((uint64_t)-514) /* ERESTARTNOHAND */
-#define NUMBER_BYTES	   5		    /* mov $nr, %eax */
+#define NUMBER_BYTES	   5 /* mov $nr, %eax */
 #define MOV_EAX		   0xb8
 #define FUTEX_OP_MOST	   0x1ff
 #define CLOCKS_MOST	   16
@@ -118,6 +118,20 @@ static void rewind_nap(pid_t tid, enum capture_side side, struct user_regs_struc
 	t->restart_call = call;
 }
 
+/* what the kernel does of a call with such a result when a handler runs */
+static uint32_t on_signal(uint64_t result)
+{
+	switch ((int64_t)result) {
+	case -ERESTARTSYS:
+		return IMAGE_SIGNAL_RESTARTS;
+	case -ERESTARTNOHAND:
+	case -ERESTART_RESTARTBLOCK:
+		return IMAGE_SIGNAL_ENDS;
+	default:
+		return IMAGE_SIGNAL_FIRST;
+	}
+}
+
 int interrupted_rewind(pid_t tid, enum capture_side side, struct user_regs_struct *regs,
 		       struct image_thread *t)
 {
@@ -126,6 +140,7 @@ int interrupted_rewind(pid_t tid, enum capture_side side, struct user_regs_struc
 	int r = 0;
 
 	t->done = 0;
+	t->on_signal = IMAGE_SIGNAL_FIRST;
 	if ((int64_t)call < 0) {
 		registers_to_image(regs, &t->regs);
 		return 0;
@@ -138,9 +153,10 @@ int interrupted_rewind(pid_t tid, enum capture_side side, struct user_regs_struc
 	if (r < 0)
 		return r;
 	if ((eintr || random) && !signalled)
-		regs->rax = MADE_AGAIN;
+		regs->rax = (uint64_t)-ERESTARTNOHAND;
 	if (part && !signalled)
 		t->done = regs->rax;
+	t->on_signal = t->done ? IMAGE_SIGNAL_FIRST : on_signal(regs->rax);
 	if (tracee_rewind(regs) == TRACEE_RESTART_BLOCK)
 		rewind_nap(tid, side, regs, t);
 	registers_to_image(regs, &t->regs);

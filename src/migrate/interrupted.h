@@ -30,7 +30,7 @@
  * @tid:	The stopped thread
  * @regs:	As they are; made so that calls may be injected, and that what the thread does when it
  *		is let go with them is right if nobody comes back to it: a part is returned as one
- * @t:		Gets its registers as it is to go on, restart_call, done
+ * @t:		Gets its registers as it is to go on, restart_call, on_signal, done
  *
  * Return: 0 or -errno
  */

@@ -62,10 +62,13 @@ static int set_threads(struct stub *s, const struct image *m, struct err *e)
 }
 
 /* what the stub traces by default, its new threads, is none of our business any more */
-static void let_go(pid_t tid, bool keep)
+static void let_go(const struct image_thread *t, bool keep)
 {
+	pid_t tid = (pid_t)t->tid;
+
 	if (keep && tracee_set_options(tid, 0) == 0 && tracee_syscall_cont(tid, 0) == 0)
 		return;
+	set_state_in_call(t, true);
 	told_later(tracee_detach(tid, 0));
 }
 
@@ -106,8 +109,8 @@ int restore_finish(struct stub *s, const struct image *m, pid_t but, struct err 
 	}
 	/* from here on it is the process again, and goes on even if we die */
 	stub_leave_nothing(s);
-	for (size_t i = 0; i < s->n; i++)
-		let_go(s->threads[i]->tid, s->threads[i]->tid == but);
+	for (size_t i = 0; i < m->n_threads; i++)
+		let_go(&m->threads[i], (pid_t)m->threads[i].tid == but);
 	rest_watch(s, s->pid);
 	s->pid = 0;
 	stub_done(s);

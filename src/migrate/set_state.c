@@ -7,9 +7,12 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 
+#include "base/restarts.h"
 #include "migrate/registers.h"
+#include "migrate/told.h"
 
-#define SIGSET_BYTES 8 /* of the kernel's sigset_t */
+#define SIGSET_BYTES	   8 /* of the kernel's sigset_t */
+#define SYSCALL_INSN_BYTES 2
 
 int set_state_run(struct batch *b, pid_t tid, const char *what, struct err *e)
 {
@@ -140,4 +143,41 @@ int set_state_registers(const struct image_thread *t)
 	if (!r)
 		r = tracee_set_sigmask(tid, t->sigmask);
 	return r < 0 ? r : tracee_set_regs(tid, &regs);
+}
+
+/* is it still about to make that call? Or its sleep was begun here since: sleep_on.h */
+static bool is_at_call(const struct image_thread *t, struct user_regs_struct *regs)
+{
+	return tracee_get_regs((pid_t)t->tid, regs) == 0 && (int64_t)regs->orig_rax < 0 &&
+	       regs->rip == t->regs.rip &&
+	       (regs->rax == t->regs.rax || (t->wait_until_ns && regs->rax == SYS_restart_syscall));
+}
+
+/* the call whose rest the kernel here has, or 0 */
+static uint64_t rest_of(const struct image_thread *t, uint64_t nr)
+{
+	if (nr != SYS_restart_syscall)
+		return 0;
+	return t->regs.rax != SYS_restart_syscall ? t->regs.rax : t->restart_call;
+}
+
+void set_state_in_call(const struct image_thread *t, bool home)
+{
+	struct user_regs_struct regs;
+	uint64_t rest;
+
+	if (t->on_signal == IMAGE_SIGNAL_FIRST || t->done || !is_at_call(t, &regs))
+		return;
+	/* first: should we die in between, the thread is past signals with these registers too */
+	if (tracee_interrupt((pid_t)t->tid) < 0)
+		return; /* it was killed */
+	rest = home ? rest_of(t, regs.rax) : 0;
+	regs.orig_rax = rest ? rest : regs.rax;
+	if (rest)
+		regs.rax = (uint64_t)-ERESTART_RESTARTBLOCK;
+	else
+		regs.rax = (uint64_t)(t->on_signal == IMAGE_SIGNAL_ENDS ? -ERESTARTNOHAND
+									: -ERESTARTSYS);
+	regs.rip += SYSCALL_INSN_BYTES;
+	told_later(tracee_set_regs((pid_t)t->tid, &regs));
 }

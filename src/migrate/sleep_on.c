@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "base/restarts.h"
 #include "migrate/clock.h"
 #include "migrate/region.h"
 #include "migrate/registers.h"
@@ -13,9 +14,6 @@
 #define SECOND_NS	   1000000000
 #define MS_NS		   1000000
 #define SYSCALL_INSN_BYTES 2
-#define RESTART_BLOCK	   (-516) /* ERESTART_RESTARTBLOCK */
-#define RESTARTS_FROM	   (-514) /* ... to -512: it is made again as it was */
-#define RESTARTS_TO	   (-512)
 
 /* the sleeps, and in which argument their time is */
 static const struct {
@@ -72,10 +70,10 @@ int sleep_on(struct stub *s, const struct image_thread *t)
 	if (row == ARRAY_LEN(sleeps) || !s->region)
 		return -ENOTSUP;
 	r = begin(s, t, row, &result);
-	if (r < 0 || (result >= RESTARTS_FROM && result <= RESTARTS_TO))
-		return r;
+	if (r < 0 || (result >= -ERESTARTNOHAND && result <= -ERESTARTSYS))
+		return r; /* it is made again as it was */
 	registers_from_image(&t->regs, &regs);
-	if (result == RESTART_BLOCK) {
+	if (result == -ERESTART_RESTARTBLOCK) {
 		regs.rax = SYS_restart_syscall;
 	} else { /* it is over already */
 		regs.rax = (uint64_t)result;

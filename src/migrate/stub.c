@@ -325,6 +325,8 @@ void stub_release(struct stub *s)
 		return;
 	restore_registers(s);
 	stub_leave_nothing(s);
+	for (size_t i = 0; i < s->before.n_threads; i++)
+		set_state_in_call(&s->before.threads[i], true);
 	for (size_t i = 0; i < s->n; i++)
 		told_later(tracee_detach(s->threads[i]->tid, 0));
 	rest_watch(s, s->pid);

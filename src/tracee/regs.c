@@ -5,17 +5,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/restarts.h"
 #include "tracee/tracee.h"
 
 #define SYSCALL_INSN_BYTES 2 /* 0f 05 */
-
-/* results of an interrupted call that a program never sees; include/linux/errno.h */
-enum {
-	ERESTARTSYS = 512,
-	ERESTARTNOINTR = 513,
-	ERESTARTNOHAND = 514,
-	ERESTART_RESTARTBLOCK = 516,
-};
 
 static int no_errno(long r)
 {

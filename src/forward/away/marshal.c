@@ -5,14 +5,11 @@
 #include <asm/unistd_64.h>
 #include <errno.h>
 
+#include "base/restarts.h"
 #include "forward/away/state.h"
 #include "forward/table/table.h"
 
 /* of the kernel, include/linux/errno.h: never seen by programs */
-#define ERESTARTSYS	      512
-#define ERESTARTNOINTR	      513
-#define ERESTARTNOHAND	      514
-#define ERESTART_RESTARTBLOCK 516
 
 struct marshal *marshal_new(const struct marshal_memory *memory, uint32_t first_reserved_fd,
 			    uint32_t last_reserved_fd)
