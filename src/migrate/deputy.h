@@ -364,6 +364,9 @@ void deputy_behind_init(struct deputy *d);
 void deputy_behind_done(struct deputy *d);
 bool deputy_behind_is_busy(const struct deputy *d);
 
+/** deputy_behind_settle() - If the line is empty, what was kept for that is done now, not in a moment */
+void deputy_behind_settle(struct deputy *d);
+
 /** deputy_behind_takes() - Is a call with these flags one of the line's? */
 bool deputy_behind_takes(const struct deputy *d, pid_t tid, uint32_t flags);
 

@@ -44,7 +44,7 @@ void deputy_behind_done(struct deputy *d)
 
 bool deputy_behind_is_busy(const struct deputy *d)
 {
-	return d->behind.tid != 0;
+	return d->behind.running || d->behind.line.len;
 }
 
 bool deputy_behind_takes(const struct deputy *d, pid_t tid, uint32_t flags)
@@ -95,6 +95,14 @@ static void on_empty(void *owner)
 	}
 	if (r < 0)
 		deputy_drop(d, e.text);
+}
+
+void deputy_behind_settle(struct deputy *d)
+{
+	if (!d->behind.empty_ref.gen)
+		return;
+	loop_remove(d->loop, &d->behind.empty_ref);
+	on_empty(d);
 }
 
 bool deputy_behind_keeps(struct deputy *d, const struct move_frame *f)

@@ -253,9 +253,10 @@ struct guest {
 	struct buf late;	/* SIGNAL payloads that came meanwhile */
 	uint64_t signals_taken; /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
-	struct dirty dirty; /* begins before it runs */
-	bool untracked;	    /* it cannot */
-	bool copying;	    /* RUNNING: recalled, pages go home in rounds */
+	struct dirty dirty;    /* begins before it runs */
+	struct pageset beyond; /* pages_writer.beyond; until it is built */
+	bool untracked;	       /* it cannot */
+	bool copying;	       /* RUNNING: recalled, pages go home in rounds */
 	bool round_is_sent;
 	unsigned int rounds, stalls;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */

@@ -81,6 +81,7 @@ int guest_take_anew(struct guest *g, const struct move_frame *f, struct err *e)
 	dirty_init(&g->dirty);
 	g->untracked = false;
 	g->lacks.prepared = false;
+	pageset_done(&g->beyond);
 	image_done(&g->image);
 	image_init(&g->image);
 	buf_reset(&g->image_bytes);
@@ -100,14 +101,33 @@ static size_t find_watched(const struct image *m, struct filter_range v[FILTER_R
 	return n;
 }
 
+/* pages that found no memory, behind the end of a file: in the end something else is there, or nothing */
+static int check_beyond(const struct guest *g, struct err *e)
+{
+	for (size_t i = 0; i < g->image.n_mappings; i++) {
+		const struct image_mapping *v = &g->image.mappings[i];
+		uint64_t at = v->start, n, known, n_known;
+
+		for (; v->file && pageset_next(&g->beyond, at, v->end, &at, &n); at += MOVE_PAGE)
+			if (!pageset_next(&g->dirty.known, at, at + MOVE_PAGE, &known, &n_known))
+				return err_set(e, -EIO, "there is no memory for a page at %#llx",
+					       (unsigned long long)at);
+	}
+	return 0;
+}
+
 static int finish(struct guest *g, struct err *e)
 {
 	struct filter_range watched[FILTER_RANGES_MAX];
 	struct sock_filter code[FILTER_INSNS_MAX];
 	struct build_filter filter = { .code = code };
 	size_t n;
-	int r = filter_build(0, 0, watched, find_watched(&g->image, watched), code, &n);
+	int r = check_beyond(g, e);
 
+	pageset_done(&g->beyond);
+	if (r < 0)
+		return r;
+	r = filter_build(0, 0, watched, find_watched(&g->image, watched), code, &n);
 	if (r < 0)
 		return err_set(e, r, "make the filter: %s", strerror(-r));
 	filter.n = (unsigned short)n;
@@ -144,6 +164,7 @@ int guest_take_pages(struct guest *g, const struct move_frame *f, struct err *e)
 		.mem = g->build.mem,
 		.written = &g->dirty.known,
 		.image = &g->image,
+		.beyond = &g->beyond,
 		.uffd = g->dirty.uffd,
 		.pagemap = -1,
 		.hide_start = g->image.parasite,

@@ -7,6 +7,7 @@
 
 #include "base/restarts.h"
 #include "forward/call.h"
+#include "forward/table/idle.h"
 #include "forward/table/quick.h"
 #include "forward/table/table.h"
 #include "migrate/guest.h"
@@ -25,12 +26,12 @@ struct call_header {
  */
 void guest_reply(struct guest_thread *t, int64_t result)
 {
-	struct seccomp_notif_resp resp = {
-		.id = t->id,
-		.val = result < 0 && result >= -4095 ? 0 : result,
-		.error = result < 0 && result >= -4095 ? (int32_t)result : 0,
-	};
+	struct seccomp_notif_resp resp = { .id = t->id };
 
+	if (result == -ERESTARTNOINTR && table_is_idle(t->nr))
+		result = -ERESTARTNOHAND;
+	resp.val = result < 0 && result >= -4095 ? 0 : result;
+	resp.error = result < 0 && result >= -4095 ? (int32_t)result : 0;
 	if (marshal_interrupted(result))
 		told_later(tracee_interrupt(t->tid));
 	t->in_notify = false;

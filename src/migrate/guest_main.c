@@ -170,6 +170,7 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_de
 	*g = (struct guest){ .box = box, .notify = -1 };
 	pages_reader_init(&g->reader);
 	dirty_init(&g->dirty);
+	pageset_init(&g->beyond);
 	build_init(&g->build);
 	g->build.fill_dev = fill_dev;
 	late_init(&g->lacks.table);

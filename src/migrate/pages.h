@@ -147,6 +147,7 @@ struct pages_writer {
 	int mem;		   /* its /proc/PID/mem */
 	struct pageset *written;   /* a process being built: what it has; else NULL */
 	const struct image *image; /* and its mappings */
+	struct pageset *beyond;	   /* gets what is behind the end of a file of this host; or NULL */
 	int uffd;		   /* that its mappings are registered with; -1: none */
 	int pagemap;		   /* of an older process */
 	/* give back n pages of private memory; NULL: it cannot now, and they are written as zeroes */

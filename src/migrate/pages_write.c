@@ -50,6 +50,43 @@ static int write_memory(const struct pages_writer *w, uint64_t at, const uint8_t
 	return result(pwrite(w->mem, p + done, rest, (off_t)(at + (uint64_t)done)), rest);
 }
 
+static bool is_in_file(const struct pages_writer *w, uint64_t at)
+{
+	for (size_t i = 0; w->image && i < w->image->n_mappings; i++) {
+		const struct image_mapping *v = &w->image->mappings[i];
+
+		if (v->file && v->start <= at && at < v->end)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Behind the end of a file of this host there is no memory. Nor was there at home when the image was
+ * made: the program has mapped something else there since (as the dynamic linker does), whose page
+ * this is, and which the next image has.
+ */
+static int write_page_new(const struct pages_writer *w, uint64_t at, const uint8_t *page)
+{
+	int r = write_memory(w, at, page, MOVE_PAGE);
+
+	if (r != -EIO || !w->beyond || !is_in_file(w, at))
+		return r;
+	pageset_del(w->written, at, 1);
+	return pageset_add(w->beyond, at, 1);
+}
+
+static int write_pages_new(const struct pages_writer *w, uint64_t at, const uint8_t *p, size_t n)
+{
+	int r = write_memory(w, at, p, n);
+
+	if (r != -EIO)
+		return r;
+	for (r = 0; !r && n; n -= MOVE_PAGE, at += MOVE_PAGE, p += MOVE_PAGE)
+		r = write_page_new(w, at, p);
+	return r;
+}
+
 /* what was written once and is zeroes now; the rest is fresh, so it is zero already */
 static int clear_written(const struct pages_writer *w, const struct pages_header *h)
 {
@@ -58,7 +95,7 @@ static int clear_written(const struct pages_writer *w, const struct pages_header
 
 	while (!r && pageset_next(w->written, at, end, &start, &n))
 		for (at = start; !r && n; n--, at += MOVE_PAGE)
-			r = result(pwrite(w->mem, zeroes, MOVE_PAGE, (off_t)at), MOVE_PAGE);
+			r = write_page_new(w, at, zeroes);
 	return r;
 }
 
@@ -95,7 +132,7 @@ static int write_new(const struct pages_writer *w, const struct pages_header *h,
 	r = pageset_add(w->written, h->at, h->n);
 	if (r < 0 || made == len)
 		return r;
-	return write_memory(w, h->at + made, bytes + made, len - made);
+	return write_pages_new(w, h->at + made, bytes + made, len - made);
 }
 
 static int write_page(int mem, uint64_t at, const uint8_t *page)

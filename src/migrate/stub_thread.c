@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "base/restarts.h"
 #include "forward/call.h"
 #include "migrate/rlimits.h"
 #include "migrate/region.h"
@@ -202,7 +203,7 @@ int stub_thread_interrupted(struct stub_thread *t, enum stub_call_state *ret)
 		return 0;
 	if (regs.rip == begin && (int64_t)regs.orig_rax < 0) {
 		/* not yet made: it never will be */
-		regs.rax = (uint64_t)-512;
+		regs.rax = (uint64_t)-ERESTARTNOINTR;
 		regs.rip = end;
 	} else if (regs.rip == end && (int64_t)regs.orig_rax >= 0) {
 		/* the kernel would restart it; the guest's kernel decides that */
