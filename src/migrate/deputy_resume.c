@@ -204,13 +204,16 @@ static int put_pages(struct deputy *d, const struct image *m, struct err *e)
 	return r < 0 ? r : set_state_run(&d->stub.batch, d->pid, "give pages back", e);
 }
 
-/* sent by the process to itself, after the image: it will do that once more */
+/*
+ * Sent by the process to itself, after the image: it will do that once more. Without a number: by a
+ * call that was still under way when its host was lost
+ */
 static bool comes_again(const struct checkpoint *c, const struct pending *p)
 {
 	const siginfo_t *i = &p->info;
 
-	return p->number > c->told_at && i->si_code <= 0 && i->si_code != SI_TIMER &&
-	       i->si_pid == c->deputy->pid;
+	return (!p->number || p->number > c->told_at) && i->si_code <= 0 &&
+	       i->si_code != SI_TIMER && i->si_pid == c->deputy->pid;
 }
 
 static int put_signals(struct deputy *d, bool undo, struct err *e)
