@@ -40,10 +40,18 @@ def files(pid):
     return found
 
 
+def call_of(pid):
+    """What its first thread is in, or another one's when that has ended and others go on."""
+    calls = [read(pid, "syscall").split()[0]]
+    if status(pid)["State"].startswith("Z"):
+        calls += [read(pid, "task", tid, "syscall").split()[0] for tid in os.listdir(f"/proc/{pid}/task")]
+    return next((call for call in calls if call not in ("running", "-1")), calls[0])
+
+
 def look(pid):
     try:
         return {"status": status(pid), "maps": kinds_of_maps(pid), "fds": files(pid),
-                "wchan": read(pid, "wchan"), "call": read(pid, "syscall").split()[0]}
+                "wchan": read(pid, "wchan"), "call": call_of(pid)}
     except (FileNotFoundError, ProcessLookupError):
         return None
 
