@@ -98,6 +98,8 @@ int deputy_take_image(struct deputy *d, const struct move_frame *f, struct err *
 	if (r < 0)
 		return r;
 	deputy_behind_settle(d);
+	if (d->state == DEPUTY_OVER || d->state == DEPUTY_RESUMING)
+		return 0; /* by what was kept */
 	if (d->state == DEPUTY_RETURNING || (d->checkpoint && d->checkpoint->coming.n_threads))
 		return err_set(e, -EPROTO, "a second image");
 	r = buf_put(&d->image_bytes, f->payload, f->len);

@@ -45,6 +45,7 @@ static int take_image(struct guest *g, struct err *e)
 	int r;
 
 	image_init(&g->image);
+	pageset_done(&g->beyond);
 	r = image_get(buf_bytes(&g->image_bytes), g->image_bytes.len, &g->image, e);
 	buf_reset(&g->image_bytes);
 	if (!r)
@@ -101,19 +102,17 @@ static size_t find_watched(const struct image *m, struct filter_range v[FILTER_R
 	return n;
 }
 
-/* pages that found no memory, behind the end of a file: in the end something else is there, or nothing */
+/*
+ * The pages since the last image that found no memory, behind the end of a file. Before that one, what
+ * they were of is another mapping in it, or none any more; now there should be none
+ */
 static int check_beyond(const struct guest *g, struct err *e)
 {
-	for (size_t i = 0; i < g->image.n_mappings; i++) {
-		const struct image_mapping *v = &g->image.mappings[i];
-		uint64_t at = v->start, n, known, n_known;
+	uint64_t at, n;
 
-		for (; v->file && pageset_next(&g->beyond, at, v->end, &at, &n); at += MOVE_PAGE)
-			if (!pageset_next(&g->dirty.known, at, at + MOVE_PAGE, &known, &n_known))
-				return err_set(e, -EIO, "there is no memory for a page at %#llx",
-					       (unsigned long long)at);
-	}
-	return 0;
+	if (!pageset_next(&g->beyond, 0, IMAGE_TOP, &at, &n))
+		return 0;
+	return err_set(e, -EIO, "there is no memory for a page at %#llx", (unsigned long long)at);
 }
 
 static int finish(struct guest *g, struct err *e)

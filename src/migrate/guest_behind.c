@@ -312,7 +312,7 @@ void guest_behind_on(struct guest *g)
 		return;
 	}
 	t->done = t->parts.done; /* the rest is made where it is then */
-	guest_reply(t, -ERESTARTSYS);
+	guest_reply(t, -ERESTARTNOINTR);
 }
 
 void guest_behind_forget(struct guest_thread *t)

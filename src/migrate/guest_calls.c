@@ -293,7 +293,7 @@ static void on_call(struct guest *g, const struct seccomp_notif *n)
 	}
 	if (t->signalled) {
 		t->signalled = false;
-		if (guest_is_deliverable(t)) { /* first the signal, then the call */
+		if (guest_is_deliverable(t)) { /* as if it had come just before the call */
 			guest_reply(t, -ERESTARTNOINTR);
 			return;
 		}

@@ -6,7 +6,7 @@
  * it runs, then every thread is brought to a stop outside of any call, then image, pending signals,
  * the pages of the end. So what home has then is just what it would have gone on with. But instead
  * of DONE it says KEPT, and the threads go on with the registers of the image: a call that was cut
- * short for it is made again.
+ * short for it is made again, or a signal ends it (set_state.h).
  *
  * From then on that image is what home has: the next rounds, and the next comparison of mappings,
  * begin with it. Signals that come while the process is read wait here until it goes on; KEPT says

@@ -41,7 +41,7 @@
 #define EVENTS	     32
 #define EVENTS_TURNS 8
 #define SOON_MS	     1
-#define INSNS_BYTES  16	      /* behind which a thread was stopped, for interrupted.c */
+#define INSNS_BYTES  16	      /* behind which a thread was stopped, and 2 more: interrupted.c */
 #define UNSTEADY_US  10000000 /* a thread that gives memory back may be kept from its CPU for long */
 
 static void pump(struct guest *g);
@@ -647,7 +647,7 @@ static bool lacks_state(struct guest *g, pid_t tid)
 
 	if (tracee_get_regs(tid, &regs) < 0 || tracee_get_rseq(tid, &q) < 0)
 		return false; /* it was killed */
-	if (is_awaited(g, regs.rip - INSNS_BYTES, INSNS_BYTES))
+	if (is_awaited(g, regs.rip - INSNS_BYTES, INSNS_BYTES + 2))
 		return true;
 	if (!q.address)
 		return false;

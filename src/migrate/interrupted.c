@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/restarts.h"
+#include "forward/table/idle.h"
 #include "migrate/registers.h"
 #include "migrate/rest_call.h"
 #include "tracee/maps.h"
@@ -132,6 +133,36 @@ static uint32_t on_signal(uint64_t result)
 	}
 }
 
+/*
+ * The kernel has made its registers so that it makes its call again, as we do, and it was stopped once
+ * more before it could. What tells is the place: before a syscall instruction, not behind one
+ */
+static bool is_made_again(pid_t tid, const struct user_regs_struct *regs)
+{
+	static const uint8_t insn[SYSCALL_INSN_BYTES] = { 0x0f, 0x05 };
+	uint8_t code[2 * SYSCALL_INSN_BYTES];
+
+	return (regs->rax == regs->orig_rax || regs->rax == SYS_restart_syscall) &&
+	       tracee_read(tid, regs->rip - SYSCALL_INSN_BYTES, code, sizeof(code)) == 0 &&
+	       memcmp(code, insn, sizeof(insn)) != 0 &&
+	       !memcmp(code + SYSCALL_INSN_BYTES, insn, sizeof(insn));
+}
+
+static void go_on_again(enum capture_side side, struct user_regs_struct *regs,
+			struct image_thread *t)
+{
+	uint32_t call = (uint32_t)regs->orig_rax;
+	bool nap = regs->rax == SYS_restart_syscall;
+
+	regs->orig_rax = (uint64_t)-1;
+	t->on_signal = nap || table_is_idle(call) ? IMAGE_SIGNAL_ENDS : IMAGE_SIGNAL_FIRST;
+	if (nap && (call == SYS_futex || side == CAPTURE_HOST))
+		regs->rax = call;
+	else if (nap && call != SYS_restart_syscall)
+		t->restart_call = call;
+	registers_to_image(regs, &t->regs);
+}
+
 int interrupted_rewind(pid_t tid, enum capture_side side, struct user_regs_struct *regs,
 		       struct image_thread *t)
 {
@@ -143,6 +174,10 @@ int interrupted_rewind(pid_t tid, enum capture_side side, struct user_regs_struc
 	t->on_signal = IMAGE_SIGNAL_FIRST;
 	if ((int64_t)call < 0) {
 		registers_to_image(regs, &t->regs);
+		return 0;
+	}
+	if (is_made_again(tid, regs)) {
+		go_on_again(side, regs, t);
 		return 0;
 	}
 	eintr = (int64_t)regs->rax == -EINTR && !is_over(call);

@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/attr.h"
+#include "base/restarts.h"
 #include "forward/table/table.h"
 #include "os/fd.h"
 
@@ -394,7 +395,7 @@ static bool did_nothing(int64_t result)
 		if (result == -errors[i])
 			return true;
 	/* it was interrupted before it had begun, and is made again */
-	return result <= -512 && result >= -516;
+	return result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK;
 }
 
 /* was the file there before the call? False when nobody can tell */

@@ -44,7 +44,11 @@ static const struct row *find(uint64_t nr)
 	return NULL;
 }
 
-/* of files: does a call that has moved a part go on to all of it? */
+/*
+ * Of files: does a call that has moved a part go on to all of it? A write of a regular file is never
+ * stopped, but its part may have been written behind. One that is short for want of space has its
+ * rest fail, and stays short
+ */
 static bool file_goes_on(pid_t pid, uint64_t fd, const struct row *row)
 {
 	char path[64];
@@ -56,7 +60,8 @@ static bool file_goes_on(pid_t pid, uint64_t fd, const struct row *row)
 	if (row->form == FORM_FILE)
 		return S_ISSOCK(st.st_mode);
 	if (row->write)
-		return S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || S_ISCHR(st.st_mode);
+		return S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || S_ISCHR(st.st_mode) ||
+		       S_ISREG(st.st_mode);
 	return S_ISREG(st.st_mode) || S_ISBLK(st.st_mode) ||
 	       (S_ISCHR(st.st_mode) && major(st.st_rdev) == MEMORY_MAJOR);
 }

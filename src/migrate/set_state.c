@@ -153,6 +153,30 @@ static bool is_at_call(const struct image_thread *t, struct user_regs_struct *re
 	       (regs->rax == t->regs.rax || (t->wait_until_ns && regs->rax == SYS_restart_syscall));
 }
 
+/*
+ * Does it wait with another signal mask? That mask is in force in the call only, and not before it is
+ * made again: a signal that the thread blocks otherwise waits until then by itself, and ends it
+ */
+static bool has_mask(pid_t tid, const struct user_regs_struct *regs)
+{
+	uint64_t mask;
+
+	switch (regs->rax) {
+	case SYS_rt_sigsuspend:
+		return true;
+	case SYS_ppoll:
+		return regs->r10;
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
+		return regs->r8;
+	case SYS_pselect6: /* a pointer to a pointer, which is on no two pages */
+		return regs->r9 && (regs->r9 % sizeof(mask) ||
+				    tracee_read(tid, regs->r9, &mask, sizeof(mask)) < 0 || mask);
+	default:
+		return false;
+	}
+}
+
 /* the call whose rest the kernel here has, or 0 */
 static uint64_t rest_of(const struct image_thread *t, uint64_t nr)
 {
@@ -168,7 +192,12 @@ void set_state_in_call(const struct image_thread *t, bool home)
 
 	if (t->on_signal == IMAGE_SIGNAL_FIRST || t->done || !is_at_call(t, &regs))
 		return;
-	/* first: should we die in between, the thread is past signals with these registers too */
+	if (has_mask((pid_t)t->tid, &regs)) {
+		/* still that of the call, if nothing was injected since */
+		told_later(tracee_set_sigmask((pid_t)t->tid, t->sigmask));
+		return;
+	}
+	/* first: without it a thread that we leave alone by dying would see -512 as its result */
 	if (tracee_interrupt((pid_t)t->tid) < 0)
 		return; /* it was killed */
 	rest = home ? rest_of(t, regs.rax) : 0;

@@ -34,7 +34,8 @@ int set_state_registers(const struct image_thread *t) MUST_CHECK;
  * first would run, and then the call be made, which may wait for that very signal. So the registers
  * are those of a call that was just interrupted, and the kernel decides: with a signal EINTR, or
  * else the call again. It looks at that on its way past signals only: so the thread is
- * interrupted, and may stop for that once more.
+ * interrupted, and may stop for that once more. A call with a signal mask of its own is made again in
+ * any case: what that mask lets in ends it then.
  */
 void set_state_in_call(const struct image_thread *t, bool home);
 

@@ -11,14 +11,16 @@ any node (each one's processes go on), or the victim's own deputy, its agent or 
 (it ends, or had not left yet). Each victim must end as on its own machine, with all its checks true,
 unless one of these was killed; in the
 end nothing of a move is left on any node. Prints a line of figures; exit status 0 when nothing was lost
-or changed, 1 else, 77 when no lab can be made. SIGTERM ends it after the moves that are under way.
+or changed, 1 else, 77 when no lab can be made. SIGINT ends it after the moves that are under way.
 """
 
 import argparse
 import collections
+import concurrent.futures
 import random
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -75,6 +77,7 @@ class Storm:
         self.figures = Figures()
         self.lock = threading.Lock()
         self.left = args.moves
+        self.pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
         self.daemon_killed = -GRACE_S
         self.reasons = collections.Counter()
 
@@ -133,7 +136,7 @@ class Worker:
         return None, None
 
     def harm(self, run):
-        """In a moment, beside the move; the thread."""
+        """In a moment, beside the move; its future."""
         after, how = self.moment(), self.random.choice((*NODES, *NODES, "deputy", "agent", "program"))
 
         def work():
@@ -147,9 +150,7 @@ class Worker:
                 self.storm.mover.lab.on(node, "kill", "-KILL", pid)
                 self.storm.figures.add("halves_killed")
 
-        thread = threading.Thread(target=work)
-        thread.start()
-        return thread
+        return self.storm.pool.submit(work)
 
     def move(self, run):
         to = self.random.choice((*SERVERS, "home"))
@@ -169,7 +170,7 @@ class Worker:
             time.sleep(REST_S)
         finally:
             if harm:
-                harm.join()
+                harm.result()
 
     def one(self, name, moves):
         self.harmed = False
@@ -200,7 +201,8 @@ class Worker:
             self.storm.figures.add("victims")
             try:
                 self.one(name, moves)
-            except Failed as why:
+            # also what labs.py says of a command that hangs or fails
+            except (Failed, AssertionError, subprocess.TimeoutExpired) as why:
                 self.storm.figures.add("lost_or_changed")
                 print(f"storm: {name}: {why}", flush=True)
 
@@ -220,7 +222,7 @@ def main():
     if why:
         print(why)
         return victims_run.SKIPPED
-    signal.signal(signal.SIGTERM, lambda *unused: over.set())
+    signal.signal(signal.SIGINT, lambda *unused: over.set())  # SIGTERM is of labs.py
     print(f"seed {args.seed}", flush=True)
     with movers.InLab() as mover:
         storm = Storm(args, mover, victims_run.victims())
@@ -237,7 +239,8 @@ def main():
     for why, n in storm.reasons.most_common():
         print(f"broken off {n}: {why}")
     print(storm.figures)
-    return 1 if left or storm.figures.of["lost_or_changed"] else 0
+    broken = storm.left and not over.is_set()  # some worker has not come to its end
+    return 1 if left or broken or storm.figures.of["lost_or_changed"] else 0
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@
 #include "forward/away/state.h"
 #include "forward/table/table.h"
 
-/* of the kernel, include/linux/errno.h: never seen by programs */
-
 struct marshal *marshal_new(const struct marshal_memory *memory, uint32_t first_reserved_fd,
 			    uint32_t last_reserved_fd)
 {

@@ -7,12 +7,7 @@
 bool table_is_idle(uint32_t nr)
 {
 	switch (nr) {
-	case __NR_pause:
 	case __NR_restart_syscall: /* of a sleep */
-	case __NR_nanosleep:
-	case __NR_clock_nanosleep:
-	case __NR_rt_sigsuspend:
-	case __NR_rt_sigtimedwait:
 	case __NR_poll:
 	case __NR_ppoll:
 	case __NR_select:

@@ -12,7 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** table_is_idle() - Does it only wait, and does any handler end it (signal(7))? */
+/**
+ * table_is_idle() - Does it only wait, and does any handler end it (signal(7))?
+ *
+ * Not the sleeps, which end by themselves: who ends one has to say how long it still had.
+ */
 bool table_is_idle(uint32_t nr);
 
 #endif
