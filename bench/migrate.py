@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """migrate.py - what it costs to move a process, and to be away
 
-Usage: bench/migrate.py [--json] [--only LINE]... [--runs N] [--alone]
+Usage: bench/migrate.py [--json] [--only LINE]... [--runs N] [--alone] [--rate MBIT]
 
 Moves a program between two network namespaces of this machine, joined by a veth pair, with the real
 deputy and guest and nobody else, and compares with what the same path can do by itself in the same
@@ -27,8 +27,9 @@ run. Lines (--only takes their names):
 what is at home to one and what is at the host to another, as on two machines. On some virtual
 machines to wake another CPU takes longer than the whole of a call: then "one CPU" is what our code
 costs. With --alone what takes part in "call", "local" and "compute" has a real-time class while it is
-measured, so that what else the machine does is not in these figures. Figures are medians. Nothing fails by being slow. Wants root, and a quiet machine: it says how
-busy it was.
+measured, so that what else the machine does is not in these figures. With --rate the path is a network
+of so many Mbit/s in each direction, for all that is compared. Figures are medians. Nothing fails by being
+slow. Wants root, and a quiet machine: it says how busy it was.
 """
 
 import argparse
@@ -62,7 +63,8 @@ FILES = [(what, size) for what in ("read", "write") for size in (1 << 20, 1 << 1
 class Wire:
     """Two network namespaces and the veth pair between them."""
 
-    def __init__(self):
+    def __init__(self, mbit=None):
+        self.mbit = mbit
         self.names = [f"comosix-bench-{os.getpid()}-{end}" for end in ("home", "host")]
         self.args = [f"/run/netns/{name}" for name in self.names] + [HOST]
 
@@ -74,6 +76,11 @@ class Wire:
         for name, address in zip(self.names, (HOME, HOST)):
             ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
             ip("-n", name, "link", "set", "eth0", "up")
+            if self.mbit:
+                # a bucket of half a millisecond, but of two packets of the largest offload at least
+                burst = max(self.mbit * 1_000_000 // 8 // 2000, 1 << 17)
+                subprocess.run(["tc", "-n", name, "qdisc", "add", "dev", "eth0", "root", "tbf", "rate",
+                                f"{self.mbit}mbit", "burst", str(burst), "latency", "20ms"], check=True)
         return self
 
     def __exit__(self, *unused):
@@ -491,6 +498,7 @@ def main():
     options.add_argument("--only", action="append", choices=list(LINES), metavar="LINE")
     options.add_argument("--runs", type=int, default=5)
     options.add_argument("--alone", action="store_true")
+    options.add_argument("--rate", type=int, metavar="MBIT")
     chosen = options.parse_args()
     ALONE = chosen.alone
 
@@ -499,13 +507,14 @@ def main():
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # namespaces and processes go as well
     machine = {"cpus": os.cpu_count(), "kernel": os.uname().release, "load": os.getloadavg()[0],
-               "ktls": os.path.exists("/proc/net/tls_stat")}
+               "ktls": os.path.exists("/proc/net/tls_stat"), "rate_mbit": chosen.rate}
     if not chosen.json:
         print(f"{machine['cpus']} CPUs, Linux {machine['kernel']}, load {machine['load']:.1f}"
-              f"{'' if machine['ktls'] else ', no kTLS'}; medians of {chosen.runs} runs", flush=True)
+              f"{'' if machine['ktls'] else ', no kTLS'}"
+              f"{f', {chosen.rate} Mbit/s' if chosen.rate else ''}; medians of {chosen.runs} runs", flush=True)
     rows = []
     with contextlib.ExitStack() as stack:
-        wire = stack.enter_context(Wire())
+        wire = stack.enter_context(Wire(chosen.rate))
         for name in chosen.only or LINES:
             for r in LINES[name](wire, chosen.runs):
                 rows.append(r)
