@@ -15,7 +15,7 @@
 struct control {
 	struct loop *loop;
 	struct half_link link;
-	struct ev_ref ev, door;
+	struct ev_ref ev, door, kept;
 	const struct control_ops *ops;
 	void *owner;
 	Cmx__HalfState state;
@@ -207,6 +207,21 @@ static void hear(struct control *c, const Cmx__Half *m)
 	log_warn("comosixd said what is not its to say; ignored");
 }
 
+/* all that was read; Return: -errno is its end */
+static int hear_all(struct control *c, struct err *e)
+{
+	Cmx__Half *m;
+	int r;
+
+	while ((r = half_link_take(&c->link, &m, e)) == 1) {
+		hear(c, m);
+		message_free(&m);
+		if (c->link.fd < 0)
+			return -EPIPE; /* an answer to it could not be said */
+	}
+	return r;
+}
+
 static void on_control(void *owner, uint32_t events)
 {
 	struct control *c = owner;
@@ -214,18 +229,21 @@ static void on_control(void *owner, uint32_t events)
 	int r;
 
 	(void)events;
-	while ((r = half_link_fill(&c->link, &e)) == 1) {
-		Cmx__Half *m;
-
-		while (c->link.fd >= 0 && (r = half_link_take(&c->link, &m, &e)) == 1) {
-			hear(c, m);
-			message_free(&m);
-		}
-		if (r < 0 || c->link.fd < 0)
-			break;
-	}
+	do
+		r = hear_all(c, &e);
+	while (!r && (r = half_link_fill(&c->link, &e)) == 1);
 	if (r < 0)
 		hang_up(c);
+}
+
+/* no event of the socket tells what was read together with Start */
+static void on_kept(void *owner)
+{
+	struct control *c = owner;
+
+	c->kept = (struct ev_ref){ 0 };
+	if (c->link.fd >= 0)
+		on_control(c, EPOLLIN);
 }
 
 static int listen_to(struct control *c, struct err *e)
@@ -287,6 +305,11 @@ int control_new(struct loop *l, Cmx__HalfStart *start, const struct control_ops 
 	c->state.start = start;
 	c->state.self = (uint32_t)getpid();
 	r = listen_to(c, e);
+	if (!r) {
+		r = loop_add_timer(l, loop_now(l), on_kept, c, &c->kept);
+		if (r < 0)
+			(void)err_set(e, r, "hear comosixd: %s", strerror(-r));
+	}
 	if (!r && is_listening(HALF_FD_LISTEN)) {
 		r = loop_add_fd(l, HALF_FD_LISTEN, EPOLLIN, on_door, c, &c->door);
 		if (r < 0)
@@ -306,6 +329,7 @@ void control_free(struct control *c)
 		return;
 	loop_remove(c->loop, &c->ev);
 	loop_remove(c->loop, &c->door);
+	loop_remove(c->loop, &c->kept);
 	half_link_done(&c->link);
 	free(c);
 }
