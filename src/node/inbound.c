@@ -110,6 +110,15 @@ static void offend(struct inbound *in, const struct sock_addr *a)
 	o->until_ms = now + OFFENCE_MS;
 }
 
+/* it is somebody: what came from there before was others' behind the same address, or is mended */
+static void forgive(struct inbound *in, const struct sock_addr *a)
+{
+	struct offender *o = offender_of(in, a);
+
+	if (o)
+		o->offences = 0;
+}
+
 static uint32_t hash_of(const struct sock_addr *a)
 {
 	const uint8_t *p = (const uint8_t *)&((const struct sockaddr_in6 *)&a->ss)->sin6_addr;
@@ -217,6 +226,8 @@ static void on_opened(void *owner)
 
 	g->stage = GUEST_HELLO;
 	g->in->n_unknown--;
+	if (!g->relayed)
+		forgive(g->in, &g->addr);
 	conn_deadline(g->conn, loop_now(g->in->node->loop) + HELLO_MS);
 }
 
@@ -334,13 +345,19 @@ static void on_received(void *owner)
 		guest_free(g);
 }
 
+/* one who thinks better of it (a move that is called off), or whose network was cut: no garbage */
+static bool has_left(const struct err *why)
+{
+	return why->code == -EPIPE || why->code == -ECONNRESET;
+}
+
 static void on_closed(void *owner, const struct err *why)
 {
 	struct guest *g = owner;
 
 	if (g->stage == GUEST_TLS) {
 		count(&g->in->node->counters, COUNT_handshakes_failed);
-		if (!g->relayed)
+		if (!g->relayed && !has_left(why))
 			offend(g->in, &g->addr);
 	}
 	complain(g, why->text);

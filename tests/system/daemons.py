@@ -233,6 +233,27 @@ class Together(unittest.TestCase):
         stalled.close()
         node.wait_counter("handshakes_failed", before + 4)
 
+    def test_who_hangs_up_may_come_again(self):
+        node = self.c["s1"]
+        before = node.status()["counters"]["handshakes_failed"]
+        for _ in range(20):  # as a home does whose moves are called off while it reaches us
+            socket.create_connection(("127.0.0.1", node.port), timeout=nodes.PATIENCE).close()
+        node.wait_counter("handshakes_failed", before + 20)
+        kind, _ = first_answer(node, os.path.join(self.c.dir, "spare"), w.frame(w.HELLO, hello()))
+        self.assertEqual(kind, w.HELLO)
+
+    def test_garbage_bars_its_sender(self):
+        node = self.c["s1"]
+        for _ in range(50):
+            try:  # from an address of its own: others are heard
+                with socket.create_connection(("127.0.0.1", node.port), nodes.PATIENCE, ("127.0.0.77", 0)) as s:
+                    s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                    while s.recv(4096):
+                        pass
+            except OSError:
+                pass
+        node.wait_log("too much garbage")
+
     def test_garbage_datagrams(self):
         node = self.c["s1"]
         before = node.status()["counters"]
