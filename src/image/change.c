@@ -3,7 +3,9 @@
 
 #define NEVER_BUILT (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL)
 /* READONLY: it may be learnt late, and what was built without it can be made writable */
-#define IDENTITY (IMAGE_MAP_FILE | IMAGE_MAP_SHARED | IMAGE_MAP_GROWSDOWN | IMAGE_MAP_READONLY)
+#define IDENTITY                                                                                   \
+	(IMAGE_MAP_FILE | IMAGE_MAP_SHARED | IMAGE_MAP_GROWSDOWN | IMAGE_MAP_READONLY |            \
+	 IMAGE_MAP_BEYOND)
 
 /* the first mapping of ours that ends behind an address, from index *i on */
 static const struct image_mapping *behind(const struct image *m, size_t *i, uint64_t at)
@@ -18,7 +20,7 @@ static bool is_same(const struct image_mapping *a, const struct image_mapping *b
 		    enum image_identity by)
 {
 	if (by == IMAGE_BY_PLACE)
-		return !((a->flags ^ b->flags) & IMAGE_MAP_SHARED);
+		return !((a->flags ^ b->flags) & (IMAGE_MAP_SHARED | IMAGE_MAP_BEYOND));
 	if ((a->flags & IDENTITY) != (b->flags & IDENTITY))
 		return false;
 	return !(a->flags & IMAGE_MAP_FILE) ||

@@ -22,7 +22,7 @@
 
 #define PROT_ALL      7U
 #define PROT_WRITABLE 2U
-#define FLAGS_ALL     (IMAGE_MAP_READONLY * 2U - 1)
+#define FLAGS_ALL     (IMAGE_MAP_BEYOND * 2U - 1)
 
 /* ---- memory ---- */
 
@@ -194,6 +194,8 @@ static int check_kind(const struct image_mapping *v, struct err *e)
 	if (v->flags & IMAGE_MAP_READONLY &&
 	    (!(v->flags & IMAGE_MAP_SHARED) || v->prot & PROT_WRITABLE))
 		return bad_mapping(v, "that can never be written, and can", e);
+	if (v->flags & IMAGE_MAP_BEYOND && (!(v->flags & IMAGE_MAP_FILE) || v->file))
+		return bad_mapping(v, "behind the end of no file", e);
 	if (v->flags & IMAGE_MAP_FILE &&
 	    (!is_aligned(v->offset) || v->offset > INT64_MAX - (v->end - v->start)))
 		return bad_mapping(v, "of a file at an offset that cannot be", e);

@@ -51,6 +51,7 @@ enum image_map_flags {
 	IMAGE_MAP_NORESERVE = 1024,
 	IMAGE_MAP_LOCKED = 2048,
 	IMAGE_MAP_READONLY = 4096, /* SHARED, and no mprotect(2) can make it writable */
+	IMAGE_MAP_BEYOND = 8192,   /* FILE, and all of it is behind the end: there is no memory */
 };
 
 struct image_mapping {

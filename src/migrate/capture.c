@@ -16,6 +16,7 @@
 #include "migrate/clock.h"
 #include "migrate/cpu.h"
 #include "migrate/interrupted.h"
+#include "migrate/remap.h"
 #include "os/file.h"
 #include "tracee/maps.h"
 
@@ -120,6 +121,7 @@ static const struct {
 	{ "[vvar]", IMAGE_MAP_VDSO },
 	{ "[vvar_vclock]", IMAGE_MAP_VDSO },
 	{ "[vsyscall]", IMAGE_MAP_VSYSCALL },
+	{ REMAP_EMPTY_FILE, IMAGE_MAP_BEYOND },
 };
 
 static int add_mapping(struct image *m, const struct maps_entry *v, struct err *e)
@@ -173,7 +175,7 @@ static int add_around(struct image *m, const struct maps_entry *v, uint64_t hide
 static uint32_t known_flags(const struct image *known, size_t *i, const struct image_mapping *now)
 {
 	const uint32_t told = IMAGE_MAP_SHARED | IMAGE_MAP_FILE | IMAGE_MAP_VDSO |
-			      IMAGE_MAP_VSYSCALL;
+			      IMAGE_MAP_VSYSCALL | IMAGE_MAP_BEYOND;
 	const struct image_mapping *v;
 
 	while (*i < known->n_mappings && known->mappings[*i].end <= now->start)
@@ -230,8 +232,8 @@ static bool has_unknown(const struct image *known, const struct image *m)
 	return false;
 }
 
-int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, const struct image *known,
-		 struct image *ret, struct err *e)
+static int read_mappings(pid_t pid, uint64_t hide_start, uint64_t hide_end,
+			 const struct image *known, struct image *ret, struct err *e)
 {
 	struct maps maps;
 	int r = maps_read(pid, !known, &maps, e);
@@ -240,8 +242,36 @@ int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, const struct
 		return r;
 	r = capture_mappings(&maps, hide_start, hide_end, known, ret, e);
 	maps_done(&maps);
+	return r;
+}
+
+/* an empty file of remap.c stands only where one was built; a program may have one of that name */
+static void check_beyond(const struct image *known, struct image *m)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < m->n_mappings; i++) {
+		struct image_mapping *v = &m->mappings[i];
+
+		if (!(v->flags & IMAGE_MAP_BEYOND))
+			continue;
+		while (k < known->n_mappings && known->mappings[k].end <= v->start)
+			k++;
+		if (k == known->n_mappings || known->mappings[k].start > v->start ||
+		    !(known->mappings[k].flags & IMAGE_MAP_BEYOND))
+			v->flags &= ~(uint32_t)IMAGE_MAP_BEYOND;
+	}
+}
+
+int capture_maps(pid_t pid, uint64_t hide_start, uint64_t hide_end, const struct image *known,
+		 struct image *ret, struct err *e)
+{
+	static const struct image nothing;
+	int r = read_mappings(pid, hide_start, hide_end, known, ret, e);
+
 	if (!r && known && has_unknown(known, ret))
-		return capture_maps(pid, hide_start, hide_end, NULL, ret, e);
+		r = read_mappings(pid, hide_start, hide_end, NULL, ret, e);
+	check_beyond(known ? known : &nothing, ret);
 	return r;
 }
 

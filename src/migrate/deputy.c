@@ -10,6 +10,7 @@
 #include "log/log.h"
 #include "migrate/clock.h"
 #include "migrate/deputy_checkpoint.h"
+#include "migrate/ends.h"
 #include "migrate/preflight.h"
 #include "os/clock.h"
 #include "os/fd.h"
@@ -190,6 +191,8 @@ static int read_it(struct deputy *d, struct err *e)
 	if (!r)
 		r = deputy_files_check(d, e);
 	deputy_files_mark(d, &d->stub.before);
+	if (!r)
+		r = ends_mark(d->pid, &d->stub.before, e);
 	if (!r)
 		r = image_check(&d->stub.before, e);
 	if (!r && mapped_files(&d->mapped, &d->stub.before) < 0)
@@ -380,7 +383,8 @@ static int take_homeward(struct deputy *d, const struct move_frame *f, struct er
 
 	(void)e;
 	memcpy(why, f->payload, sizeof(why)); /* wire/move.h: it is that long */
-	deputy_again_note(d, why[0], (pid_t)why[1]);
+	if (why[0] != MOVE_NO_CALL)
+		deputy_again_note(d, why[0], (pid_t)why[1]);
 	deputy_fetch(d);
 	return 0;
 }

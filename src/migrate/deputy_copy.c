@@ -28,6 +28,7 @@
 #include "migrate/capture.h"
 #include "migrate/cpu.h"
 #include "migrate/deputy.h"
+#include "migrate/ends.h"
 #include "migrate/region.h"
 #include "tracee/maps.h"
 
@@ -141,7 +142,7 @@ static int take_mappings(struct deputy *d, struct err *e)
 			     d->early.parasite + d->early.parasite_size,
 			     d->rounds ? &d->was : &d->flags, &d->early, e);
 	deputy_files_mark(d, &d->early);
-	return r;
+	return r < 0 ? r : ends_mark(d->pid, &d->early, e);
 }
 
 static int start_round(struct deputy *d, struct err *e)
@@ -185,6 +186,8 @@ static int start_late(struct deputy *d, struct err *e)
 		r = choose_region(&d->early, &d->early.parasite, e);
 	d->early.parasite_size = REGION_BYTES;
 	deputy_files_mark(d, &d->early);
+	if (!r)
+		r = ends_mark(d->pid, &d->early, e);
 	return r < 0 ? r : put_image(d, e);
 }
 

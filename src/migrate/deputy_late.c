@@ -50,7 +50,8 @@ static const struct image_mapping *mapping_of(const struct image *m, uint64_t at
  */
 static bool is_late(const struct image_mapping *v)
 {
-	return !v->file && !(v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL | IMAGE_MAP_SHARED));
+	return !v->file && !(v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL | IMAGE_MAP_SHARED |
+					 IMAGE_MAP_BEYOND));
 }
 
 /* of a file every page is asked for, as in pages.h */
@@ -119,7 +120,7 @@ int deputy_late_last(struct deputy *d)
 			r = pages_add(&d->reader, v->start, v->end, PAGES_STAY);
 		else if (v->file)
 			r = pages_add(&d->reader, v->start, v->end, PAGES_OWN);
-		else if (v->flags & IMAGE_MAP_SHARED)
+		else if (v->flags & IMAGE_MAP_SHARED && !(v->flags & IMAGE_MAP_BEYOND))
 			r = pages_add(&d->reader, v->start, v->end, PAGES_ALL);
 	}
 	return r < 0 ? r : add_needed(d);

@@ -165,7 +165,7 @@ int guest_files_leave(struct guest *g, struct image *m)
 	for (size_t i = 0; !r && i < m->n_mappings; i++) {
 		struct image_mapping *v = &m->mappings[i];
 
-		if (!(v->flags & IMAGE_MAP_FILE) || !v->inode)
+		if (!(v->flags & IMAGE_MAP_FILE) || !v->inode || v->flags & IMAGE_MAP_BEYOND)
 			continue;
 		v->file = number_of(g, v);
 		if (v->file && is_in_place(&g->arrived, v))

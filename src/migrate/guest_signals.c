@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "migrate/ends.h"
 #include "migrate/guest.h"
 #include "migrate/told.h"
 #include "tracee/maps.h"
@@ -245,11 +246,29 @@ static int end_call(struct guest_thread *t)
 	return tracee_set_regs(t->tid, &regs);
 }
 
+/* it has touched what is behind the end of a file of home, whose signal is made there if it still is */
+static bool goes_home(struct guest_thread *t, const struct tracee_stop *stop)
+{
+	const uint32_t why[2] = { MOVE_NO_CALL, (uint32_t)t->tid };
+
+	if (stop->signo != SIGBUS || stop->info.si_code != BUS_ADRERR ||
+	    !ends_are_before(&t->guest->image, (uint64_t)(uintptr_t)stop->info.si_addr))
+		return false;
+	t->state = THREAD_FROZEN;
+	if (t->guest->state == GUEST_RUNNING)
+		guest_send(t->guest, MOVE_HOMEWARD, why, sizeof(why), NULL, 0);
+	else
+		guest_frozen(t->guest);
+	return true;
+}
+
 void guest_on_signal_stop(struct guest_thread *t, const struct tracee_stop *stop)
 {
 	siginfo_t info = stop->info;
 
 	t->again = false; /* whatever comes next is another call */
+	if (goes_home(t, stop))
+		return;
 	if (t->done && end_call(t) < 0)
 		return; /* killed: told by its end */
 

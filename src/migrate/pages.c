@@ -86,7 +86,7 @@ static int add_change(void *owner, enum image_change what, uint64_t start, uint6
 {
 	const struct adding *a = owner;
 
-	if (what != IMAGE_NEW)
+	if (what != IMAGE_NEW || v->flags & IMAGE_MAP_BEYOND)
 		return 0;
 	if (v->flags & IMAGE_MAP_FILE && !v->file)
 		return pages_add(a->to, start, end, PAGES_ALL);
@@ -108,7 +108,9 @@ int pages_add_shared(struct pages_reader *p, const struct image *m, bool home)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < m->n_mappings; i++)
-		if (m->mappings[i].flags & IMAGE_MAP_SHARED && !m->mappings[i].file &&
+		if ((m->mappings[i].flags & (IMAGE_MAP_SHARED | IMAGE_MAP_BEYOND)) ==
+			    IMAGE_MAP_SHARED &&
+		    !m->mappings[i].file &&
 		    !(home && m->mappings[i].flags & IMAGE_MAP_READONLY))
 			r = pages_add(p, m->mappings[i].start, m->mappings[i].end, PAGES_ALL);
 	return r;
@@ -120,7 +122,8 @@ int pages_add_all(struct pages_reader *p, const struct image *m)
 
 	for (size_t i = 0; !r && i < m->n_mappings; i++)
 		if (!(m->mappings[i].flags &
-		      (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL | IMAGE_MAP_READONLY)))
+		      (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL | IMAGE_MAP_READONLY |
+		       IMAGE_MAP_BEYOND)))
 			/* of shared memory pagemap says only what this process has touched lately */
 			r = pages_add(p, m->mappings[i].start, m->mappings[i].end,
 				      m->mappings[i].flags & IMAGE_MAP_SHARED ? PAGES_ALL
@@ -240,7 +243,10 @@ static bool clip(const struct pages_reader *p, uint64_t *start, uint64_t *end,
 	}
 	*end = m->mappings[low].end < *end ? m->mappings[low].end : *end;
 	*in = &m->mappings[low];
-	return true;
+	if (!((*in)->flags & IMAGE_MAP_BEYOND))
+		return true;
+	*start = *end;
+	return false;
 }
 
 /*

@@ -49,17 +49,33 @@ static int add(struct remapping *m, long nr, uint64_t a0, uint64_t a1, uint64_t 
 }
 
 /* its descriptor is 0: the process that is built has it free */
-static int add_sealed(struct remapping *m, uint64_t start, uint64_t len, uint32_t prot)
+static int add_memfd(struct remapping *m, const char *name, unsigned int flags)
 {
-	static const char name[] = "mapped";
 	uint64_t at;
 	int r = run(m); /* so that the name is in the batch of its call */
 
 	if (!r)
-		r = batch_data(m->batch, name, sizeof(name), &at);
+		r = batch_data(m->batch, name, strlen(name) + 1, &at);
 	if (r < 0)
 		return err_set(m->e, r, "make a batch: %s", strerror(-r));
-	r = add(m, SYS_memfd_create, at, MFD_ALLOW_SEALING, 0, 0, 0, 0);
+	return add(m, SYS_memfd_create, at, flags, 0, 0, 0, 0);
+}
+
+/* a touch of it is SIGBUS, as behind the end of the file that it stands for */
+static int add_beyond(struct remapping *m, uint64_t start, uint64_t len, uint32_t prot,
+		      uint64_t flags)
+{
+	int r = add_memfd(m, REMAP_EMPTY_NAME, 0);
+
+	if (!r)
+		r = add(m, SYS_mmap, start, len, prot, flags & ~(uint64_t)MAP_ANONYMOUS, 0, 0);
+	return r ? r : add(m, SYS_close, 0, 0, 0, 0, 0, 0);
+}
+
+static int add_sealed(struct remapping *m, uint64_t start, uint64_t len, uint32_t prot)
+{
+	int r = add_memfd(m, "mapped", MFD_ALLOW_SEALING);
+
 	if (!r)
 		r = add(m, SYS_ftruncate, 0, len, 0, 0, 0, 0);
 	if (!r)
@@ -84,7 +100,9 @@ static int add_new(struct remapping *m, uint64_t start, uint64_t len,
 		flags |= MAP_GROWSDOWN;
 	if (to->flags & IMAGE_MAP_SHARED && !to->file)
 		prot |= PROT_WRITE;
-	if (m->building && to->flags & IMAGE_MAP_READONLY && !to->file)
+	if (m->building && to->flags & IMAGE_MAP_BEYOND)
+		r = add_beyond(m, start, len, prot, flags);
+	else if (m->building && to->flags & IMAGE_MAP_READONLY && !to->file)
 		r = add_sealed(m, start, len, prot);
 	else
 		r = add(m, SYS_mmap, start, len, prot, flags, fd, offset);

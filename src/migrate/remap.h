@@ -17,6 +17,10 @@
 /* files of this host, in the order of the list of image/files.h, while a guest is being built */
 #define LENT_FDS_FIRST 1024
 
+/* what stands there where a file of home has ended (ends.h), as its maker and /proc/PID/maps name it */
+#define REMAP_EMPTY_NAME "comosix-beyond"
+#define REMAP_EMPTY_FILE "/memfd:" REMAP_EMPTY_NAME " (deleted)"
+
 /**
  * remap_grow() - Before remap(): grow stacks that are longer in the image
  * @from:	What the process has; gets what has grown

@@ -5,6 +5,7 @@
 
 #include "migrate/capture.h"
 #include "migrate/cpu_timers.h"
+#include "migrate/ends.h"
 #include "migrate/rlimits.h"
 #include "migrate/region.h"
 #include "migrate/remap.h"
@@ -21,6 +22,8 @@ int restore_memory(struct stub *s, const struct image *m, struct err *e)
 
 	image_init(&now);
 	r = capture_maps(s->pid, s->region, s->region + REGION_BYTES, &s->before, &now, e);
+	if (!r)
+		r = ends_keep(&s->before, &now, e);
 	if (!r)
 		r = remap_grow(&s->batch, s->pid, &now, m, e);
 	if (!r)

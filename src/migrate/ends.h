@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ends.h - where files end before the memory that they are mapped to
+ *
+ * Theory of operation. Behind the last page of its file a mapping has no memory: a touch is SIGBUS,
+ * mmap(2), until the file has grown. Databases map files so at length, and the dynamic linker does for a
+ * moment. The host has no such file. So the image tells that part apart (IMAGE_MAP_BEYOND), the host
+ * maps an empty file there, and a touch is a SIGBUS there as well; its agent does not deliver it but
+ * brings the process home, where the touch is made again, and gives whatever it gives by then.
+ */
+#ifndef MIGRATE_ENDS_H
+#define MIGRATE_ENDS_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "image/image.h"
+
+/**
+ * ends_mark() - Tell the parts of its mappings that are behind the end of their file
+ * @pid:	The process, at home; while it runs an answer may be old as soon as it is given, but what
+ *		was touched here need not come from a disk when it stands still
+ * @m:		Its image, with files that the host has marked: those end there as well. Mappings that
+ *		go over an end become two
+ *
+ * Return: 0, -ENOMEM, -E2BIG
+ */
+int ends_mark(pid_t pid, struct image *m, struct err *e) MUST_CHECK;
+
+/**
+ * ends_keep() - On its way home: what the host was told of the ends
+ * @before:	The image that it had
+ * @m:		What is mapped now; gets the same marks, for the files may have grown since
+ */
+int ends_keep(const struct image *before, struct image *m, struct err *e) MUST_CHECK;
+
+/** ends_are_before() - At the host: is this behind the end of a file of home? */
+bool ends_are_before(const struct image *m, uint64_t at);
+
+#endif
