@@ -117,10 +117,8 @@ static const struct {
 	const char *name;
 	uint32_t flag;
 } special_names[] = {
-	{ "[vdso]", IMAGE_MAP_VDSO },
-	{ "[vvar]", IMAGE_MAP_VDSO },
-	{ "[vvar_vclock]", IMAGE_MAP_VDSO },
-	{ "[vsyscall]", IMAGE_MAP_VSYSCALL },
+	{ "[vdso]", IMAGE_MAP_VDSO },		{ "[vvar]", IMAGE_MAP_VDSO },
+	{ "[vvar_vclock]", IMAGE_MAP_VDSO },	{ "[vsyscall]", IMAGE_MAP_VSYSCALL },
 	{ REMAP_EMPTY_FILE, IMAGE_MAP_BEYOND },
 };
 
@@ -171,17 +169,35 @@ static int add_around(struct image *m, const struct maps_entry *v, uint64_t hide
 	return r;
 }
 
-/* flags that smaps tells and maps does not; a stack may begin lower than it was known to */
-static uint32_t known_flags(const struct image *known, size_t *i, const struct image_mapping *now)
+/*
+ * The mapping that this one was when it was known: the first that is in its place. A stack may begin
+ * lower now, and memory may have grown at both ends; of what has become less only that may be the same
+ * which nobody can touch, for another mapping may have been made in the place of a part.
+ */
+static const struct image_mapping *find_known(const struct image *known, size_t *i,
+					      const struct image_mapping *now)
 {
-	const uint32_t told = IMAGE_MAP_SHARED | IMAGE_MAP_FILE | IMAGE_MAP_VDSO |
-			      IMAGE_MAP_VSYSCALL | IMAGE_MAP_BEYOND;
 	const struct image_mapping *v;
 
 	while (*i < known->n_mappings && known->mappings[*i].end <= now->start)
 		(*i)++;
 	v = *i < known->n_mappings ? &known->mappings[*i] : NULL;
-	return v && v->start < now->end ? v->flags & ~told : 0;
+	if (!v || v->start >= now->end)
+		return NULL;
+	return (now->start <= v->start && v->end <= now->end) || !now->prot ||
+			       now->flags & (IMAGE_MAP_FILE | IMAGE_MAP_SHARED)
+		       ? v
+		       : NULL;
+}
+
+/* flags that smaps tells and maps does not */
+static uint32_t known_flags(const struct image *known, size_t *i, const struct image_mapping *now)
+{
+	const uint32_t told = IMAGE_MAP_SHARED | IMAGE_MAP_FILE | IMAGE_MAP_VDSO |
+			      IMAGE_MAP_VSYSCALL | IMAGE_MAP_BEYOND;
+	const struct image_mapping *v = find_known(known, i, now);
+
+	return v ? v->flags & ~told : 0;
 }
 
 /* something else is mapped now where a file was that could only be read */
@@ -222,9 +238,7 @@ static bool has_unknown(const struct image *known, const struct image *m)
 	for (size_t i = 0; i < m->n_mappings; i++) {
 		const struct image_mapping *v = &m->mappings[i];
 
-		while (k < known->n_mappings && known->mappings[k].end <= v->start)
-			k++;
-		if ((k == known->n_mappings || known->mappings[k].start >= v->end) &&
+		if (!find_known(known, &k, v) &&
 		    (v->flags & IMAGE_MAP_SHARED ||
 		     !(v->flags & (IMAGE_MAP_FILE | IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL))))
 			return true;
