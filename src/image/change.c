@@ -16,11 +16,18 @@ static const struct image_mapping *behind(const struct image *m, size_t *i, uint
 	return *i < m->n_mappings ? &m->mappings[*i] : NULL;
 }
 
+/* what the host maps of a file of its own it shows as one; so this is memory that came in its place */
+static bool lost_file(const struct image_mapping *a, const struct image_mapping *b)
+{
+	return a->file && !(b->flags & IMAGE_MAP_FILE);
+}
+
 static bool is_same(const struct image_mapping *a, const struct image_mapping *b,
 		    enum image_identity by)
 {
 	if (by == IMAGE_BY_PLACE)
-		return !((a->flags ^ b->flags) & (IMAGE_MAP_SHARED | IMAGE_MAP_BEYOND));
+		return !((a->flags ^ b->flags) & (IMAGE_MAP_SHARED | IMAGE_MAP_BEYOND)) &&
+		       !lost_file(a, b) && !lost_file(b, a);
 	if ((a->flags & IDENTITY) != (b->flags & IDENTITY))
 		return false;
 	return !(a->flags & IMAGE_MAP_FILE) ||

@@ -18,7 +18,7 @@ enum image_change {
 
 enum image_identity {
 	/* what is mapped at both times is the same, if it is shared both times or private: one of
-	 * them shows no files */
+	 * them shows no files but those that the host has, too */
 	IMAGE_BY_PLACE,
 	IMAGE_BY_FILE, /* only if it is the same part of the same file, or of none; else GONE and NEW */
 };

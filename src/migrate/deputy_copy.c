@@ -163,7 +163,7 @@ static int start_round(struct deputy *d, struct err *e)
 		r = put_image(d, e);
 	if (!r && pages_add_new(&d->reader, &d->was, &d->early, IMAGE_BY_FILE, d->rounds == 0) < 0)
 		r = err_set(e, -ENOMEM, "no memory for a list of its mappings");
-	pages_add_round(&d->reader, &d->dirty, NULL);
+	pages_add_round(&d->reader, &d->dirty, &d->early);
 	d->rounds++;
 	d->round_began = d->reader.pages;
 	return r;
@@ -269,6 +269,6 @@ int deputy_copy_last(struct deputy *d, struct err *e)
 	if (r == -ENOMEM)
 		(void)err_set(e, r, "no memory for a list of its mappings");
 	if (!r && d->tracking)
-		pages_add_round(&d->reader, &d->dirty, NULL);
+		pages_add_round(&d->reader, &d->dirty, &d->stub.before);
 	return r;
 }

@@ -179,6 +179,7 @@ int deputy_put_early(struct deputy *d, uint64_t *from, struct err *e)
 		.image = &d->stub.before,
 		.writer = { .mem = d->mem,
 			    .pagemap = d->pagemap,
+			    .early = true,
 			    .owner = d,
 			    .hide_start = d->stub.region,
 			    .hide_end = d->stub.region + REGION_BYTES },

@@ -144,6 +144,7 @@ int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *
 		.mem = d->mem,
 		.uffd = -1,
 		.pagemap = d->pagemap,
+		.early = d->state != DEPUTY_RETURNING,
 		.drop = d->state == DEPUTY_RETURNING ? deputy_drop_pages : NULL, /* else it works */
 		.owner = d,
 		.hide_start = d->stub.region,

@@ -55,18 +55,16 @@ static struct image_mapping *split(struct image *m, size_t i, uint64_t at)
 	return behind;
 }
 
-/* nothing is there of [from, to), a part of one mapping */
-static int mark(struct image *m, size_t i, uint64_t from, uint64_t to, struct err *e)
+/* [from, to) of a mapping becomes one of its own; -E2BIG. *ret is good until the next one is added */
+static int part(struct image *m, size_t i, uint64_t from, uint64_t to, struct image_mapping **ret,
+		struct err *e)
 {
-	struct image_mapping *behind = split(m, i, from);
+	struct image_mapping *v = split(m, i, from);
 
-	if (behind && to < behind->end && !split(m, (size_t)(behind - m->mappings), to))
-		behind = NULL;
-	if (!behind)
+	i = v ? (size_t)(v - m->mappings) : 0;
+	if (!v || (to < v->end && !split(m, i, to)))
 		return err_set(e, -E2BIG, "it has more than %d mappings", IMAGE_MAPPINGS_MAX);
-	for (i = 0; i < m->n_mappings; i++)
-		if (m->mappings[i].start == from)
-			m->mappings[i].flags |= IMAGE_MAP_BEYOND;
+	*ret = &m->mappings[i];
 	return 0;
 }
 
@@ -88,28 +86,36 @@ int ends_mark(pid_t pid, struct image *m, struct err *e)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < n; i++) {
-		const struct image_mapping *v = &m->mappings[i];
+		struct image_mapping *v = &m->mappings[i];
 
-		m->mappings[i].flags &= ~(uint32_t)IMAGE_MAP_BEYOND;
-		if (may_end(v) && !is_there(pid, v->end - IMAGE_PAGE))
-			r = mark(m, i, find_end(pid, v), v->end, e);
+		v->flags &= ~(uint32_t)IMAGE_MAP_BEYOND;
+		if (!may_end(v) || is_there(pid, v->end - IMAGE_PAGE))
+			continue;
+		r = part(m, i, find_end(pid, v), v->end, &v, e);
+		if (!r)
+			v->flags |= IMAGE_MAP_BEYOND;
 	}
 	sort(m);
 	return r;
 }
 
-/* the part of a mapping of a file that begins or goes on in "v" */
+/* what of "v" is a mapping of a file now */
 static int keep(const struct image_mapping *v, struct image *m, struct err *e)
 {
 	int r = 0;
 
 	for (size_t i = 0, n = m->n_mappings; !r && i < n; i++) {
-		const struct image_mapping *w = &m->mappings[i];
+		struct image_mapping *w = &m->mappings[i];
 		uint64_t from = v->start > w->start ? v->start : w->start;
 		uint64_t to = v->end < w->end ? v->end : w->end;
 
-		if (from < to && w->flags & IMAGE_MAP_FILE)
-			r = mark(m, i, from, to, e);
+		if (from >= to || !(w->flags & IMAGE_MAP_FILE))
+			continue;
+		r = part(m, i, from, to, &w, e);
+		if (!r) {
+			w->flags |= v->flags & IMAGE_MAP_BEYOND;
+			w->file = v->file;
+		}
 	}
 	return r;
 }
@@ -119,7 +125,7 @@ int ends_keep(const struct image *before, struct image *m, struct err *e)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < before->n_mappings; i++)
-		if (before->mappings[i].flags & IMAGE_MAP_BEYOND)
+		if (before->mappings[i].flags & IMAGE_MAP_BEYOND || before->mappings[i].file)
 			r = keep(&before->mappings[i], m, e);
 	sort(m);
 	return r;

@@ -28,9 +28,10 @@
 int ends_mark(pid_t pid, struct image *m, struct err *e) MUST_CHECK;
 
 /**
- * ends_keep() - On its way home: what the host was told of the ends
+ * ends_keep() - On its way home: what the host was told of the files
  * @before:	The image that it had
- * @m:		What is mapped now; gets the same marks, for the files may have grown since
+ * @m:		What is mapped at home now; gets the same marks (BEYOND, for the files may have grown
+ *		since; those that the host has)
  */
 int ends_keep(const struct image *before, struct image *m, struct err *e) MUST_CHECK;
 

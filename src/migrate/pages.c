@@ -110,8 +110,7 @@ int pages_add_shared(struct pages_reader *p, const struct image *m, bool home)
 	for (size_t i = 0; !r && i < m->n_mappings; i++)
 		if ((m->mappings[i].flags & (IMAGE_MAP_SHARED | IMAGE_MAP_BEYOND)) ==
 			    IMAGE_MAP_SHARED &&
-		    !m->mappings[i].file &&
-		    !(home && m->mappings[i].flags & IMAGE_MAP_READONLY))
+		    !m->mappings[i].file && !(home && m->mappings[i].flags & IMAGE_MAP_READONLY))
 			r = pages_add(p, m->mappings[i].start, m->mappings[i].end, PAGES_ALL);
 	return r;
 }
@@ -121,9 +120,8 @@ int pages_add_all(struct pages_reader *p, const struct image *m)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < m->n_mappings; i++)
-		if (!(m->mappings[i].flags &
-		      (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL | IMAGE_MAP_READONLY |
-		       IMAGE_MAP_BEYOND)))
+		if (!(m->mappings[i].flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL |
+					      IMAGE_MAP_READONLY | IMAGE_MAP_BEYOND)))
 			/* of shared memory pagemap says only what this process has touched lately */
 			r = pages_add(p, m->mappings[i].start, m->mappings[i].end,
 				      m->mappings[i].flags & IMAGE_MAP_SHARED ? PAGES_ALL
@@ -243,7 +241,8 @@ static bool clip(const struct pages_reader *p, uint64_t *start, uint64_t *end,
 	}
 	*end = m->mappings[low].end < *end ? m->mappings[low].end : *end;
 	*in = &m->mappings[low];
-	if (!((*in)->flags & IMAGE_MAP_BEYOND))
+	/* only what is private has pages in a round: where that was shared it is another mapping now */
+	if (!((*in)->flags & (IMAGE_MAP_BEYOND | IMAGE_MAP_SHARED)))
 		return true;
 	*start = *end;
 	return false;
@@ -259,7 +258,7 @@ static int next_of_round(struct pages_reader *p)
 		struct dirty_run *v = &p->named[p->name];
 		const struct image_mapping *in = NULL;
 		uint64_t start, end;
-		bool ok;
+		bool ok, skip = false;
 
 		if (p->name == p->n_named) {
 			ssize_t n = dirty_next(p->dirty, p->named, PAGES_RUNS);
@@ -277,13 +276,24 @@ static int next_of_round(struct pages_reader *p)
 		if (v->kind == DIRTY_ZERO)
 			p->piece.kind = in && in->flags & IMAGE_MAP_FILE ? PAGES_ZERO
 									 : PAGES_ABSENT;
+		/* what the host has itself needs no more than the pages that are the process's own */
+		if (ok && v->kind == DIRTY_FILE)
+			skip = !in || in->file || !(in->flags & IMAGE_MAP_FILE);
 		v->n -= ((ok ? end : start) - v->start) / MOVE_PAGE;
 		v->start = ok ? end : start;
 		if (!v->n)
 			p->name++;
-		if (ok)
+		if (ok && !skip)
 			return 1;
 	}
+}
+
+/* of a file every page is sent, and it is known by the file which they are */
+static int know(struct pages_reader *p, const struct pages_range *v)
+{
+	if (!p->dirty || p->piece.kind != PAGES_BYTES || v->which == PAGES_ALL)
+		return 1;
+	return dirty_know(p->dirty, p->piece.start, p->piece.n) < 0 ? -ENOMEM : 1;
 }
 
 /* Return: 1 a piece, 0 all is sent: the reader is empty, -errno */
@@ -298,7 +308,7 @@ static int next_piece(struct pages_reader *p)
 			p->at = p->told = v->start;
 		r = next_of_range(p, v);
 		if (r)
-			return r;
+			return r < 0 ? r : know(p, v);
 		p->at = p->told = 0;
 		p->n_runs = p->run = 0;
 		p->range++;

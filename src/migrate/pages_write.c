@@ -55,7 +55,7 @@ static bool is_in_file(const struct pages_writer *w, uint64_t at)
 	for (size_t i = 0; w->image && i < w->image->n_mappings; i++) {
 		const struct image_mapping *v = &w->image->mappings[i];
 
-		if (v->file && v->start <= at && at < v->end)
+		if ((v->file || v->flags & IMAGE_MAP_BEYOND) && v->start <= at && at < v->end)
 			return true;
 	}
 	return false;
@@ -135,13 +135,16 @@ static int write_new(const struct pages_writer *w, const struct pages_header *h,
 	return write_pages_new(w, h->at + made, bytes + made, len - made);
 }
 
-static int write_page(int mem, uint64_t at, const uint8_t *page)
+static int write_page(const struct pages_writer *w, uint64_t at, const uint8_t *page)
 {
 	uint8_t now[MOVE_PAGE];
+	int r;
 
-	if (pread(mem, now, sizeof(now), (off_t)at) == MOVE_PAGE && !memcmp(now, page, MOVE_PAGE))
+	if (pread(w->mem, now, sizeof(now), (off_t)at) == MOVE_PAGE &&
+	    !memcmp(now, page, MOVE_PAGE))
 		return 0;
-	return result(pwrite(mem, page, MOVE_PAGE, (off_t)at), MOVE_PAGE);
+	r = result(pwrite(w->mem, page, MOVE_PAGE, (off_t)at), MOVE_PAGE);
+	return r == -EIO && w->early ? 0 : r;
 }
 
 static int write_changed(const struct pages_writer *w, const struct pages_header *h,
@@ -150,7 +153,7 @@ static int write_changed(const struct pages_writer *w, const struct pages_header
 	int r = 0;
 
 	for (uint32_t i = 0; !r && i < h->n; i++)
-		r = write_page(w->mem, h->at + (uint64_t)i * MOVE_PAGE,
+		r = write_page(w, h->at + (uint64_t)i * MOVE_PAGE,
 			       h->kind == PAGES_ZERO ? zeroes : bytes + (size_t)i * MOVE_PAGE);
 	return r;
 }
@@ -162,7 +165,7 @@ static int drop_run(const struct pages_writer *w, const struct page_run *run, st
 	if (w->drop)
 		return w->drop(w->owner, run->start, run->n, e);
 	for (uint64_t i = 0; !r && i < run->n; i++)
-		r = write_page(w->mem, run->start + i * MOVE_PAGE, zeroes);
+		r = write_page(w, run->start + i * MOVE_PAGE, zeroes);
 	return r;
 }
 

@@ -10,7 +10,8 @@
  *		for each GiB instead of 10, and in the last round the process waits for it. EPERM says
  *		that the mapping is not (wholly) registered with our userfaultfd:
  *	FRESH	register it, and name and protect every page that is there. Also one that is
- *		protected: kernels before 6.13 leave that mark on pages that were moved (mremap)
+ *		protected: kernels before 6.13 leave that mark on pages that were moved (mremap).
+ *		It is another mapping than any before, also where /proc/PID/maps says the same
  *	LOST	pages that were named and are there no more (MADV_DONTNEED, another mapping in
  *		the same place): PAGEMAP_SCAN for what is not write-protected says so for pages that
  *		do not exist too, and is the cheap question
@@ -238,6 +239,11 @@ static int enroll(const struct dirty *d, const struct maps_entry *m, uint64_t mo
 	return enroll_range(d, m->start, m->end, mode);
 }
 
+int dirty_know(struct dirty *d, uint64_t start, uint64_t n)
+{
+	return pageset_add(&d->known, start, n);
+}
+
 int dirty_name_again(struct dirty *d, uint64_t start, uint64_t end)
 {
 	struct dirty_span *more = reallocarray(d->owed, d->n_owed + 1, sizeof(*more));
@@ -285,10 +291,13 @@ static void begin_mapping(struct dirty *d)
 }
 
 /* The mapping is not ours yet, or not as a whole; Return: 0, -ESRCH, -ENOMEM */
-static int take_in(struct dirty *d)
+static int take_in(struct dirty *d, struct out *o)
 {
+	const struct maps_entry *m = &d->maps.entries[d->at];
 	int r = d->closed && !d->last ? -EBUSY : enroll(d, &d->maps.entries[d->at], 0);
 
+	if (m->inode && (r == 0 || d->last))
+		name(o, m->start, (m->end - m->start) / PAGE, DIRTY_FILE);
 	if (r == 0) {
 		d->enrolled = true;
 		go_to(d, STEP_FRESH);
@@ -351,7 +360,7 @@ static int work(struct dirty *d, const struct maps_entry *m, struct out *o)
 		return 0;
 	}
 	if (r == -EPERM && !d->enrolled && (d->step == STEP_NEWS || d->step == STEP_FRESH))
-		return take_in(d);
+		return take_in(d, o);
 	if ((r == -EPERM || r == -EAGAIN) && !d->last) /* it runs */
 		return owe(d);
 	if (r == 0 && d->from >= m->end && d->at_suspect == d->n_suspects)
@@ -504,7 +513,10 @@ int dirty_round(struct dirty *d, bool last, struct err *e)
 			       strerror(errno));
 
 	maps_done(&d->maps);
-	r = maps_read(d->pid, false, &d->maps, e);
+	/* before the caller reads any page: who is not enrolled from then on was not there */
+	r = d->rounds++ ? 0 : dirty_enroll(d, false, e);
+	if (!r)
+		r = maps_read(d->pid, false, &d->maps, e);
 	if (r < 0)
 		return r;
 	d->last = last;

@@ -29,6 +29,8 @@
 enum dirty_kind {
 	DIRTY_DATA, /* read it and send it */
 	DIRTY_ZERO, /* was named before, and is zeroes now: given back. Do not read it */
+	DIRTY_FILE, /* a mapping of a file that was not there in the round before, or not this one:
+		     * of pages that are the file's nothing may be known any more */
 };
 
 struct dirty_run {
@@ -51,6 +53,7 @@ struct dirty {
 	uint64_t from;				   /* where in it */
 	int step;				   /* enum dirty_step */
 	bool enrolled;				   /* in this round we have registered it */
+	unsigned int rounds;			   /* that were begun */
 	struct dirty_span suspect[DIRTY_SUSPECTS]; /* where there may be news */
 	size_t n_suspects, at_suspect;
 	struct dirty_span *owed; /* owned; all of it is to be named anew, in the round after this */
@@ -94,6 +97,9 @@ int dirty_begin_fill(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, int d
  * empty, and what was one mapping at the other end should be one here: mremap(2) wants that.
  */
 int dirty_enroll(struct dirty *d, bool missing, struct err *e) MUST_CHECK;
+
+/** dirty_know() - Pages that the caller has sent for another reason: when they go, that is named; -ENOMEM */
+int dirty_know(struct dirty *d, uint64_t start, uint64_t n) MUST_CHECK;
 
 /** dirty_name_again() - All that is in [start, end) is to be named in the next round; -ENOMEM */
 int dirty_name_again(struct dirty *d, uint64_t start, uint64_t end) MUST_CHECK;

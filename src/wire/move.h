@@ -43,7 +43,7 @@
 #define MOVE_ACK_FRAMES	 64
 #define MOVE_PAGE	 4096
 #define MOVE_NO_CALL	 UINT32_MAX /* HOMEWARD for a touch of memory */
-#define MOVE_PAGES_MAX	 60 /* of one PAGES frame */
+#define MOVE_PAGES_MAX	 60	    /* of one PAGES frame */
 #define MOVE_IN_MAX	 (2U * (MOVE_HEADER + MOVE_PAYLOAD_MAX))
 /* what is kept, and the ACKs that an honest peer can provoke before it has to read one */
 #define MOVE_OUT_MAX (MOVE_KEPT_MAX + (256U << 10))

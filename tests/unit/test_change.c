@@ -13,7 +13,8 @@
 
 /*
  * A letter is a page: small ones a file each, large ones the same file two pages further on, digits
- * memory with that protection, '|' ends a mapping, v is the vdso, '.' nothing.
+ * memory with that protection, '|' ends a mapping, v is the vdso, '.' nothing; x is a file that both ends
+ * have, y one of no page.
  */
 static void make(struct image *m, const char *pages)
 {
@@ -35,6 +36,8 @@ static void make(struct image *m, const char *pages)
 			v->flags = *pages == 'v' ? IMAGE_MAP_VDSO : file ? IMAGE_MAP_FILE : 0;
 			v->inode = file ? (uint64_t)(*pages | 0x20) : 0;
 			v->offset = file ? at + (*pages & 0x20 ? 0 : 2 * IMAGE_PAGE) : 0;
+			v->file = *pages == 'x';
+			v->flags |= *pages == 'y' ? IMAGE_MAP_BEYOND : 0;
 		}
 		at += IMAGE_PAGE;
 		if (*pages != '.')
@@ -81,6 +84,12 @@ static void test_what_is_told(void **state)
 		/* the other end has memory where this one has a file */
 		{ "111", "abc", IMAGE_BY_PLACE, "" },
 		{ "333", "abc", IMAGE_BY_PLACE, "protect 0-1=1 protect 1-2=1 protect 2-3=1 " },
+		/* but what they both have both show */
+		{ "xxx", "x1x", IMAGE_BY_PLACE, "gone 1-2 new 1-2 " },
+		{ "1a1", "1x1", IMAGE_BY_PLACE, "" },
+		{ "1y1", "1y1", IMAGE_BY_PLACE, "" },
+		{ "1y1", "111", IMAGE_BY_PLACE, "gone 1-2 new 1-2 " },
+		{ "ayy", "aay", IMAGE_BY_FILE, "gone 1-2 new 1-2 " },
 		/* the kernel's own are nobody's */
 		{ "vv3", "3vv", IMAGE_BY_FILE, "gone 2-3 new 0-1 " },
 		{ "1133..", ".1177a", IMAGE_BY_FILE,

@@ -62,6 +62,11 @@ static void take_run(struct copy *c, int mem, const struct dirty_run *r)
 	for (uint64_t i = 0; i < r->n; i++) {
 		struct slot *s = slot_of(c, r->start + i * PAGE);
 
+		if (r->kind == DIRTY_FILE) { /* as one who has the file */
+			s->there = false;
+			continue;
+		}
+
 		if (r->kind == DIRTY_ZERO)
 			memset(s->bytes, 0, PAGE);
 		/* unmapped since it was named: then it is nothing, or will be named again */
@@ -418,6 +423,27 @@ static int writes_some(struct child *c)
 	return 0;
 }
 
+static int maps_a_file_again(struct child *c)
+{
+	int fd = memfd_create("mapped", 0);
+	uint8_t *area;
+
+	if (ftruncate(fd, 64 * PAGE) < 0)
+		return 1;
+	area = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	area[3 * PAGE] = 3;
+	atomic_store(&c->page->counter, (long)area);
+	child_say(c);
+	child_hear(c);
+	(void)munmap(area, 64 * PAGE);
+	if (mmap(area, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd,
+		 0) != area)
+		return 1;
+	child_say(c);
+	child_hear(c);
+	return 0;
+}
+
 static size_t named(struct dirty *d, uint64_t area, enum dirty_kind *kind)
 {
 	struct dirty_run runs[RUNS];
@@ -439,6 +465,37 @@ static size_t named(struct dirty *d, uint64_t area, enum dirty_kind *kind)
 			}
 	assert_int_equal(n, 0);
 	return pages;
+}
+
+/* /proc/PID/maps tells the same of both mappings, but what was read from the first may be of neither */
+static void a_file_that_is_mapped_again(void **state)
+{
+	enum dirty_kind kind[64];
+	struct dirty d;
+	struct child c;
+	uint64_t area;
+
+	(void)state;
+	child_start(&c, maps_a_file_again);
+	child_await(&c);
+	area = (uint64_t)atomic_load(&c.page->counter);
+	child_until_state(c.pid, 'S');
+	if (!begin(&d, c.pid)) {
+		(void)child_end(&c);
+		skip();
+	}
+	assert_int_equal(named(&d, area, kind), 1);
+	assert_int_equal(kind[3], DIRTY_DATA);
+	assert_int_equal(named(&d, area, kind), 0);
+	child_tell(&c);
+	child_await(&c);
+	assert_int_equal(named(&d, area, kind),
+			 64 + 1); /* and the page that was its own is the file's */
+	assert_int_equal(kind[2], DIRTY_FILE);
+	assert_int_equal(kind[3], DIRTY_DATA);
+	dirty_end(&d);
+	child_tell(&c);
+	assert_int_equal(child_exit_status(&c), 0);
 }
 
 /* just the pages that were written, and none twice */
@@ -563,6 +620,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sets_of_pages),
 		cmocka_unit_test(exactly_what_was_written),
+		cmocka_unit_test(a_file_that_is_mapped_again),
 		cmocka_unit_test(copies_follow),
 		cmocka_unit_test(another_program),
 	};

@@ -23,7 +23,8 @@ static void *map(unsigned int page, int prot, int flags, int fd)
 /* shared, private, one that may not be read, memory without a file, and a file that has all of it */
 static int with_files(struct child *c)
 {
-	int fd = memfd_create("short", 0), full = memfd_create("full", 0), empty = memfd_create("empty", 0);
+	int fd = memfd_create("short", 0), full = memfd_create("full", 0),
+	    empty = memfd_create("empty", 0);
 
 	if (ftruncate(fd, THERE * IMAGE_PAGE - 7) < 0 || ftruncate(full, PAGES * IMAGE_PAGE) < 0)
 		return 1;

@@ -78,8 +78,10 @@ int main(void)
 			check_end(private);
 			check_file();
 			CHECK_EQ(truncate("file", (long)++pages * PAGE), 0);
-			CHECK_EQ(fault_of(shared + (size_t)(pages - 1) * PAGE, TOUCH_WRITE).signal, 0);
-			CHECK_EQ(fault_of(private + (size_t)(pages - 1) * PAGE, TOUCH_READ).signal, 0);
+			CHECK_EQ(fault_of(shared + (size_t)(pages - 1) * PAGE, TOUCH_WRITE).signal,
+				 0);
+			CHECK_EQ(fault_of(private + (size_t)(pages - 1) * PAGE, TOUCH_READ).signal,
+				 0);
 		}
 	}
 	return victim_end();
