@@ -9,8 +9,11 @@
  *		few places only where a cheaper question finds that something is not protected: 0.3 ms
  *		for each GiB instead of 10, and in the last round the process waits for it. EPERM says
  *		that the mapping is not (wholly) registered with our userfaultfd:
- *	FRESH	register it, and name and protect every page that is there. Also one that is
- *		protected: kernels before 6.13 leave that mark on pages that were moved (mremap).
+ *	TAKE	register it, and take away all marks in it. They are of another tracking, or of before
+ *		the kernel forgot that this one is registered: it does for memory that is moved, and
+ *		for all that this is joined with where it comes to (mremap(2) there and back again).
+ *		Then a page is written without a fault, and looks protected
+ *	FRESH	name and protect every page that is there.
  *		It is another mapping than any before, also where /proc/PID/maps says the same
  *	LOST	pages that were named and are there no more (MADV_DONTNEED, another mapping in
  *		the same place): PAGEMAP_SCAN for what is not write-protected says so for pages that
@@ -51,6 +54,7 @@
 
 enum dirty_step {
 	STEP_NEWS,
+	STEP_TAKE,
 	STEP_FRESH,
 	STEP_LOST,
 	STEP_BACK,
@@ -239,6 +243,17 @@ static int enroll(const struct dirty *d, const struct maps_entry *m, uint64_t mo
 	return enroll_range(d, m->start, m->end, mode);
 }
 
+/* Return: 0, -EAGAIN it is enrolled, but changed meanwhile: some may still have marks; -errno */
+static int enroll_unmarked(const struct dirty *d, const struct maps_entry *m)
+{
+	struct uffdio_writeprotect none = { .range = { m->start, m->end - m->start } };
+	int r = enroll(d, m, 0);
+
+	if (r == 0 && ioctl(d->uffd, UFFDIO_WRITEPROTECT, &none) < 0)
+		r = -EAGAIN;
+	return r;
+}
+
 int dirty_know(struct dirty *d, uint64_t start, uint64_t n)
 {
 	return pageset_add(&d->known, start, n);
@@ -287,14 +302,14 @@ static bool is_due(const struct dirty *d, const struct maps_entry *m)
 static void begin_mapping(struct dirty *d)
 {
 	d->enrolled = false;
-	go_to(d, is_due(d, &d->maps.entries[d->at]) ? STEP_FRESH : STEP_NEWS);
+	go_to(d, is_due(d, &d->maps.entries[d->at]) ? STEP_TAKE : STEP_NEWS);
 }
 
-/* The mapping is not ours yet, or not as a whole; Return: 0, -ESRCH, -ENOMEM */
+/* TAKE: it is not ours yet, or not as a whole, or nobody knows; Return: 0, -ESRCH, -ENOMEM */
 static int take_in(struct dirty *d, struct out *o)
 {
 	const struct maps_entry *m = &d->maps.entries[d->at];
-	int r = d->closed && !d->last ? -EBUSY : enroll(d, &d->maps.entries[d->at], 0);
+	int r = d->closed && !d->last ? -EBUSY : enroll_unmarked(d, m);
 
 	if (m->inode && (r == 0 || d->last))
 		name(o, m->start, (m->end - m->start) / PAGE, DIRTY_FILE);
@@ -327,6 +342,7 @@ static void step_on(struct dirty *d, bool of_a_file)
 	case STEP_BACK:
 		go_to(d, STEP_NEXT);
 		break;
+	case STEP_TAKE:
 	case STEP_NEXT:
 		break;
 	}
@@ -348,6 +364,8 @@ static int work(struct dirty *d, const struct maps_entry *m, struct out *o)
 	case STEP_NEWS:
 		r = find_news(d, m->end, o);
 		break;
+	case STEP_TAKE:
+		return take_in(d, o);
 	case STEP_FRESH:
 	case STEP_WHOLE:
 		r = find(d, m->end, o);
@@ -487,8 +505,22 @@ int dirty_enroll(struct dirty *d, bool missing, struct err *e)
 			/* a file's pages are not missed; what cannot be at all is found by a round */
 			if (enroll(d, &maps.entries[i], mode) < 0 && mode)
 				(void)enroll(d, &maps.entries[i], 0);
+	d->is_known = true;
 	maps_done(&maps);
 	return 0;
+}
+
+/* Before the caller reads any page: who is not enrolled from then on was not there; 0, -ENOMEM */
+static int enroll_all(struct dirty *d)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < d->maps.n; i++)
+		if (is_tracked(&d->maps.entries[i]) &&
+		    enroll_unmarked(d, &d->maps.entries[i]) == -EAGAIN)
+			r = dirty_name_again(d, d->maps.entries[i].start, d->maps.entries[i].end);
+	d->is_known = true;
+	return r;
 }
 
 bool dirty_is_void(const struct dirty *d)
@@ -513,12 +545,11 @@ int dirty_round(struct dirty *d, bool last, struct err *e)
 			       strerror(errno));
 
 	maps_done(&d->maps);
-	/* before the caller reads any page: who is not enrolled from then on was not there */
-	r = d->rounds++ ? 0 : dirty_enroll(d, false, e);
-	if (!r)
-		r = maps_read(d->pid, false, &d->maps, e);
+	r = maps_read(d->pid, false, &d->maps, e);
 	if (r < 0)
 		return r;
+	if (!d->is_known && enroll_all(d) < 0)
+		return err_set(e, -ENOMEM, "no memory for a list of its mappings");
 	d->last = last;
 	d->at = 0;
 	free(d->due);

@@ -53,7 +53,7 @@ struct dirty {
 	uint64_t from;				   /* where in it */
 	int step;				   /* enum dirty_step */
 	bool enrolled;				   /* in this round we have registered it */
-	unsigned int rounds;			   /* that were begun */
+	bool is_known;				   /* all that was there at first is registered */
 	struct dirty_span suspect[DIRTY_SUSPECTS]; /* where there may be news */
 	size_t n_suspects, at_suspect;
 	struct dirty_span *owed; /* owned; all of it is to be named anew, in the round after this */
@@ -90,7 +90,7 @@ int dirty_begin_fill(struct dirty *d, pid_t pid, pid_t tid, uint64_t insn, int d
 	MUST_CHECK;
 
 /**
- * dirty_enroll() - Take in new mappings now, before there are any pages in them
+ * dirty_enroll() - Take in new mappings now, before there are any pages in them that others tracked
  * @missing:	From now on whoever touches a page that is not there waits for it (fill.h)
  *
  * A round would do it too. But the kernel joins a mapping with its neighbour only as long as it is

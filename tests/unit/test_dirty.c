@@ -531,6 +531,84 @@ static void exactly_what_was_written(void **state)
 	assert_int_equal(child_exit_status(&c), 0);
 }
 
+/* one page away and back: the kernel joins it with its old neighbours again, and forgets who tracks them */
+static int goes_and_comes_back(struct child *c)
+{
+	uint8_t *area = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
+	uint8_t *away = mmap(NULL, 8 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memset(area, 1, 64 * PAGE);
+	atomic_store(&c->page->counter, (long)area);
+	child_say(c);
+	child_hear(c);
+	if (mremap(area + 20 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, away + PAGE) !=
+	    away + PAGE)
+		return 1;
+	child_say(c);
+	child_hear(c);
+	if (mremap(away + PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, area + 20 * PAGE) !=
+	    area + 20 * PAGE)
+		return 1;
+	area[3 * PAGE] = 3;
+	child_say(c);
+	child_hear(c);
+	area[3 * PAGE] = 33;
+	child_say(c);
+	child_hear(c);
+	return 0;
+}
+
+/* what the kernel left of an older tracking says nothing of what is written now */
+static void marks_of_before(bool tracked_anew)
+{
+	enum dirty_kind kind[64];
+	struct dirty d;
+	struct child c;
+	uint64_t area;
+
+	child_start(&c, goes_and_comes_back);
+	child_await(&c);
+	area = (uint64_t)atomic_load(&c.page->counter);
+	child_until_state(c.pid, 'S');
+	if (!begin(&d, c.pid)) {
+		(void)child_end(&c);
+		skip();
+	}
+	assert_int_equal(named(&d, area, kind), 64);
+	child_tell(&c);
+	child_await(&c);
+	(void)named(&d, area, kind);
+	child_tell(&c);
+	child_await(&c);
+	if (tracked_anew) {
+		dirty_end(&d);
+		child_until_state(c.pid, 'S');
+		assert_true(begin(&d, c.pid));
+	}
+	(void)named(&d, area, kind);
+	assert_int_equal(kind[3], DIRTY_DATA);
+	child_tell(&c);
+	child_await(&c);
+	assert_true(named(&d, area, kind) > 0);
+	assert_int_equal(kind[3], DIRTY_DATA);
+	dirty_end(&d);
+	child_tell(&c);
+	assert_int_equal(child_exit_status(&c), 0);
+}
+
+static void marks_of_this_tracking(void **state)
+{
+	(void)state;
+	marks_of_before(false);
+}
+
+static void marks_of_another_tracking(void **state)
+{
+	(void)state;
+	marks_of_before(true);
+}
+
 static int becomes_cat(struct child *c)
 {
 	child_say(c);
@@ -622,6 +700,8 @@ int main(void)
 		cmocka_unit_test(exactly_what_was_written),
 		cmocka_unit_test(a_file_that_is_mapped_again),
 		cmocka_unit_test(copies_follow),
+		cmocka_unit_test(marks_of_this_tracking),
+		cmocka_unit_test(marks_of_another_tracking),
 		cmocka_unit_test(another_program),
 	};
 
