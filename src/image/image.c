@@ -65,6 +65,28 @@ struct image_mapping *image_add_mapping(struct image *m)
 	return p;
 }
 
+size_t image_behind(const struct image *m, uint64_t at)
+{
+	size_t low = 0, high = m->n_mappings;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (m->mappings[mid].end <= at)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+const struct image_mapping *image_at(const struct image *m, uint64_t at)
+{
+	size_t i = image_behind(m, at);
+
+	return i < m->n_mappings && m->mappings[i].start <= at ? &m->mappings[i] : NULL;
+}
+
 struct image_thread *image_add_thread(struct image *m)
 {
 	struct image_thread *p;

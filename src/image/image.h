@@ -176,6 +176,12 @@ void image_done(struct image *m);
 struct image_mapping *image_add_mapping(struct image *m) MUST_CHECK;
 struct image_thread *image_add_thread(struct image *m) MUST_CHECK;
 
+/** image_behind() - Index of the first mapping that ends behind an address; n_mappings: none does */
+size_t image_behind(const struct image *m, uint64_t at) MUST_CHECK;
+
+/** image_at() - The mapping that an address lies in; NULL: none */
+const struct image_mapping *image_at(const struct image *m, uint64_t at) MUST_CHECK;
+
 /** image_put() - Append the records of an image that passes image_check(); -ENOBUFS, -ENOMEM */
 int image_put(struct buf *b, const struct image *m) MUST_CHECK;
 

@@ -28,20 +28,9 @@
 /* the mapping that an address lies in; NULL: none, or one that the host has itself */
 static const struct image_mapping *mapping_of(const struct image *m, uint64_t at)
 {
-	size_t low = 0, high = m->n_mappings;
+	const struct image_mapping *v = image_at(m, at);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (m->mappings[mid].end <= at)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == m->n_mappings || m->mappings[low].start > at ||
-	    m->mappings[low].flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL))
-		return NULL;
-	return &m->mappings[low];
+	return v && v->flags & (IMAGE_MAP_VDSO | IMAGE_MAP_VSYSCALL) ? NULL : v;
 }
 
 /*

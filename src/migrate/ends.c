@@ -133,9 +133,7 @@ int ends_keep(const struct image *before, struct image *m, struct err *e)
 
 bool ends_are_before(const struct image *m, uint64_t at)
 {
-	for (size_t i = 0; i < m->n_mappings; i++)
-		if (m->mappings[i].flags & IMAGE_MAP_BEYOND && m->mappings[i].start <= at &&
-		    at < m->mappings[i].end)
-			return true;
-	return false;
+	const struct image_mapping *v = image_at(m, at);
+
+	return v && v->flags & IMAGE_MAP_BEYOND;
 }

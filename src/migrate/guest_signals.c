@@ -21,8 +21,6 @@
 #include "migrate/told.h"
 #include "tracee/maps.h"
 
-#define SYSCALL_INSN_BYTES 2
-
 struct signal_payload {
 	uint32_t tid, signo;
 	uint8_t info[128];
@@ -239,7 +237,7 @@ static int end_call(struct guest_thread *t)
 	if (r < 0)
 		return r;
 	if ((int64_t)regs.orig_rax < 0)
-		regs.rip += SYSCALL_INSN_BYTES; /* not begun; else it was turned away */
+		regs.rip += TRACEE_SYSCALL_BYTES; /* not begun; else it was turned away */
 	regs.orig_rax = (uint64_t)-1;
 	regs.rax = t->done;
 	t->done = 0;

@@ -12,12 +12,11 @@
 #include "migrate/rest_call.h"
 #include "tracee/maps.h"
 
-#define SYSCALL_INSN_BYTES 2
-#define NUMBER_BYTES	   5 /* mov $nr, %eax */
-#define MOV_EAX		   0xb8
-#define FUTEX_OP_MOST	   0x1ff
-#define CLOCKS_MOST	   16
-#define SECOND_NS	   1000000000
+#define NUMBER_BYTES  5 /* mov $nr, %eax */
+#define MOV_EAX	      0xb8
+#define FUTEX_OP_MOST 0x1ff
+#define CLOCKS_MOST   16
+#define SECOND_NS     1000000000
 
 /* ignored when there is no handler, signal(7): SIGCHLD, SIGCONT, SIGURG, SIGWINCH */
 #define QUIET (1ULL << 16 | 1ULL << 17 | 1ULL << 22 | 1ULL << 27)
@@ -72,7 +71,7 @@ static uint32_t nap_of(pid_t tid, const struct user_regs_struct *regs)
 	uint8_t code[NUMBER_BYTES];
 	uint32_t nr;
 
-	if (tracee_read(tid, regs->rip - SYSCALL_INSN_BYTES - sizeof(code), code, sizeof(code)) ==
+	if (tracee_read(tid, regs->rip - TRACEE_SYSCALL_BYTES - sizeof(code), code, sizeof(code)) ==
 		    0 &&
 	    code[0] == MOV_EAX) {
 		memcpy(&nr, code + 1, sizeof(nr));
@@ -109,7 +108,7 @@ static void rewind_nap(pid_t tid, enum capture_side side, struct user_regs_struc
 
 	if (call == SYS_restart_syscall)
 		call = nap_of(tid, regs);
-	regs->rip -= SYSCALL_INSN_BYTES;
+	regs->rip -= TRACEE_SYSCALL_BYTES;
 	regs->orig_rax = (uint64_t)-1;
 	if (call == SYS_futex || side == CAPTURE_HOST) {
 		regs->rax = call;
@@ -139,13 +138,13 @@ static uint32_t on_signal(uint64_t result)
  */
 static bool is_made_again(pid_t tid, const struct user_regs_struct *regs)
 {
-	static const uint8_t insn[SYSCALL_INSN_BYTES] = { 0x0f, 0x05 };
-	uint8_t code[2 * SYSCALL_INSN_BYTES];
+	static const uint8_t insn[TRACEE_SYSCALL_BYTES] = { 0x0f, 0x05 };
+	uint8_t code[2 * TRACEE_SYSCALL_BYTES];
 
 	return (regs->rax == regs->orig_rax || regs->rax == SYS_restart_syscall) &&
-	       tracee_read(tid, regs->rip - SYSCALL_INSN_BYTES, code, sizeof(code)) == 0 &&
+	       tracee_read(tid, regs->rip - TRACEE_SYSCALL_BYTES, code, sizeof(code)) == 0 &&
 	       memcmp(code, insn, sizeof(insn)) != 0 &&
-	       !memcmp(code + SYSCALL_INSN_BYTES, insn, sizeof(insn));
+	       !memcmp(code + TRACEE_SYSCALL_BYTES, insn, sizeof(insn));
 }
 
 static void go_on_again(enum capture_side side, struct user_regs_struct *regs,
@@ -196,7 +195,7 @@ int interrupted_rewind(pid_t tid, enum capture_side side, struct user_regs_struc
 		rewind_nap(tid, side, regs, t);
 	registers_to_image(regs, &t->regs);
 	if (t->done) {
-		t->regs.rip -= SYSCALL_INSN_BYTES;
+		t->regs.rip -= TRACEE_SYSCALL_BYTES;
 		t->regs.rax = call;
 	}
 	return 0;

@@ -213,7 +213,7 @@ static bool clip(const struct pages_reader *p, uint64_t *start, uint64_t *end,
 		 const struct image_mapping **in)
 {
 	const struct image *m = p->within;
-	size_t low = 0, high = m ? m->n_mappings : 0;
+	size_t i;
 
 	if (*start<p->hide_end && * end> p->hide_start) {
 		if (*start >= p->hide_start) {
@@ -225,22 +225,15 @@ static bool clip(const struct pages_reader *p, uint64_t *start, uint64_t *end,
 	*in = NULL;
 	if (!m)
 		return true;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (m->mappings[mid].end <= *start)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == m->n_mappings || m->mappings[low].start > *start) {
-		if (low < m->n_mappings && m->mappings[low].start < *end)
-			*end = m->mappings[low].start;
+	i = image_behind(m, *start);
+	if (i == m->n_mappings || m->mappings[i].start > *start) {
+		if (i < m->n_mappings && m->mappings[i].start < *end)
+			*end = m->mappings[i].start;
 		*start = *end;
 		return false;
 	}
-	*end = m->mappings[low].end < *end ? m->mappings[low].end : *end;
-	*in = &m->mappings[low];
+	*end = m->mappings[i].end < *end ? m->mappings[i].end : *end;
+	*in = &m->mappings[i];
 	/* only what is private has pages in a round: where that was shared it is another mapping now */
 	if (!((*in)->flags & (IMAGE_MAP_BEYOND | IMAGE_MAP_SHARED)))
 		return true;

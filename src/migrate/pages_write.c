@@ -23,12 +23,16 @@ static int cover_files(const struct pages_writer *w, const struct pages_header *
 	uint64_t end = h->at + (uint64_t)h->n * MOVE_PAGE;
 	int r = 0;
 
-	for (size_t i = 0; !r && w->image && i < w->image->n_mappings; i++) {
+	if (!w->image)
+		return 0;
+	for (size_t i = image_behind(w->image, h->at); !r && i < w->image->n_mappings; i++) {
 		const struct image_mapping *v = &w->image->mappings[i];
 		uint64_t from = v->start > h->at ? v->start : h->at;
 		uint64_t to = v->end < end ? v->end : end;
 
-		if (v->file && from < to)
+		if (v->start >= end)
+			break;
+		if (v->file)
 			r = pageset_add(w->written, from, (to - from) / MOVE_PAGE);
 	}
 	return r;
@@ -52,13 +56,9 @@ static int write_memory(const struct pages_writer *w, uint64_t at, const uint8_t
 
 static bool is_in_file(const struct pages_writer *w, uint64_t at)
 {
-	for (size_t i = 0; w->image && i < w->image->n_mappings; i++) {
-		const struct image_mapping *v = &w->image->mappings[i];
+	const struct image_mapping *v = w->image ? image_at(w->image, at) : NULL;
 
-		if ((v->file || v->flags & IMAGE_MAP_BEYOND) && v->start <= at && at < v->end)
-			return true;
-	}
-	return false;
+	return v && (v->file || v->flags & IMAGE_MAP_BEYOND);
 }
 
 /*

@@ -17,12 +17,11 @@
 #include "migrate/told.h"
 #include "os/rand.h"
 
-#define IN_CODE		   (PARASITE_CODE_BYTES - 1ULL)
-#define SYSCALL_INSN_BYTES 2
-#define DATA_AT		   PARASITE_CONTEXT_BYTES /* in a slot: msghdr and parts of the call */
-#define OUT_TRIES	   1000			  /* to leave the code; it is some instructions */
-#define CLEAN_TRIES	   600
-#define CLEAN_PAUSE_MS	   500 /* it is with another agent, or a handler runs */
+#define IN_CODE	       (PARASITE_CODE_BYTES - 1ULL)
+#define DATA_AT	       PARASITE_CONTEXT_BYTES /* in a slot: msghdr and parts of the call */
+#define OUT_TRIES      1000		      /* to leave the code; it is some instructions */
+#define CLEAN_TRIES    600
+#define CLEAN_PAUSE_MS 500 /* it is with another agent, or a handler runs */
 
 static void call_of(const struct user_regs_struct *regs, uint64_t ret[6])
 {
@@ -292,7 +291,7 @@ static int install(struct stub *s, const struct image_thread *t, size_t n_all, u
 
 int rest_install(struct stub *s, const struct image *m, const struct image_thread *t)
 {
-	uint64_t rip = t->regs.rip + SYSCALL_INSN_BYTES;
+	uint64_t rip = t->regs.rip + TRACEE_SYSCALL_BYTES;
 	int r = install(s, t, count(m), rip);
 	struct user_regs_struct regs;
 	struct stub_thread *st;

@@ -11,8 +11,7 @@
 #include "migrate/registers.h"
 #include "migrate/told.h"
 
-#define SIGSET_BYTES	   8 /* of the kernel's sigset_t */
-#define SYSCALL_INSN_BYTES 2
+#define SIGSET_BYTES 8 /* of the kernel's sigset_t */
 
 int set_state_run(struct batch *b, pid_t tid, const char *what, struct err *e)
 {
@@ -207,6 +206,6 @@ void set_state_in_call(const struct image_thread *t, bool home)
 	else
 		regs.rax = (uint64_t)(t->on_signal == IMAGE_SIGNAL_ENDS ? -ERESTARTNOHAND
 									: -ERESTARTSYS);
-	regs.rip += SYSCALL_INSN_BYTES;
+	regs.rip += TRACEE_SYSCALL_BYTES;
 	told_later(tracee_set_regs((pid_t)t->tid, &regs));
 }

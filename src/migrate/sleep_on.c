@@ -11,9 +11,8 @@
 #include "migrate/registers.h"
 #include "migrate/stub_thread.h"
 
-#define SECOND_NS	   1000000000
-#define MS_NS		   1000000
-#define SYSCALL_INSN_BYTES 2
+#define SECOND_NS 1000000000
+#define MS_NS	  1000000
 
 /* the sleeps, and in which argument their time is */
 static const struct {
@@ -77,7 +76,7 @@ int sleep_on(struct stub *s, const struct image_thread *t)
 		regs.rax = SYS_restart_syscall;
 	} else { /* it is over already */
 		regs.rax = (uint64_t)result;
-		regs.rip += SYSCALL_INSN_BYTES;
+		regs.rip += TRACEE_SYSCALL_BYTES;
 	}
 	return tracee_set_regs((pid_t)t->tid, &regs);
 }

@@ -35,8 +35,6 @@
 
 #define DATA_ALIGN 16
 
-#define SYSCALL_INSN_BYTES 2
-
 extern const uint8_t batch_loop[], batch_loop_syscall[], batch_loop_trap[], batch_loop_end[];
 
 static_assert(sizeof(struct batch_call) == 64, "batch_loop.S steps by 64");
@@ -199,8 +197,8 @@ static bool is_own(const siginfo_t *info, pid_t pid)
 /* the signal of the loop's last call, before it goes on? */
 static bool is_told(const struct batch *b, const struct user_regs_struct *regs)
 {
-	return regs->rip ==
-		       b->area + (uint64_t)(batch_loop_syscall - batch_loop) + SYSCALL_INSN_BYTES &&
+	return regs->rip == b->area + (uint64_t)(batch_loop_syscall - batch_loop) +
+				    TRACEE_SYSCALL_BYTES &&
 	       regs->rbx == b->area + b->size - sizeof(struct batch_call);
 }
 

@@ -29,8 +29,7 @@
 #include "tracee/maps.h"
 #include "tracee/stop.h"
 
-#define SYSCALL_INSN_BYTES 2
-#define SCAN_BYTES	   16384
+#define SCAN_BYTES 16384
 
 int loan_begin(struct loan *l, pid_t tid)
 {
@@ -157,7 +156,7 @@ static int run_call(struct loan *l, uint64_t insn, bool begin, struct user_regs_
 		 * Before it comes to our call there may be the exit of one that the thread was
 		 * stopped in (a stop of seccomp, or at an entry): told by its place
 		 */
-		if (regs->rip != insn + SYSCALL_INSN_BYTES)
+		if (regs->rip != insn + TRACEE_SYSCALL_BYTES)
 			continue;
 		inside = !inside;
 		if (inside) {
@@ -225,11 +224,11 @@ static int scan(pid_t pid, uint64_t from, uint64_t to, uint64_t *ret)
 {
 	uint8_t bytes[SCAN_BYTES];
 
-	while (from + SYSCALL_INSN_BYTES <= to) {
+	while (from + TRACEE_SYSCALL_BYTES <= to) {
 		size_t want = to - from < sizeof(bytes) ? to - from : sizeof(bytes);
 		ssize_t n = tracee_read_some(pid, from, bytes, want);
 
-		if (n < SYSCALL_INSN_BYTES)
+		if (n < TRACEE_SYSCALL_BYTES)
 			return n < 0 ? (int)n : -ENOENT;
 		for (ssize_t i = 0; i + 1 < n; i++) {
 			if (bytes[i] == 0x0f && bytes[i + 1] == 0x05) {

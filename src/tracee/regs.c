@@ -8,8 +8,6 @@
 #include "base/restarts.h"
 #include "tracee/tracee.h"
 
-#define SYSCALL_INSN_BYTES 2 /* 0f 05 */
-
 static int no_errno(long r)
 {
 	return r < 0 ? -errno : 0;
@@ -128,7 +126,7 @@ enum tracee_restart tracee_rewind(struct user_regs_struct *regs)
 	case ERESTARTNOINTR:
 	case ERESTARTNOHAND:
 		regs->rax = regs->orig_rax;
-		regs->rip -= SYSCALL_INSN_BYTES;
+		regs->rip -= TRACEE_SYSCALL_BYTES;
 		regs->orig_rax = (unsigned long long)-1;
 		return TRACEE_RESTART;
 	default:
@@ -140,6 +138,6 @@ enum tracee_restart tracee_rewind(struct user_regs_struct *regs)
 void tracee_rewind_block(struct user_regs_struct *regs)
 {
 	regs->rax = SYS_restart_syscall;
-	regs->rip -= SYSCALL_INSN_BYTES;
+	regs->rip -= TRACEE_SYSCALL_BYTES;
 	regs->orig_rax = (unsigned long long)-1;
 }

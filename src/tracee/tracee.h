@@ -25,6 +25,8 @@
 
 #include "base/err.h"
 
+#define TRACEE_SYSCALL_BYTES 2 /* of a syscall instruction: 0f 05 */
+
 enum tracee_stop_kind {
 	TRACEE_SIGNAL,	  /* a signal is about to be delivered: signo, info */
 	TRACEE_GROUP,	  /* job control has stopped the process: signo is the stopping signal */

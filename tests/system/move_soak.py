@@ -21,6 +21,7 @@ import threading
 import time
 
 import moving
+from figures import Figures
 
 KILLED = -signal.SIGKILL
 LEASE_MS = 10000  # longer than a busy machine is silent: who is lost by it was lost on purpose
@@ -33,22 +34,8 @@ class Wrong(AssertionError):
     pass
 
 
-class Figures:
-    NAMES = ("moves", "home", "stayed", "killed", "in_the_gap", "cuts", "lost", "doubled_or_changed", "hung")
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.of = dict.fromkeys(self.NAMES, 0)
-
-    def add(self, name, n=1):
-        with self.lock:
-            self.of[name] += n
-
-    def bad(self):
-        return self.of["lost"] + self.of["doubled_or_changed"] + self.of["hung"]
-
-    def __str__(self):
-        return " ".join(f"{name}={n}" for name, n in self.of.items())
+NAMES = ("moves", "home", "stayed", "killed", "in_the_gap", "cuts", "lost", "doubled_or_changed", "hung")
+BAD = ("lost", "doubled_or_changed", "hung")
 
 
 class Worker:
@@ -203,7 +190,7 @@ def main():
         print("move_soak: needs root", file=sys.stderr)
         return 77
     signal.signal(signal.SIGTERM, lambda *unused: over.set())
-    figures = Figures()
+    figures = Figures(*NAMES)
     share = [args.moves // args.jobs + (i < args.moves % args.jobs) for i in range(args.jobs)]
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for job in [pool.submit(work, args, figures, i, n) for i, n in enumerate(share)]:
@@ -211,7 +198,7 @@ def main():
     print(f"seed={args.seed} {figures}")
     if figures.of["moves"] != args.moves:
         print("move_soak: it ended early", file=sys.stderr)
-    return 1 if figures.bad() or figures.of["moves"] != args.moves else 0
+    return 1 if any(figures.of[name] for name in BAD) or figures.of["moves"] != args.moves else 0
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ real command and daemons: to one server, on to the other one or home, before its
 moment of their work. In some of the moves (--kills) somebody is killed at a random moment: comosixd of
 any node (each one's processes go on), or the victim's own deputy, its agent or what runs of it at its host
 (it ends, or had not left yet). Each victim must end as on its own machine, with all its checks true,
-unless one of these was killed; in the
-end nothing of a move is left on any node. Prints a line of figures; exit status 0 when nothing was lost
-or changed, 1 else, 77 when no lab can be made. SIGINT ends it after the moves that are under way.
+unless one of these was killed; in the end nothing of a move is left on any node. Prints a line of figures;
+exit status 0 when nothing was lost or changed, 1 else, 77 when no lab can be made. SIGINT ends it after the moves that are under way.
 """
 
 import argparse
@@ -27,6 +26,7 @@ import time
 
 import movers
 import run as victims_run
+from figures import Figures  # noqa: I001 (movers says where it lies)
 from movers import Failed, Refused
 
 SERVERS = ("n1", "n2")
@@ -53,20 +53,8 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
 over = threading.Event()
 
 
-class Figures:
-    NAMES = ("victims", "moves", "done", "refused", "broken_off", "daemons_killed", "halves_killed", "ended_by_that",
-             "skipped", "lost_or_changed")
-
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.of = dict.fromkeys(self.NAMES, 0)
-
-    def add(self, name, n=1):
-        with self.lock:
-            self.of[name] += n
-
-    def __str__(self):
-        return " ".join(f"{name}={n}" for name, n in self.of.items())
+NAMES = ("victims", "moves", "done", "refused", "broken_off", "daemons_killed", "halves_killed", "ended_by_that",
+         "skipped", "lost_or_changed")
 
 
 class Storm:
@@ -74,7 +62,7 @@ class Storm:
         self.args = args
         self.mover = mover
         self.programs = programs
-        self.figures = Figures()
+        self.figures = Figures(*NAMES)
         self.lock = threading.Lock()
         self.left = args.moves
         self.pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
