@@ -622,6 +622,7 @@ void deputy_done(struct deputy *d)
 	image_done(&d->was);
 	buf_done(&d->image_bytes);
 	image_done(&d->back);
+	pageset_done(&d->missed);
 	mapped_done(&d->mapped);
 	confine_done(&d->confine);
 	deputy_files_done(d);

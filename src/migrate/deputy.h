@@ -191,6 +191,7 @@ struct deputy {
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
 	struct image back;		   /* as it came home */
 	int mem, pagemap;		   /* /proc/PID/..., for its pages */
+	struct pageset missed;		   /* that came and found no memory */
 	struct mapped mapped;		   /* files that it has mapped, while it is away */
 	struct pending *pending; /* signals that the guest had not taken, or may not have */
 	size_t n_pending;

@@ -137,8 +137,17 @@ static int put_descriptor(void *owner, int number, int kept, bool close_exec, st
 struct rebuilding {
 	struct deputy *d;
 	const struct image *image;
+	bool early; /* into the mappings of its departure, before those of the image are made of them */
 	struct pages_writer writer;
 };
+
+/* early: what may be mapped anew for the image would lose its pages, and nobody would put them once more */
+static bool stays(const struct image *m, uint64_t at)
+{
+	const struct image_mapping *v = image_at(m, at);
+
+	return v && !v->file && !(v->flags & (IMAGE_MAP_SHARED | IMAGE_MAP_BEYOND));
+}
 
 static int put_page(void *owner, uint64_t at, enum page_store_kind kind, const uint8_t *bytes,
 		    struct err *e)
@@ -164,6 +173,8 @@ static int put_page(void *owner, uint64_t at, enum page_store_kind kind, const u
 
 	if (!deputy_is_mapped(to->image, at, at + MOVE_PAGE))
 		return 0; /* unmapped since it came, or mapped since it left */
+	if (to->early && !stays(to->image, at))
+		return 0;
 	if (kind == PAGE_STORE_ABSENT && !to->writer.drop)
 		return 0; /* not while the stub works */
 	if (bytes)
@@ -177,9 +188,9 @@ int deputy_put_early(struct deputy *d, uint64_t *from, struct err *e)
 	struct rebuilding to = {
 		.d = d,
 		.image = &d->stub.before,
+		.early = true,
 		.writer = { .mem = d->mem,
 			    .pagemap = d->pagemap,
-			    .early = true,
 			    .owner = d,
 			    .hide_start = d->stub.region,
 			    .hide_end = d->stub.region + REGION_BYTES },

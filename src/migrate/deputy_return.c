@@ -51,6 +51,8 @@ int deputy_check_image(const struct deputy *d, const struct image *m, struct err
 
 		if (v->start < s->region + REGION_BYTES && v->end > s->region)
 			return err_set(e, -EPROTO, "it came back with a mapping over our region");
+		if (v->file)
+			return err_set(e, -EPROTO, "it came back with a file that it was lent");
 	}
 	return stub_is_idle(s) && !deputy_behind_is_busy(d)
 		       ? 0
@@ -62,6 +64,26 @@ int deputy_stop_stub(struct deputy *d, struct err *e)
 	int r = stub_halt(&d->stub, e);
 
 	return r < 0 ? r : block_signals(d, e);
+}
+
+/* what is mapped anew comes whole */
+static int comes_later(void *owner, enum image_change what, uint64_t start, uint64_t end,
+		       const struct image_mapping *to)
+{
+	(void)to;
+	if (what != IMAGE_PROTECT)
+		pageset_del(owner, start, (end - start) / IMAGE_PAGE);
+	return 0;
+}
+
+/* a page of a mapping that was made at the host in the place of a file's, which has become shorter since */
+static int check_missed(const struct deputy *d, struct err *e)
+{
+	uint64_t at, n;
+
+	if (!pageset_next(&d->missed, 0, IMAGE_TOP, &at, &n))
+		return 0;
+	return err_set(e, -EIO, "there is no memory for a page at %#llx", (unsigned long long)at);
 }
 
 static int start_return(struct deputy *d, struct err *e)
@@ -76,6 +98,9 @@ static int start_return(struct deputy *d, struct err *e)
 		r = deputy_stop_stub(d, e);
 	if (!r)
 		r = restore_memory(&d->stub, &d->back, e);
+	if (!r)
+		r = image_changes(&d->stub.before, &d->back, IMAGE_BY_PLACE, comes_later,
+				  &d->missed);
 	deputy_stream_end(d);
 	deputy_lap(d, "memory");
 	deputy_enter(d, DEPUTY_RETURNING, 0);
@@ -144,7 +169,7 @@ int deputy_take_pages(struct deputy *d, const struct move_frame *f, struct err *
 		.mem = d->mem,
 		.uffd = -1,
 		.pagemap = d->pagemap,
-		.early = d->state != DEPUTY_RETURNING,
+		.missed = &d->missed,
 		.drop = d->state == DEPUTY_RETURNING ? deputy_drop_pages : NULL, /* else it works */
 		.owner = d,
 		.hide_start = d->stub.region,
@@ -287,7 +312,10 @@ int deputy_take_done(struct deputy *d, const struct move_frame *f, struct err *e
 		r = err_set(e, -EPROTO, "DONE without an image");
 	} else {
 		drop_signals_of_ended(d);
-		r = pending_put_back(&d->stub.batch, d->pid, d->pending, d->n_pending, taken, e);
+		r = check_missed(d, e);
+		if (!r)
+			r = pending_put_back(&d->stub.batch, d->pid, d->pending, d->n_pending,
+					     taken, e);
 		deputy_hold(&d->back);
 		deputy_lap(d, "clock");
 		if (!r)

@@ -63,7 +63,10 @@ static int part(struct image *m, size_t i, uint64_t from, uint64_t to, struct im
 
 	i = v ? (size_t)(v - m->mappings) : 0;
 	if (!v || (to < v->end && !split(m, i, to)))
-		return err_set(e, -E2BIG, "it has more than %d mappings", IMAGE_MAPPINGS_MAX);
+		return m->n_mappings == IMAGE_MAPPINGS_MAX
+			       ? err_set(e, -E2BIG, "it has more than %d mappings",
+					 IMAGE_MAPPINGS_MAX)
+			       : err_set(e, -ENOMEM, "no memory for a list of its mappings");
 	*ret = &m->mappings[i];
 	return 0;
 }
@@ -131,7 +134,7 @@ int ends_keep(const struct image *before, struct image *m, struct err *e)
 	return r;
 }
 
-bool ends_are_before(const struct image *m, uint64_t at)
+bool ends_is_beyond(const struct image *m, uint64_t at)
 {
 	const struct image_mapping *v = image_at(m, at);
 

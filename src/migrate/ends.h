@@ -6,7 +6,8 @@
  * mmap(2), until the file has grown. Databases map files so at length, and the dynamic linker does for a
  * moment. The host has no such file. So the image tells that part apart (IMAGE_MAP_BEYOND), the host
  * maps an empty file there, and a touch is a SIGBUS there as well; its agent does not deliver it but
- * brings the process home, where the touch is made again, and gives whatever it gives by then.
+ * brings the process home, where the touch is made again, and gives whatever it gives by then. So does a
+ * call that is made at home and names such memory.
  */
 #ifndef MIGRATE_ENDS_H
 #define MIGRATE_ENDS_H
@@ -32,10 +33,12 @@ int ends_mark(pid_t pid, struct image *m, struct err *e) MUST_CHECK;
  * @before:	The image that it had
  * @m:		What is mapped at home now; gets the same marks (BEYOND, for the files may have grown
  *		since; those that the host has)
+ *
+ * Return: as ends_mark()
  */
 int ends_keep(const struct image *before, struct image *m, struct err *e) MUST_CHECK;
 
-/** ends_are_before() - At the host: is this behind the end of a file of home? */
-bool ends_are_before(const struct image *m, uint64_t at);
+/** ends_is_beyond() - At the host: is this behind the end of a file of home? */
+bool ends_is_beyond(const struct image *m, uint64_t at);
 
 #endif

@@ -127,6 +127,7 @@ struct guest_thread {
 	bool signalled;	  /* a signal was sent since its last call */
 	uint64_t awaited; /* signals that it waits for in sigtimedwait */
 	enum guest_hold hold;
+	bool beyond;		    /* its call names memory behind the end of a file of home */
 	uint64_t late_at, late_end; /* waits for these pages, while they are late */
 	void (*late_go_on)(struct guest_thread *t);
 	struct buf late_answer; /* that is taken again when they have come */

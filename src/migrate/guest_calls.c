@@ -241,6 +241,7 @@ void guest_forward(struct guest_thread *t)
 
 	t->late_end = 0;
 	t->begun = true;
+	t->beyond = false;
 	step = -EINVAL;
 	if (t->again)
 		step = marshal_repeat(t->marshal, t->nr, t->args, guest_now_ns(), &t->request,
@@ -249,6 +250,11 @@ void guest_forward(struct guest_thread *t)
 		step = marshal_resume(t->marshal, t->nr, t->args, t->done, guest_now_ns(),
 				      &t->request, &result);
 	step = later(t, step, begin_again);
+	if (t->beyond && step != STEP_LATE && !t->done && !t->again) {
+		buf_reset(&t->request);
+		guest_homeward(t); /* there it is seen whether its file has grown */
+		return;
+	}
 	t->again &= step == STEP_LATE;
 	if (step == MARSHAL_SEND && guest_views_open(t))
 		return;

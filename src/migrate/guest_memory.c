@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "migrate/ends.h"
 #include "migrate/guest.h"
 #include "tracee/maps.h"
 
@@ -93,9 +94,13 @@ static ssize_t reach_and_touch(const struct access *a)
 	return tracee_write(pid, a->at, a->p, a->n) < 0 ? -EFAULT : (ssize_t)a->n;
 }
 
-/* guest_calls.c takes this step again when it is there */
-static ssize_t wait_if_late(struct guest_thread *t, const struct access *a, ssize_t r)
+/* guest_calls.c takes this step again when it is there; what is behind the end of a file is at home */
+static ssize_t note_absent(struct guest_thread *t, const struct access *a, ssize_t r)
 {
+	uint64_t there = r > 0 ? (uint64_t)r : 0;
+
+	if (there < a->n && ends_is_beyond(&t->guest->image, a->at + there))
+		t->beyond = true;
 	if (r != -EAGAIN)
 		return r;
 	t->late_at = a->at;
@@ -108,14 +113,14 @@ ssize_t guest_memory_read(void *owner, uint64_t at, void *p, size_t n)
 	struct guest_thread *t = owner;
 	const struct access a = { t->guest, at, p, n, false };
 
-	return wait_if_late(t, &a, reach_and_touch(&a));
+	return note_absent(t, &a, reach_and_touch(&a));
 }
 
 int guest_memory_write(void *owner, uint64_t at, const void *p, size_t n)
 {
 	struct guest_thread *t = owner;
 	const struct access a = { t->guest, at, (uint8_t *)p, n, true }; /* is only read */
-	ssize_t r = n ? wait_if_late(t, &a, reach_and_touch(&a)) : 0;
+	ssize_t r = n ? note_absent(t, &a, reach_and_touch(&a)) : 0;
 
 	return r < 0 ? (int)r : 0;
 }

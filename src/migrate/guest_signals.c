@@ -250,7 +250,7 @@ static bool goes_home(struct guest_thread *t, const struct tracee_stop *stop)
 	const uint32_t why[2] = { MOVE_NO_CALL, (uint32_t)t->tid };
 
 	if (stop->signo != SIGBUS || stop->info.si_code != BUS_ADRERR ||
-	    !ends_are_before(&t->guest->image, (uint64_t)(uintptr_t)stop->info.si_addr))
+	    !ends_is_beyond(&t->guest->image, (uint64_t)(uintptr_t)stop->info.si_addr))
 		return false;
 	t->state = THREAD_FROZEN;
 	if (t->guest->state == GUEST_RUNNING)

@@ -241,6 +241,16 @@ static bool clip(const struct pages_reader *p, uint64_t *start, uint64_t *end,
 	return false;
 }
 
+/* of the ranges before this round, as a whole; that is enough where nothing changes any more */
+static bool was_sent(const struct pages_reader *p, uint64_t start, uint64_t end)
+{
+	for (size_t i = 0; i < p->n_ranges; i++)
+		if (p->ranges[i].which == PAGES_ALL && p->ranges[i].start <= start &&
+		    p->ranges[i].end >= end)
+			return true;
+	return false;
+}
+
 /*
  * Return: 1 a piece, 0 the round is over, -errno. What was given back is fresh memory at the other
  * end too, but for a place where that has a file: the bytes of it must not come back.
@@ -271,7 +281,8 @@ static int next_of_round(struct pages_reader *p)
 									 : PAGES_ABSENT;
 		/* what the host has itself needs no more than the pages that are the process's own */
 		if (ok && v->kind == DIRTY_FILE)
-			skip = !in || in->file || !(in->flags & IMAGE_MAP_FILE);
+			skip = !in || in->file || !(in->flags & IMAGE_MAP_FILE) ||
+			       (p->dirty->last && was_sent(p, start, end));
 		v->n -= ((ok ? end : start) - v->start) / MOVE_PAGE;
 		v->start = ok ? end : start;
 		if (!v->n)

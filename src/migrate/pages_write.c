@@ -144,7 +144,7 @@ static int write_page(const struct pages_writer *w, uint64_t at, const uint8_t *
 	    !memcmp(now, page, MOVE_PAGE))
 		return 0;
 	r = result(pwrite(w->mem, page, MOVE_PAGE, (off_t)at), MOVE_PAGE);
-	return r == -EIO && w->early ? 0 : r;
+	return r == -EIO && w->missed ? pageset_add(w->missed, at, 1) : r;
 }
 
 static int write_changed(const struct pages_writer *w, const struct pages_header *h,
@@ -152,6 +152,8 @@ static int write_changed(const struct pages_writer *w, const struct pages_header
 {
 	int r = 0;
 
+	if (w->missed) /* until now */
+		pageset_del(w->missed, h->at, h->n);
 	for (uint32_t i = 0; !r && i < h->n; i++)
 		r = write_page(w, h->at + (uint64_t)i * MOVE_PAGE,
 			       h->kind == PAGES_ZERO ? zeroes : bytes + (size_t)i * MOVE_PAGE);
@@ -177,6 +179,8 @@ static int drop_absent(const struct pages_writer *w, const struct pages_header *
 	ssize_t n = 0;
 	int r = 0;
 
+	if (w->missed)
+		pageset_del(w->missed, h->at, h->n);
 	while (!r && at < end) {
 		n = pages_scan(w->pagemap, &at, end, false, runs, PAGES_RUNS);
 		if (n < 0)

@@ -13,8 +13,9 @@
  *		the kernel forgot that this one is registered: it does for memory that is moved, and
  *		for all that this is joined with where it comes to (mremap(2) there and back again).
  *		Then a page is written without a fault, and looks protected
- *	FRESH	name and protect every page that is there.
- *		It is another mapping than any before, also where /proc/PID/maps says the same
+ *		It may be another mapping than before, though /proc/PID/maps says the same: of a file
+ *		all is named (DIRTY_FILE), also what is not there
+ *	FRESH	name and protect every page that is there
  *	LOST	pages that were named and are there no more (MADV_DONTNEED, another mapping in
  *		the same place): PAGEMAP_SCAN for what is not write-protected says so for pages that
  *		do not exist too, and is the cheap question
@@ -505,7 +506,7 @@ int dirty_enroll(struct dirty *d, bool missing, struct err *e)
 			/* a file's pages are not missed; what cannot be at all is found by a round */
 			if (enroll(d, &maps.entries[i], mode) < 0 && mode)
 				(void)enroll(d, &maps.entries[i], 0);
-	d->is_known = true;
+	d->all_enrolled = true;
 	maps_done(&maps);
 	return 0;
 }
@@ -519,7 +520,7 @@ static int enroll_all(struct dirty *d)
 		if (is_tracked(&d->maps.entries[i]) &&
 		    enroll_unmarked(d, &d->maps.entries[i]) == -EAGAIN)
 			r = dirty_name_again(d, d->maps.entries[i].start, d->maps.entries[i].end);
-	d->is_known = true;
+	d->all_enrolled = true;
 	return r;
 }
 
@@ -548,7 +549,7 @@ int dirty_round(struct dirty *d, bool last, struct err *e)
 	r = maps_read(d->pid, false, &d->maps, e);
 	if (r < 0)
 		return r;
-	if (!d->is_known && enroll_all(d) < 0)
+	if (!d->all_enrolled && enroll_all(d) < 0)
 		return err_set(e, -ENOMEM, "no memory for a list of its mappings");
 	d->last = last;
 	d->at = 0;

@@ -53,7 +53,7 @@ struct dirty {
 	uint64_t from;				   /* where in it */
 	int step;				   /* enum dirty_step */
 	bool enrolled;				   /* in this round we have registered it */
-	bool is_known;				   /* all that was there at first is registered */
+	bool all_enrolled;			   /* all that was there at first is registered */
 	struct dirty_span suspect[DIRTY_SUSPECTS]; /* where there may be news */
 	size_t n_suspects, at_suspect;
 	struct dirty_span *owed; /* owned; all of it is to be named anew, in the round after this */

@@ -81,15 +81,15 @@ static void ends_are_found_and_kept(void **state)
 	assert_int_equal(capture_maps(c.pid, 0, 0, NULL, &m, &e), 0);
 	assert_int_equal(ends_mark(c.pid, &m, &e), 0);
 	expect_all(&m);
-	assert_true(ends_are_before(&m, PLACE + THERE * IMAGE_PAGE));
-	assert_false(ends_are_before(&m, PLACE + THERE * IMAGE_PAGE - 1));
-	assert_false(ends_are_before(&m, PLACE + PAGES * IMAGE_PAGE));
+	assert_true(ends_is_beyond(&m, PLACE + THERE * IMAGE_PAGE));
+	assert_false(ends_is_beyond(&m, PLACE + THERE * IMAGE_PAGE - 1));
+	assert_false(ends_is_beyond(&m, PLACE + PAGES * IMAGE_PAGE));
 	/* once more: what was cut stays so */
 	assert_int_equal(ends_mark(c.pid, &m, &e), 0);
 	expect_all(&m);
 
 	assert_int_equal(capture_maps(c.pid, 0, 0, &m, &now, &e), 0);
-	assert_false(ends_are_before(&now, PLACE + THERE * IMAGE_PAGE));
+	assert_false(ends_is_beyond(&now, PLACE + THERE * IMAGE_PAGE));
 	assert_int_equal(ends_keep(&m, &now, &e), 0);
 	expect_all(&now);
 	image_done(&m);

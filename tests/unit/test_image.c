@@ -383,6 +383,17 @@ static void shared_and_written_file(struct image *m)
 	m->mappings[0].file = 1;
 }
 
+static void beyond_the_end_of_nothing(struct image *m)
+{
+	m->mappings[1].flags |= IMAGE_MAP_BEYOND;
+}
+
+static void beyond_the_end_of_a_lent_file(struct image *m)
+{
+	m->mappings[0].flags |= IMAGE_MAP_BEYOND;
+	m->mappings[0].file = 1;
+}
+
 static void odd_offset(struct image *m)
 {
 	m->mappings[0].offset = 1;
@@ -494,6 +505,8 @@ static const struct {
 	{ shared_vdso, "two things" },
 	{ odd_offset, "offset" },
 	{ file_beyond_the_list, "no host can have" },
+	{ beyond_the_end_of_nothing, "end of no file" },
+	{ beyond_the_end_of_a_lent_file, "end of no file" },
 	{ shared_and_written_file, "no host can have" },
 	{ moved_vdso, "vdso" },
 	{ no_threads, "leader" },
@@ -531,6 +544,27 @@ static void what_cannot_be_is_refused(void **state)
 	}
 }
 
+static void mappings_are_found_by_address(void **state)
+{
+	struct image m;
+
+	(void)state;
+	image_init(&m);
+	assert_null(image_at(&m, 0));
+	assert_int_equal(image_behind(&m, 0), 0);
+	for (uint64_t i = 1; i <= 5; i++)
+		add_mapping(&m, i * 0x100000, 4, 0);
+	assert_null(image_at(&m, 0x100000 - 1));
+	assert_ptr_equal(image_at(&m, 0x100000), &m.mappings[0]);
+	assert_ptr_equal(image_at(&m, 0x303fff), &m.mappings[2]);
+	assert_null(image_at(&m, 0x304000));
+	assert_int_equal(image_behind(&m, 0x304000), 3);
+	assert_int_equal(image_behind(&m, 0x503fff), 4);
+	assert_int_equal(image_behind(&m, 0x504000), 5);
+	assert_null(image_at(&m, UINT64_MAX));
+	image_done(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -540,6 +574,7 @@ int main(void)
 		cmocka_unit_test(a_newer_node_is_understood),
 		cmocka_unit_test(a_record_is_there_once),
 		cmocka_unit_test(what_cannot_be_is_refused),
+		cmocka_unit_test(mappings_are_found_by_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_pages.c - PAGES frames that come, into a process that is being built or was here before */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -187,6 +188,45 @@ static void test_absent_pages_are_given_back(void **state)
 	(void)munmap(own, 8 * MOVE_PAGE);
 }
 
+/* memory that is not there now: it may be another mapping's, which comes later */
+static void test_what_finds_no_memory_is_kept_in_mind(void **state)
+{
+	int file = memfd_create("short", MFD_CLOEXEC);
+	struct pageset missed;
+	uint64_t at, n;
+	uint8_t *own;
+	bool end;
+
+	(void)state;
+	assert_true(file >= 0);
+	assert_int_equal(ftruncate(file, MOVE_PAGE), 0);
+	own = mmap(NULL, 4 * MOVE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+	assert_ptr_not_equal(own, MAP_FAILED);
+	(void)close(writer.mem);
+	writer.mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	assert_true(writer.mem >= 0);
+
+	at = (uint64_t)(uintptr_t)own;
+	memset(payload.bytes, 5, 3 * MOVE_PAGE);
+	assert_int_equal(take(at, 3, PAGES_BYTES, 3 * MOVE_PAGE, &end), -EIO);
+	pageset_init(&missed);
+	writer.missed = &missed;
+	assert_int_equal(take(at, 3, PAGES_BYTES, 3 * MOVE_PAGE, &end), 0);
+	assert_int_equal(own[0], 5);
+	assert_true(pageset_next(&missed, 0, IMAGE_TOP, &at, &n));
+	assert_int_equal(at, (uint64_t)(uintptr_t)own + MOVE_PAGE);
+	assert_int_equal(n, 2);
+	/* the file has grown, and one of them comes once more */
+	assert_int_equal(ftruncate(file, 4 * MOVE_PAGE), 0);
+	assert_int_equal(take(at, 1, PAGES_BYTES, MOVE_PAGE, &end), 0);
+	assert_true(pageset_next(&missed, 0, IMAGE_TOP, &at, &n));
+	assert_int_equal(at, (uint64_t)(uintptr_t)own + 2 * MOVE_PAGE);
+	assert_int_equal(n, 1);
+	pageset_done(&missed);
+	(void)munmap(own, 4 * MOVE_PAGE);
+	(void)close(file);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -196,6 +236,7 @@ int main(void)
 		T(test_into_one_that_is_being_built),
 		T(test_into_one_that_was_here),
 		T(test_absent_pages_are_given_back),
+		T(test_what_finds_no_memory_is_kept_in_mind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ int main(void)
 	NEED(pipe(pipe_) == 0);
 	waker = victim_waker(wake, NULL);
 	while (victim_round()) {
-		struct rusage used;
+		struct rusage used = { .ru_maxrss = -1 };
 		pid_t child = fork();
 		int status = 0;
 		char byte;
@@ -35,7 +35,8 @@ int main(void)
 		victim_wait(&waker);
 		CHECK_EQ(wait4(child, &status, 0, &used), child);
 		CHECK_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 33);
-		CHECK(used.ru_maxrss > 0);
+		/* a child this small may have a size of 0: the kernel counts in steps of 32 pages and a CPU */
+		CHECK(used.ru_maxrss >= 0 && used.ru_minflt > 0);
 	}
 	victim_waker_end(&waker);
 	return victim_end();

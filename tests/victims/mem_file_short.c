@@ -6,6 +6,7 @@
 #include "fault.h"
 #include "victim.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -21,6 +22,15 @@ static unsigned char *shared, *private;
 static uint64_t seed;
 static int pages;
 
+static void make_other(void)
+{
+	unsigned char bytes[PAGE];
+	int fd = open("other", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	victim_fill(bytes, sizeof(bytes), 77);
+	NEED(fd >= 0 && write(fd, bytes, sizeof(bytes)) == PAGE && close(fd) == 0);
+}
+
 static void begin(void)
 {
 	int fd = open("file", O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -34,15 +44,41 @@ static void begin(void)
 	victim_fill(private + PAGE, PAGE, seed + 1);
 }
 
+/* a call that names the last page, of another file's bytes; Return: its result */
+static long read_into(unsigned char *at)
+{
+	int fd = open("other", O_RDONLY);
+	long n;
+
+	CHECK(fd >= 0);
+	n = pread(fd, at, PAGE, 0);
+	n = n < 0 ? -errno : n;
+	CHECK_EQ(close(fd), 0);
+	return n;
+}
+
 static void check_end(unsigned char *at)
 {
 	unsigned char *behind = at + (size_t)pages * PAGE + 5;
 	struct fault f = fault_of(behind, TOUCH_READ);
 
+	CHECK_EQ(read_into(at + (size_t)pages * PAGE), -EFAULT);
+
 	CHECK_EQ(f.signal, SIGBUS);
 	CHECK_EQ(f.code, BUS_ADRERR);
 	CHECK(f.at == behind);
 	CHECK_EQ(fault_of(behind - PAGE, TOUCH_WRITE).signal, 0);
+}
+
+/* by a touch, or by a call */
+static void grown(unsigned char *last, enum touch how)
+{
+	if (pages % 2) {
+		CHECK_EQ(fault_of(last, how).signal, 0);
+	} else {
+		CHECK_EQ(read_into(last), PAGE);
+		CHECK(victim_is(last, PAGE, 77));
+	}
 }
 
 /* the file that is mapped, by its name; what a store into the mapping did is read from it */
@@ -63,6 +99,7 @@ int main(void)
 	int round = 0;
 
 	victim_scratch();
+	make_other();
 	begin();
 	victim_ready();
 	while (victim_round()) {
@@ -78,10 +115,8 @@ int main(void)
 			check_end(private);
 			check_file();
 			CHECK_EQ(truncate("file", (long)++pages * PAGE), 0);
-			CHECK_EQ(fault_of(shared + (size_t)(pages - 1) * PAGE, TOUCH_WRITE).signal,
-				 0);
-			CHECK_EQ(fault_of(private + (size_t)(pages - 1) * PAGE, TOUCH_READ).signal,
-				 0);
+			grown(shared + (size_t)(pages - 1) * PAGE, TOUCH_WRITE);
+			grown(private + (size_t)(pages - 1) * PAGE, TOUCH_READ);
 		}
 	}
 	return victim_end();
