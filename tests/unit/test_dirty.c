@@ -444,6 +444,19 @@ static int maps_a_file_again(struct child *c)
 	return 0;
 }
 
+/* a child that waits, and is tracked; Return: the address that it has said */
+static uint64_t begin_with(struct dirty *d, struct child *c, int (*fn)(struct child *))
+{
+	child_start(c, fn);
+	child_await(c);
+	child_until_state(c->pid, 'S');
+	if (!begin(d, c->pid)) {
+		(void)child_end(c);
+		skip();
+	}
+	return (uint64_t)atomic_load(&c->page->counter);
+}
+
 static size_t named(struct dirty *d, uint64_t area, enum dirty_kind *kind)
 {
 	struct dirty_run runs[RUNS];
@@ -476,14 +489,7 @@ static void a_file_that_is_mapped_again(void **state)
 	uint64_t area;
 
 	(void)state;
-	child_start(&c, maps_a_file_again);
-	child_await(&c);
-	area = (uint64_t)atomic_load(&c.page->counter);
-	child_until_state(c.pid, 'S');
-	if (!begin(&d, c.pid)) {
-		(void)child_end(&c);
-		skip();
-	}
+	area = begin_with(&d, &c, maps_a_file_again);
 	assert_int_equal(named(&d, area, kind), 1);
 	assert_int_equal(kind[3], DIRTY_DATA);
 	assert_int_equal(named(&d, area, kind), 0);
@@ -506,14 +512,7 @@ static void exactly_what_was_written(void **state)
 	struct child c;
 	uint64_t area;
 
-	child_start(&c, writes_some);
-	child_await(&c);
-	area = (uint64_t)atomic_load(&c.page->counter);
-	child_until_state(c.pid, 'S');
-	if (!begin(&d, c.pid)) {
-		(void)child_end(&c);
-		skip();
-	}
+	area = begin_with(&d, &c, writes_some);
 	assert_int_equal(named(&d, area, kind), 32);
 	for (int i = 0; i < 32; i++)
 		assert_int_equal(kind[i], DIRTY_DATA);
@@ -567,14 +566,7 @@ static void marks_of_before(bool tracked_anew)
 	struct child c;
 	uint64_t area;
 
-	child_start(&c, goes_and_comes_back);
-	child_await(&c);
-	area = (uint64_t)atomic_load(&c.page->counter);
-	child_until_state(c.pid, 'S');
-	if (!begin(&d, c.pid)) {
-		(void)child_end(&c);
-		skip();
-	}
+	area = begin_with(&d, &c, goes_and_comes_back);
 	assert_int_equal(named(&d, area, kind), 64);
 	child_tell(&c);
 	child_await(&c);
