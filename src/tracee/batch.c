@@ -14,13 +14,14 @@
  * that sets its action back to the default (force_sig_info_to_task()). If so, it is set again.
  *
  * A batch that heals has a call of its own in that place: tgkill(2) of the thread itself. Its
- *signal is one that the program ignores, so only a tracer ever sees it; what is said of SIGTRAP
- *below holds for it.
+ * signal is one that the program ignores, so only a tracer ever sees it; what is said of SIGTRAP
+ * below holds for it.
  *
  * So SIGTRAP alone is not blocked while the loop runs. One that somebody sends in that time is kept
- * here; at the end it takes the place of ours, which is just being delivered: siginfo set, signal
- * blocked, and let go on, which makes the kernel queue it again. It is a signal of this thread
- *then, also when it was sent to the process. Several are one, as pending ones of a kind are.
+ * here, and so is that of a breakpoint in the program itself, where the thread was stopped right
+ * behind it. At the end it takes the place of ours, which is just being delivered: siginfo set,
+ * signal blocked, and let go on, which makes the kernel queue it again. It is a signal of this
+ * thread then, also when it was sent to the process. Several are one, as pending ones of a kind are.
  */
 #include "tracee/batch.h"
 
@@ -229,8 +230,10 @@ static int run_loop(const struct batch *b, struct loan *l, int signo, siginfo_t 
 			*kept = s.info;
 		if (signo ? is_told(b, &regs) : regs.rip == end)
 			return 0;
-		if (s.kind == TRACEE_TRAP)
+		if (s.kind == TRACEE_TRAP && (regs.rip != b->area || kept->si_signo))
 			return -EFAULT;
+		if (s.kind == TRACEE_TRAP) /* of before it was stopped, not delivered yet */
+			*kept = s.info;
 	}
 }
 

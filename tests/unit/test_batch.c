@@ -30,6 +30,22 @@ static int counts_and_ignores_traps(struct child *c)
 	return child_count(c);
 }
 
+/* as the kernel sends it for a breakpoint in the program; it is still pending when the thread stops */
+static int has_trapped(struct child *c)
+{
+	siginfo_t info = { .si_signo = SIGTRAP, .si_code = SI_KERNEL };
+	sigset_t trap;
+
+	sigemptyset(&trap);
+	sigaddset(&trap, SIGTRAP);
+	if (sigprocmask(SIG_BLOCK, &trap, NULL) < 0 ||
+	    syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGTRAP, &info) < 0)
+		return 1;
+	child_say(c);
+	(void)child_count(c);
+	return sigwaitinfo(&trap, &info) == SIGTRAP && info.si_code == SI_KERNEL ? 0 : 2;
+}
+
 /* a stopped child with an area */
 struct patient {
 	struct child c;
@@ -215,6 +231,19 @@ static void a_trap_that_was_sent_is_kept(void **state)
 	assert_int_equal(seen->si_pid, getpid());
 	assert_int_equal(seen->si_value.sival_int, 4711);
 	assert_int_equal(child_end(&p.c), SIGKILL);
+}
+
+static void a_trap_of_its_own_is_kept(void **state)
+{
+	struct patient p;
+
+	(void)state;
+	begin(&p, has_trapped);
+	run_many(&p, 50);
+	run_many(&p, 50);
+	let_go(&p, 0);
+	atomic_store(&p.c.page->flag, 1);
+	assert_int_equal(child_exit_status(&p.c), 0);
 }
 
 static uint64_t ignored(pid_t pid)
@@ -459,6 +488,7 @@ int main(void)
 		cmocka_unit_test(the_area_is_the_limit),
 		cmocka_unit_test(signals_stay_what_they_are),
 		cmocka_unit_test(a_trap_that_was_sent_is_kept),
+		cmocka_unit_test(a_trap_of_its_own_is_kept),
 		cmocka_unit_test(an_ignored_trap_stays_ignored),
 		cmocka_unit_test(killed_in_between),
 		cmocka_unit_test(it_heals_when_the_agent_dies_in_a_call),
