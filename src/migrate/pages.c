@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -292,10 +293,21 @@ static int next_of_round(struct pages_reader *p)
 	}
 }
 
-/* of a file every page is sent, and it is known by the file which they are */
+/*
+ * Of a file every page is sent, and what it is by the file need not be known. But one that is written may
+ * be the process's own when it is read, and given back (to what the file has) before the round comes to it
+ */
+static bool may_be_given_back(const struct pages_reader *p, const struct pages_range *v)
+{
+	const struct image_mapping *in = p->within ? image_at(p->within, v->start) : NULL;
+
+	return v->which != PAGES_ALL ||
+	       (in && !(in->flags & IMAGE_MAP_SHARED) && in->prot & PROT_WRITE);
+}
+
 static int know(struct pages_reader *p, const struct pages_range *v)
 {
-	if (!p->dirty || p->piece.kind != PAGES_BYTES || v->which == PAGES_ALL)
+	if (!p->dirty || p->piece.kind != PAGES_BYTES || !may_be_given_back(p, v))
 		return 1;
 	return dirty_know(p->dirty, p->piece.start, p->piece.n) < 0 ? -ENOMEM : 1;
 }
