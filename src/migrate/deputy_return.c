@@ -138,9 +138,10 @@ int deputy_take_image(struct deputy *d, const struct move_frame *f, struct err *
 /* all of it in mappings that came back: our region is none of them */
 bool deputy_is_mapped(const struct image *m, uint64_t at, uint64_t end)
 {
-	for (size_t i = 0; at < end && i < m->n_mappings; i++)
-		if (m->mappings[i].start <= at && at < m->mappings[i].end)
-			at = m->mappings[i].end;
+	const struct image_mapping *v;
+
+	while (at < end && (v = image_at(m, at)))
+		at = v->end;
 	return at >= end;
 }
 

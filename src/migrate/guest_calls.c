@@ -252,8 +252,7 @@ void guest_forward(struct guest_thread *t)
 	step = later(t, step, begin_again);
 	if (t->beyond && step != STEP_LATE && !t->done && !t->again) {
 		buf_reset(&t->request);
-		guest_homeward(t); /* there it is seen whether its file has grown */
-		return;
+		step = MARSHAL_RETURN; /* at home it is seen whether the file has grown */
 	}
 	t->again &= step == STEP_LATE;
 	if (step == MARSHAL_SEND && guest_views_open(t))

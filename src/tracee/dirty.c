@@ -12,7 +12,7 @@
  *	TAKE	register it, and take away all marks in it. They are of another tracking, or of before
  *		the kernel forgot that this one is registered: it does for memory that is moved, and
  *		for all that this is joined with where it comes to (mremap(2) there and back again).
- *		Then a page is written without a fault, and looks protected
+ *		Then a page is written without a fault, and looks protected.
  *		It may be another mapping than before, though /proc/PID/maps says the same: of a file
  *		all is named (DIRTY_FILE), also what is not there
  *	FRESH	name and protect every page that is there

@@ -63,7 +63,6 @@ static void check_end(unsigned char *at)
 	struct fault f = fault_of(behind, TOUCH_READ);
 
 	CHECK_EQ(read_into(at + (size_t)pages * PAGE), -EFAULT);
-
 	CHECK_EQ(f.signal, SIGBUS);
 	CHECK_EQ(f.code, BUS_ADRERR);
 	CHECK(f.at == behind);

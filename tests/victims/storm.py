@@ -10,7 +10,8 @@ moment of their work. In some of the moves (--kills) somebody is killed at a ran
 any node (each one's processes go on), or the victim's own deputy, its agent or what runs of it at its host
 (it ends, or had not left yet). Each victim must end as on its own machine, with all its checks true,
 unless one of these was killed; in the end nothing of a move is left on any node. Prints a line of figures;
-exit status 0 when nothing was lost or changed, 1 else, 77 when no lab can be made. SIGINT ends it after the moves that are under way.
+exit status 0 when nothing was lost or changed, 1 else, 77 when no lab can be made. SIGINT ends it after
+the moves that are under way.
 """
 
 import argparse
