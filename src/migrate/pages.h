@@ -150,9 +150,9 @@ struct pages_writer {
 	struct pageset *beyond;	   /* gets what is behind the end of a file of this host; or NULL */
 	int uffd;		   /* that its mappings are registered with; -1: none */
 	int pagemap;		   /* of an older process */
-	struct pageset
-		*missed; /* gets what finds no memory, behind the end of a file; or NULL: that
-				 * is an error. It may be of a mapping made since, that comes later */
+	/* gets what finds no memory, behind the end of a file: it may be of a mapping made since, that
+	 * comes later. NULL: it is an error */
+	struct pageset *missed;
 	/* give back n pages of private memory; NULL: it cannot now, and they are written as zeroes */
 	int (*drop)(void *owner, uint64_t at, uint64_t n, struct err *e);
 	void *owner;

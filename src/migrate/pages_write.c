@@ -152,8 +152,6 @@ static int write_changed(const struct pages_writer *w, const struct pages_header
 {
 	int r = 0;
 
-	if (w->missed) /* until now */
-		pageset_del(w->missed, h->at, h->n);
 	for (uint32_t i = 0; !r && i < h->n; i++)
 		r = write_page(w, h->at + (uint64_t)i * MOVE_PAGE,
 			       h->kind == PAGES_ZERO ? zeroes : bytes + (size_t)i * MOVE_PAGE);
@@ -179,8 +177,6 @@ static int drop_absent(const struct pages_writer *w, const struct pages_header *
 	ssize_t n = 0;
 	int r = 0;
 
-	if (w->missed)
-		pageset_del(w->missed, h->at, h->n);
 	while (!r && at < end) {
 		n = pages_scan(w->pagemap, &at, end, false, runs, PAGES_RUNS);
 		if (n < 0)
@@ -234,6 +230,8 @@ int pages_write(const struct pages_writer *w, const struct move_frame *f, bool *
 	if (r < 0)
 		return r;
 	*ret_end = h.n == 0;
+	if (w->missed) /* until now */
+		pageset_del(w->missed, h.at, h.n);
 	if (w->written)
 		r = write_new(w, &h, f->payload + sizeof(h));
 	else if (h.kind == PAGES_ABSENT)
