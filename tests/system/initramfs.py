@@ -87,7 +87,9 @@ class Initramfs:
             return
         self.looked_at.add(path)
         told = subprocess.run(["ldd", path], capture_output=True, text=True).stdout
-        for library in re.findall(r"(/\S+) \(0x", told):
+        # that of another C library is not told by this one's ldd
+        asked = subprocess.run(["readelf", "--program-headers", path], capture_output=True, text=True).stdout
+        for library in re.findall(r"(/\S+) \(0x", told) + re.findall(r"program interpreter: (/[^]\s]+)", asked):
             self.file(library)
 
     def write(self, path):
