@@ -246,6 +246,17 @@ int build_change(struct build *b, struct image *was, const struct image *m, stru
 	return r < 0 ? r : remap_open_shared(&b->batch, b->pid, m, true, e);
 }
 
+int build_no_huge(struct build *b, struct err *e)
+{
+	int r;
+
+	batch_clear(&b->batch);
+	r = batch_add(&b->batch, SYS_prctl, PR_SET_THP_DISABLE, true, 0, 0, 0, 0);
+	b->no_huge = true;
+	return r < 0 ? err_set(e, r, "make a batch: %s", strerror(-r))
+		     : set_state_run(&b->batch, b->pid, "forbid it huge pages", e);
+}
+
 /* ----------------------------------------------------------------- threads */
 
 /* new threads start in our code; they stop before they do anything, PTRACE_O_TRACECLONE */
@@ -333,6 +344,8 @@ static int give_state(struct build *b, const struct image *m, struct err *e)
 {
 	int r = set_state_process(&b->batch, m, false);
 
+	if (r >= 0 && b->no_huge && !m->thp_disable)
+		r = batch_add(&b->batch, SYS_prctl, PR_SET_THP_DISABLE, false, 0, 0, 0, 0);
 	if (r >= 0 && b->fill_dev >= 0)
 		r = batch_add(&b->batch, SYS_close, (uint64_t)b->fill_dev, 0, 0, 0, 0, 0);
 	if (r >= 0) /* its mappings keep the lent files */

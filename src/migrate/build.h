@@ -28,6 +28,7 @@ struct build {
 	int mem;       /* /proc/PID/mem */
 	uint64_t insn; /* a syscall instruction in the region */
 	int fill_dev;  /* /dev/userfaultfd, ours and its own until it is finished; -1: none */
+	bool no_huge;  /* build_no_huge() was called */
 	struct batch batch;
 };
 
@@ -49,6 +50,13 @@ int build_memory(struct build *b, const struct guest_box *box, const struct imag
 /** build_change() - Other mappings before it is finished; what is new is empty */
 int build_change(struct build *b, struct image *was, const struct image *m, struct err *e)
 	MUST_CHECK;
+
+/**
+ * build_no_huge() - From now on one page comes where one is written, until build_finish()
+ *
+ * Else the kernel may make a huge page there, and what should be missed is zeroes.
+ */
+int build_no_huge(struct build *b, struct err *e) MUST_CHECK;
 
 /**
  * build_finish() - Everything else, after the pages; the process is ready and stopped

@@ -511,6 +511,8 @@ static int prepare(struct guest *g, struct err *e)
 
 	dirty_init(&dirty);
 	if (!r)
+		r = build_no_huge(&g->build, e);
+	if (!r)
 		r = dirty_begin_fill(&dirty, g->build.pid, g->build.pid, insn, g->build.fill_dev,
 				     e);
 	if (r < 0)
@@ -568,6 +570,29 @@ static int take_note(struct guest *g)
 	return r;
 }
 
+/* nobody is told of a late page in whose place there is one: it would be lost */
+static int check_missing(struct guest *g, struct err *e)
+{
+	struct page_run runs[1];
+	uint64_t at = 0, from, n;
+
+	while (late_next(&g->lacks.table, at, IMAGE_TOP, &at, &n)) {
+		for (from = at, at += n * MOVE_PAGE; from < at;) {
+			ssize_t got = pages_scan(g->lacks.pagemap, &from, at, true, runs, 1);
+
+			if (got < 0)
+				return err_set(e, (int)got, "look for pages: %s",
+					       strerror((int)-got));
+			if (got)
+				return err_set(e, -EIO,
+					       "%llu pages at %#llx are there and should be missed",
+					       (unsigned long long)runs[0].n,
+					       (unsigned long long)runs[0].start);
+		}
+	}
+	return 0;
+}
+
 int guest_late_start(struct guest *g, struct err *e)
 {
 	struct uffdio_range region = { g->image.parasite, g->image.parasite_size };
@@ -588,6 +613,9 @@ int guest_late_start(struct guest *g, struct err *e)
 	l->pagemap = pages_open_pagemap(g->build.pid);
 	if (l->pagemap < 0)
 		return err_set(e, l->pagemap, "open its pagemap: %s", strerror(-l->pagemap));
+	r = check_missing(g, e);
+	if (r < 0)
+		return r;
 	l->on = true;
 	return loop_add_fd(g->loop, g->dirty.uffd, EPOLLIN, on_uffd, g, &l->ref);
 }

@@ -22,12 +22,14 @@ BUILD = os.path.realpath(os.environ.get("COMOSIX_BUILD", os.path.join(HERE, ".."
 BIN = os.environ.setdefault("COMOSIX_BIN", os.path.join(BUILD, "bin"))
 sys.path.insert(0, os.path.join(HERE, "..", "system"))
 import labs  # noqa: E402 (needs COMOSIX_BIN)
+import look  # noqa: E402 (beside the others that are found here)
 
 PROGRAMS = os.path.join(BUILD, "tests", "victims")
 # of the mover local: "--checkpoint 20ms" takes an image of the victim every now and then
 DEPUTY_OPTIONS = os.environ.get("VICTIM_DEPUTY_OPTIONS", "").split()
 LIMIT_S = float(os.environ.get("VICTIM_LIMIT_S", 120))  # of one wait: a hang, not a measurement
 REFUSED = 5  # exit status of our commands
+NOT_LATE = "its memory goes before it"  # said instead of a post-copy
 
 
 class Failed(Exception):
@@ -133,9 +135,7 @@ class Stay:
         shutil.rmtree(path, ignore_errors=True)
 
     def look(self, pid):
-        out = subprocess.run([sys.executable, os.path.join(HERE, "look.py"), str(pid)],
-                             capture_output=True, text=True, timeout=LIMIT_S).stdout
-        return json.loads(out)
+        return look.look(str(pid))
 
     def kill(self, pid):
         with contextlib.suppress(ProcessLookupError):
@@ -185,6 +185,7 @@ class Local(Stay):
         deputy = subprocess.Popen([os.path.join(BIN, "comosix-deputy"), "--local", str(pid), "--again", *DEPUTY_OPTIONS, *option],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         deputy.lines = Lines(deputy.stdout)
+        deputy.late = late
         self.deputies[pid] = deputy
         word = deputy.lines.next(time.monotonic() + LIMIT_S)
         if word and word.split()[0] == "away":
@@ -219,6 +220,8 @@ class Local(Stay):
             said = (deputy.stderr.read() or b"").decode(errors="replace")
         if status != 0:
             raise Failed(f"comosix-deputy ended with {status}: {first_line(said)}")
+        if deputy.late and NOT_LATE in said:
+            raise Failed(first_line(said))
 
 
 class InLab(Stay):
@@ -278,7 +281,7 @@ class InLab(Stay):
 
     def away(self, pid, late=False):
         said = self.migrate(pid, self.HOST, *(["--post-copy"] if late else []))
-        if late and "its memory goes before it" in said:
+        if late and NOT_LATE in said:
             raise Failed(first_line(said))
 
     def home(self, pid):

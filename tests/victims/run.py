@@ -45,6 +45,7 @@ from movers import HERE, LIMIT_S, PROGRAMS, Failed, Lines, Refused
 ROUNDS = 10
 N_PINGPONG = 10
 N_LOOKS = 15  # at a victim that goes on, before it moves
+LOOK_EVERY_S = 0.006  # a round takes about 10 ms, so that looks fall on all its parts
 SKIPPED = 77
 
 
@@ -225,10 +226,16 @@ def held_against(before, after):
     return news
 
 
+def looks(run):
+    for _ in range(N_LOOKS):
+        yield run.mover.look(run.pid)
+        time.sleep(LOOK_EVERY_S)
+
+
 def home(run):
     run.await_ready()
     run.nudge()
-    before = [run.mover.look(run.pid) for _ in range(N_LOOKS)]
+    before = list(looks(run))
     run.mover.away(run.pid)
     run.await_rounds()
     run.mover.home(run.pid)
