@@ -111,13 +111,15 @@ struct guest_thread {
 	uint64_t args[6];
 	struct buf request;	      /* made and not yet sent: the channel is full */
 	guest_answer_fn *answer;      /* NULL: the marshaller's */
+	guest_answer_fn *asked;	      /* guest_ask()'s: of an answer that was not cut short */
 	struct guest_view *view;      /* of /proc, being made; guest_views.c */
 	struct user_regs_struct regs; /* CLONING, BEARING, MAPPING: as the program had them */
 	pid_t born;		      /* BEARING: the new thread's id */
 	uint64_t map_at, map_done;    /* MAPPING */
 	uint32_t restart_call;	      /* its rest is in the kernel at home */
 	uint64_t rest_at;	      /* where that call's output goes */
-	int64_t rest_result;	      /* and what it gives when that is there */
+	size_t rest_len;
+	int64_t rest_result; /* and what it gives when that is there */
 	uint64_t
 		done; /* of the call that it is about to make: by it before it came, or before it goes */
 	bool again;		  /* it makes its last trapped call once more: go on with that */
@@ -500,7 +502,11 @@ void guest_views_forget(struct guest_thread *t);
 /** guest_virtual() - Deal with a trapped call of class VIRTUAL; false: nobody does */
 bool guest_virtual(struct guest_thread *t);
 
-/** guest_ask() - A request of the agent's own, of its parts */
+/**
+ * guest_ask() - A request of the agent's own, of its parts
+ *
+ * It must not wait at home. When a stop cut it short the program makes its call again, and @fn is not called.
+ */
 void guest_ask(struct guest_thread *t, const struct call_request *q, const struct call_fixup *fix,
 	       const void *in, guest_answer_fn *fn);
 

@@ -30,8 +30,8 @@ static int put_request(struct buf *b, const struct call_request *q, const struct
 	return r;
 }
 
-void guest_ask(struct guest_thread *t, const struct call_request *q, const struct call_fixup *fix,
-	       const void *in, guest_answer_fn *fn)
+static void ask(struct guest_thread *t, const struct call_request *q, const struct call_fixup *fix,
+		const void *in, guest_answer_fn *fn)
 {
 	struct buf b;
 
@@ -43,18 +43,34 @@ void guest_ask(struct guest_thread *t, const struct call_request *q, const struc
 	buf_done(&b);
 }
 
-/* the output of an answer; NULL when it is not n bytes */
-static const uint8_t *output(const uint8_t *p, size_t n, size_t want)
-{
-	return n == sizeof(struct call_answer) + want ? p + sizeof(struct call_answer) : NULL;
-}
-
 static int64_t result_of(const uint8_t *p)
 {
 	struct call_answer a;
 
-	memcpy(&a, p, sizeof(a));
+	memcpy(&a, p, sizeof(a)); /* guest_take_answer(): it has one */
 	return a.result;
+}
+
+/* a stop of the stub came before the request, which does not wait: it has done nothing */
+static void on_asked(struct guest_thread *t, const uint8_t *p, size_t n)
+{
+	if (marshal_interrupted(result_of(p)))
+		guest_reply(t, -ERESTARTNOINTR);
+	else
+		t->asked(t, p, n);
+}
+
+void guest_ask(struct guest_thread *t, const struct call_request *q, const struct call_fixup *fix,
+	       const void *in, guest_answer_fn *fn)
+{
+	t->asked = fn;
+	ask(t, q, fix, in, on_asked);
+}
+
+/* the output of an answer; NULL when it is not n bytes */
+static const uint8_t *output(const uint8_t *p, size_t n, size_t want)
+{
+	return n == sizeof(struct call_answer) + want ? p + sizeof(struct call_answer) : NULL;
 }
 
 void guest_let_through(struct guest_thread *t)
@@ -126,9 +142,10 @@ static size_t rest_output(const struct guest_thread *t, uint64_t *ret_at, bool i
 }
 
 /* the stub reads its own memory: process_vm_readv(2) of itself */
-static void read_rest(struct guest_thread *t, uint64_t at, size_t len)
+static void read_rest(struct guest_thread *t)
 {
-	const struct iovec in[2] = { { NULL, len }, { (void *)at, len } };
+	const size_t len = t->rest_len;
+	const struct iovec in[2] = { { NULL, len }, { (void *)t->rest_at, len } };
 	const struct call_fixup fix[] = {
 		{ .at = 0, .place = sizeof(in) }, /* iov_base of the first: the output */
 		{ .at = CALL_FIX_ARG | 1, .place = 0 },
@@ -144,14 +161,13 @@ static void read_rest(struct guest_thread *t, uint64_t at, size_t len)
 		.out_fixed = (uint32_t)len,
 	};
 
-	guest_ask(t, &q, fix, in, on_rest_read);
+	ask(t, &q, fix, in, on_rest_read);
 }
 
 static void on_slept(struct guest_thread *t, const uint8_t *p, size_t n)
 {
 	int64_t result = result_of(p);
 	bool interrupted = marshal_interrupted(result);
-	size_t len;
 
 	(void)n;
 	if (interrupted && t->guest->state == GUEST_RUNNING && !guest_is_deliverable(t)) {
@@ -164,10 +180,10 @@ static void on_slept(struct guest_thread *t, const uint8_t *p, size_t n)
 		return;
 	}
 	t->rest_result = interrupted ? -EINTR : result;
-	len = rest_output(t, &t->rest_at, interrupted);
+	t->rest_len = rest_output(t, &t->rest_at, interrupted);
 	t->restart_call = 0;
-	if (len)
-		read_rest(t, t->rest_at, len);
+	if (t->rest_len)
+		read_rest(t);
 	else
 		guest_reply(t, t->rest_result);
 }
@@ -177,6 +193,11 @@ static void on_rest_read(struct guest_thread *t, const uint8_t *p, size_t n)
 	const uint8_t *bytes = p + sizeof(struct call_answer);
 
 	n -= sizeof(struct call_answer);
+	if (marshal_interrupted(result_of(p))) {
+		read_rest(
+			t); /* by a stop that was meant for the sleep; the result is to be had only once */
+		return;
+	}
 	if (result_of(p) > 0 && n && guest_write(t, t->rest_at, bytes, n) < 0)
 		t->rest_result = -EFAULT;
 	guest_reply(t, t->rest_result);
@@ -186,7 +207,7 @@ static void go_on_sleeping(struct guest_thread *t)
 {
 	const struct call_request q = { .nr = SYS_restart_syscall };
 
-	guest_ask(t, &q, NULL, NULL, on_slept);
+	ask(t, &q, NULL, NULL, on_slept);
 }
 
 static void restart(struct guest_thread *t)
