@@ -117,8 +117,8 @@ struct guest_thread {
 	pid_t born;		      /* BEARING: the new thread's id */
 	uint64_t map_at, map_done;    /* MAPPING */
 	uint32_t restart_call;	      /* its rest is in the kernel at home */
-	uint64_t rest_at;	      /* where that call's output goes */
-	size_t rest_len;
+	uint64_t rest_at; /* while it is made there: where home's kernel puts its output, at home */
+	size_t rest_len;  /* 0: it is not */
 	int64_t rest_result; /* and what it gives when that is there */
 	uint64_t
 		done; /* of the call that it is about to make: by it before it came, or before it goes */
@@ -256,10 +256,11 @@ struct guest {
 	struct buf late;	/* SIGNAL payloads that came meanwhile */
 	uint64_t signals_taken; /* SIGNAL frames, before the way home */
 	struct pages_reader reader;
-	struct dirty dirty;    /* begins before it runs */
-	struct pageset beyond; /* pages_writer.beyond; until it is built */
-	bool untracked;	       /* it cannot */
-	bool copying;	       /* RUNNING: recalled, pages go home in rounds */
+	struct dirty dirty;	  /* begins before it runs */
+	struct pageset beyond;	  /* pages_writer.beyond; until it is built */
+	struct pageset held_back; /* guest_held_back() */
+	bool untracked;		  /* it cannot */
+	bool copying;		  /* RUNNING: recalled, pages go home in rounds */
 	bool round_is_sent;
 	unsigned int rounds, stalls;
 	uint64_t round_began, round_pages; /* of the round: pages sent before it, and in it */
@@ -509,6 +510,13 @@ bool guest_virtual(struct guest_thread *t);
  */
 void guest_ask(struct guest_thread *t, const struct call_request *q, const struct call_fixup *fix,
 	       const void *in, guest_answer_fn *fn);
+
+/**
+ * guest_held_back() - Pages that must not be written at home now: home's kernel puts an output there
+ *
+ * pages.h, held: what is left out of a round is kept in mind for the end (held_back).
+ */
+int guest_held_back(void *owner, uint64_t start, uint64_t *end) MUST_CHECK;
 
 /** guest_let_through() - The kernel here executes the trapped call after all */
 void guest_let_through(struct guest_thread *t);

@@ -98,6 +98,8 @@ static int start_round(struct guest *g, bool whole, struct err *e)
 	g->round_began = g->reader.pages;
 	g->reader.polite = true;
 	pages_add_round(&g->reader, &g->dirty, &g->image);
+	g->reader.held = guest_held_back;
+	g->reader.owner = g;
 	guest_copy_on(g);
 	return 0;
 }
@@ -184,6 +186,22 @@ int guest_take_copied(struct guest *g, struct err *e)
 	return not_copied(g, r, e);
 }
 
+/* what no round has brought home; a few pages */
+static int add_held_back(struct guest *g)
+{
+	uint64_t at = 0, n;
+	int r = 0;
+
+	for (; !r && pageset_next(&g->held_back, at, IMAGE_TOP, &at, &n); at += MOVE_PAGE) {
+		const struct image_mapping *v = image_at(&g->image, at);
+
+		if (v && !(v->flags & (IMAGE_MAP_SHARED | IMAGE_MAP_BEYOND)))
+			r = pages_add(&g->reader, at, at + MOVE_PAGE, PAGES_AND_GAPS);
+	}
+	pageset_done(&g->held_back);
+	return r;
+}
+
 int guest_copy_last(struct guest *g, struct err *e)
 {
 	uint64_t start = g->arrived.parasite, size = g->arrived.parasite_size;
@@ -195,6 +213,8 @@ int guest_copy_last(struct guest *g, struct err *e)
 		r = pages_add_all(&g->reader, &g->image);
 	} else {
 		r = pages_add_new(&g->reader, &g->arrived, &g->image, IMAGE_BY_PLACE, false);
+		if (!r)
+			r = add_held_back(g);
 		if (!r)
 			r = guest_files_leave(g, &g->image);
 		if (!r)

@@ -171,6 +171,7 @@ static int serve(Cmx__HalfStart *start, const struct guest_box *box, int fill_de
 	pages_reader_init(&g->reader);
 	dirty_init(&g->dirty);
 	pageset_init(&g->beyond);
+	pageset_init(&g->held_back);
 	build_init(&g->build);
 	g->build.fill_dev = fill_dev;
 	late_init(&g->lacks.table);

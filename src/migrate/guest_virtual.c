@@ -123,22 +123,57 @@ static void set_action(struct guest_thread *t)
 static void on_rest_read(struct guest_thread *t, const uint8_t *p, size_t n);
 static void go_on_sleeping(struct guest_thread *t);
 
-/* where the call that slept at home has left its output, and how much */
-static size_t rest_output(const struct guest_thread *t, uint64_t *ret_at, bool interrupted)
+/* where the call that sleeps at home will leave its output, and how much */
+static size_t rest_output(const struct guest_thread *t, uint64_t *ret_at)
 {
 	switch (t->restart_call) {
 	case SYS_poll:
 		*ret_at = t->args[0];
-		return interrupted ? 0 : (size_t)t->args[1] * sizeof(struct pollfd);
+		return (size_t)t->args[1] * sizeof(struct pollfd);
 	case SYS_nanosleep:
 		*ret_at = t->args[1];
-		return interrupted && t->args[1] ? sizeof(struct timespec) : 0;
+		return t->args[1] ? sizeof(struct timespec) : 0;
 	case SYS_clock_nanosleep:
 		*ret_at = t->args[3];
-		return interrupted && t->args[3] ? sizeof(struct timespec) : 0;
+		return t->args[3] ? sizeof(struct timespec) : 0;
 	default:
 		return 0;
 	}
+}
+
+/* a poll says what it found; a sleep, what is left when it was interrupted */
+static bool has_output(const struct guest_thread *t, bool interrupted)
+{
+	return t->rest_len && (t->restart_call == SYS_poll) == !interrupted;
+}
+
+static void end_rest(struct guest_thread *t, int64_t result)
+{
+	t->rest_len = 0;
+	guest_reply(t, result);
+}
+
+int guest_held_back(void *owner, uint64_t start, uint64_t *end)
+{
+	struct guest *g = owner;
+
+	for (size_t i = 0; i < g->n; i++) {
+		const struct guest_thread *t = g->threads[i];
+		uint64_t from = t->rest_at & ~(uint64_t)(MOVE_PAGE - 1), to;
+
+		if (!t->rest_len)
+			continue;
+		to = (t->rest_at + t->rest_len + MOVE_PAGE - 1) & ~(uint64_t)(MOVE_PAGE - 1);
+		if (from <= start && start < to) {
+			*end = to < *end ? to : *end;
+			return pageset_add(&g->held_back, start, (*end - start) / MOVE_PAGE) < 0
+				       ? -ENOMEM
+				       : 1;
+		}
+		if (start < from && from < *end)
+			*end = from;
+	}
+	return 0;
 }
 
 /* the stub reads its own memory: process_vm_readv(2) of itself */
@@ -167,7 +202,7 @@ static void read_rest(struct guest_thread *t)
 static void on_slept(struct guest_thread *t, const uint8_t *p, size_t n)
 {
 	int64_t result = result_of(p);
-	bool interrupted = marshal_interrupted(result);
+	bool interrupted = marshal_interrupted(result), output;
 
 	(void)n;
 	if (interrupted && t->guest->state == GUEST_RUNNING && !guest_is_deliverable(t)) {
@@ -176,16 +211,16 @@ static void on_slept(struct guest_thread *t, const uint8_t *p, size_t n)
 	}
 	if (interrupted && t->guest->state != GUEST_RUNNING) {
 		/* home's kernel has the rest still: guest_leave.c leaves it there */
-		guest_reply(t, -ERESTARTNOHAND);
+		end_rest(t, -ERESTARTNOHAND);
 		return;
 	}
 	t->rest_result = interrupted ? -EINTR : result;
-	t->rest_len = rest_output(t, &t->rest_at, interrupted);
+	output = has_output(t, interrupted);
 	t->restart_call = 0;
-	if (t->rest_len)
+	if (output)
 		read_rest(t);
 	else
-		guest_reply(t, t->rest_result);
+		end_rest(t, t->rest_result);
 }
 
 static void on_rest_read(struct guest_thread *t, const uint8_t *p, size_t n)
@@ -200,13 +235,14 @@ static void on_rest_read(struct guest_thread *t, const uint8_t *p, size_t n)
 	}
 	if (result_of(p) > 0 && n && guest_write(t, t->rest_at, bytes, n) < 0)
 		t->rest_result = -EFAULT;
-	guest_reply(t, t->rest_result);
+	end_rest(t, t->rest_result);
 }
 
 static void go_on_sleeping(struct guest_thread *t)
 {
 	const struct call_request q = { .nr = SYS_restart_syscall };
 
+	t->rest_len = rest_output(t, &t->rest_at);
 	ask(t, &q, NULL, NULL, on_slept);
 }
 

@@ -263,6 +263,7 @@ static int next_of_round(struct pages_reader *p)
 		const struct image_mapping *in = NULL;
 		uint64_t start, end;
 		bool ok, skip = false;
+		int held = 0;
 
 		if (p->name == p->n_named) {
 			ssize_t n = dirty_next(p->dirty, p->named, PAGES_RUNS);
@@ -276,6 +277,10 @@ static int next_of_round(struct pages_reader *p)
 		start = v->start;
 		end = v->start + v->n * MOVE_PAGE;
 		ok = clip(p, &start, &end, &in);
+		if (ok && p->held && !p->dirty->last)
+			held = p->held(p->owner, start, &end);
+		if (held < 0)
+			return held;
 		p->piece = (struct pages_piece){ start, (end - start) / MOVE_PAGE, PAGES_BYTES };
 		if (v->kind == DIRTY_ZERO)
 			p->piece.kind = in && in->flags & IMAGE_MAP_FILE ? PAGES_ZERO
@@ -288,7 +293,7 @@ static int next_of_round(struct pages_reader *p)
 		v->start = ok ? end : start;
 		if (!v->n)
 			p->name++;
-		if (ok && !skip)
+		if (ok && !skip && !held)
 			return 1;
 	}
 }

@@ -71,6 +71,13 @@ struct pages_reader {
 	size_t n_runs, run;
 	struct dirty *dirty;	    /* after the ranges; NULL: none */
 	const struct image *within; /* only what lies in its mappings; NULL: everything */
+	/*
+	 * are the pages from start on to be left out of the rounds that do not end it? *end is moved, so
+	 * that it holds for all of them. Who holds them back sends them in the end. NULL: none are.
+	 * Return: 1, 0, -ENOMEM
+	 */
+	int (*held)(void *owner, uint64_t start, uint64_t *end);
+	void *owner;
 	struct dirty_run named[PAGES_RUNS];
 	size_t n_named, name;
 	struct pages_piece piece; /* being sent */

@@ -8,6 +8,7 @@ Usage: run.py [--mover none|local|lab] [--columns A,B] [--only PATTERN]... [--sa
 	stay      it is not moved: what it checks is so on this machine
 	move      moved away, runs its rounds there and ends there
 	pingpong  away and home again ten times, with rounds at each place
+	atonce    away and home at once, before it has done anything there, five times
 	midcall   moved while it is in a system call that waits, which ends after the move
 	load      moved while it computes without a rest
 	postcopy  moved away before its memory is (--post-copy), brought home at once, again after rounds
@@ -44,6 +45,7 @@ from movers import HERE, LIMIT_S, PROGRAMS, Failed, Lines, Refused
 
 ROUNDS = 10
 N_PINGPONG = 10
+N_ATONCE = 5
 N_LOOKS = 15  # at a victim that goes on, before it moves
 LOOK_EVERY_S = 0.006  # a round takes about 10 ms, so that looks fall on all its parts
 SKIPPED = 77
@@ -185,6 +187,17 @@ def pingpong(run):
     run.end()
 
 
+def atonce(run):
+    """Home again before it has done anything there."""
+    run.await_ready()
+    run.nudge()
+    for _ in range(N_ATONCE):
+        run.mover.away(run.pid)
+        run.mover.home(run.pid)
+        run.await_rounds()
+    run.end()
+
+
 def midcall(run):
     run.await_ready()
     run.await_waiting()
@@ -255,6 +268,7 @@ COLUMNS = {
     "move": (move, {}),
     "pingpong": (pingpong, {}),
     "midcall": (midcall, {}),
+    "atonce": (atonce, {}),
     "postcopy": (postcopy, {}),
     "load": (move, {"VICTIM_PAUSE_US": "0"}),
     "home": (home, {}),
