@@ -257,35 +257,35 @@ static void restart(struct guest_thread *t)
 
 /* --------------------------------------------------------------- CPU time used */
 
-static struct timespec cpu_used(const struct guest *g)
+/* ns; children are at home */
+static uint64_t used_here(const struct guest_thread *t)
 {
-	struct timespec t = { 0 };
-	clockid_t clock;
-
-	if (clock_getcpuclockid(g->build.pid, &clock) == 0)
-		(void)clock_gettime(clock, &t);
-	return t;
+	switch ((int)t->args[0]) {
+	case RUSAGE_SELF:
+		return guest_cpu_ns(t->guest, 0);
+	case RUSAGE_THREAD:
+		return guest_cpu_ns(t->guest, t->tid);
+	default:
+		return 0;
+	}
 }
 
 /* the part at home is told by home; ours counts as time of the program itself */
 static void on_usage(struct guest_thread *t, const uint8_t *p, size_t n)
 {
 	const uint8_t *bytes = output(p, n, sizeof(struct rusage));
-	struct timespec ours = cpu_used(t->guest);
 	int64_t result = result_of(p);
 	struct rusage u;
+	uint64_t us;
 
 	if (result < 0 || !bytes) {
 		guest_reply(t, result < 0 ? result : -EFAULT);
 		return;
 	}
 	memcpy(&u, bytes, sizeof(u));
-	u.ru_utime.tv_sec += ours.tv_sec;
-	u.ru_utime.tv_usec += ours.tv_nsec / 1000;
-	if (u.ru_utime.tv_usec >= 1000000) {
-		u.ru_utime.tv_usec -= 1000000;
-		u.ru_utime.tv_sec++;
-	}
+	us = (uint64_t)u.ru_utime.tv_usec + used_here(t) / 1000;
+	u.ru_utime.tv_sec += (time_t)(us / 1000000);
+	u.ru_utime.tv_usec = (suseconds_t)(us % 1000000);
 	if (guest_write(t, t->args[1], &u, sizeof(u)) < 0)
 		result = -EFAULT;
 	guest_reply(t, result);
