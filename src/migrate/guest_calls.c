@@ -36,8 +36,10 @@ void guest_reply(struct guest_thread *t, int64_t result)
 		told_later(tracee_interrupt(t->tid));
 	t->in_notify = false;
 	t->state = THREAD_RUNNING;
-	if (!marshal_interrupted(result) || result == -EINTR)
+	if (!marshal_interrupted(result) || result == -EINTR) {
 		t->done = 0;
+		t->begun = false; /* it is over: the next one of the same kind is not its rest */
+	}
 	/* ENOENT: it was killed meanwhile, which is told by its end */
 	(void)ioctl(t->guest->notify, SECCOMP_IOCTL_NOTIF_SEND, &resp);
 }

@@ -112,8 +112,14 @@ static void on_part(struct guest_thread *t, const uint8_t *p, size_t n)
 	int64_t result;
 	size_t len;
 
+	bool ok = take_result(p, n, &result, &len);
+
+	if (marshal_interrupted(result)) {
+		ask_part(t, CALL_CHUNK, on_part);
+		return;
+	}
 	/* a file that cannot be read any more: what is not there stays zero, as behind its end */
-	if (!take_result(p, n, &result, &len) || !len) {
+	if (!ok || !len) {
 		resume(t);
 		return;
 	}

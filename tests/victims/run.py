@@ -9,6 +9,7 @@ Usage: run.py [--mover none|local|lab] [--columns A,B] [--only PATTERN]... [--sa
 	move      moved away, runs its rounds there and ends there
 	pingpong  away and home again ten times, with rounds at each place
 	atonce    away and home at once, before it has done anything there, five times
+	flutter   away and home again twelve times, each after a moment by chance, some by post-copy
 	midcall   moved while it is in a system call that waits, which ends after the move
 	load      moved while it computes without a rest
 	postcopy  moved away before its memory is (--post-copy), brought home at once, again after rounds
@@ -46,6 +47,9 @@ from movers import HERE, LIMIT_S, PROGRAMS, Failed, Lines, Refused
 ROUNDS = 10
 N_PINGPONG = 10
 N_ATONCE = 5
+N_FLUTTER = 12
+LATE_SHARE = 0.3  # of its moves, by post-copy
+MOMENT_S = 0.03
 N_LOOKS = 15  # at a victim that goes on, before it moves
 LOOK_EVERY_S = 0.006  # a round takes about 10 ms, so that looks fall on all its parts
 SKIPPED = 77
@@ -198,6 +202,19 @@ def atonce(run):
     run.end()
 
 
+def flutter(run):
+    """Any moment of it is one to be moved in."""
+    run.await_ready()
+    run.nudge()
+    for _ in range(N_FLUTTER):
+        run.mover.away(run.pid, late=random.random() < LATE_SHARE)
+        time.sleep(random.random() * MOMENT_S)
+        run.mover.home(run.pid)
+        time.sleep(random.random() * MOMENT_S)
+    run.await_rounds()
+    run.end()
+
+
 def midcall(run):
     run.await_ready()
     run.await_waiting()
@@ -269,6 +286,7 @@ COLUMNS = {
     "pingpong": (pingpong, {}),
     "midcall": (midcall, {}),
     "atonce": (atonce, {}),
+    "flutter": (flutter, {}),
     "postcopy": (postcopy, {}),
     "load": (move, {"VICTIM_PAUSE_US": "0"}),
     "home": (home, {}),
