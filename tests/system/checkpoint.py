@@ -72,7 +72,12 @@ class Case(unittest.TestCase):
     def descriptors(self):
         """Of the victim: which numbers, and what they are."""
         of = f"/proc/{self.victim.pid}/fd"
-        return {fd: os.readlink(os.path.join(of, fd)) for fd in os.listdir(of)}
+        while True:
+            listed = os.listdir(of)
+            try:
+                return {fd: os.readlink(os.path.join(of, fd)) for fd in listed}
+            except FileNotFoundError:
+                continue  # one was closed in between: it is opened again
 
     def size(self):
         with contextlib.suppress(FileNotFoundError):
