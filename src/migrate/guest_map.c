@@ -111,7 +111,6 @@ static void on_part(struct guest_thread *t, const uint8_t *p, size_t n)
 	uint64_t left = length(t) - t->map_done;
 	int64_t result;
 	size_t len;
-
 	bool ok = take_result(p, n, &result, &len);
 
 	if (marshal_interrupted(result)) {

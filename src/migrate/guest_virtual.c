@@ -228,9 +228,9 @@ static void on_rest_read(struct guest_thread *t, const uint8_t *p, size_t n)
 	const uint8_t *bytes = p + sizeof(struct call_answer);
 
 	n -= sizeof(struct call_answer);
+	/* a stop that was meant for the sleep; and that has given its result, which it does only once */
 	if (marshal_interrupted(result_of(p))) {
-		read_rest(
-			t); /* by a stop that was meant for the sleep; the result is to be had only once */
+		read_rest(t);
 		return;
 	}
 	if (result_of(p) > 0 && n && guest_write(t, t->rest_at, bytes, n) < 0)

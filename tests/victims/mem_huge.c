@@ -13,38 +13,19 @@
 #define HUGE  (2UL << 20)
 #define LOOKS 64
 
-static uint32_t *at;
-static uint32_t mark[N]; /* what a page was filled with */
-static uint32_t last;
-
-static uint32_t *page(unsigned long i)
-{
-	return at + i * (PAGE / sizeof(*at));
-}
+static unsigned char *at;
+static uint64_t mark[N]; /* what a page was filled with */
+static uint64_t last;
 
 static void put(unsigned long i)
 {
-	uint32_t *p = page(i);
-
-	mark[i] = ++last;
-	for (unsigned long k = 0; k < PAGE / sizeof(*p); k++)
-		p[k] = mark[i] + (uint32_t)k;
-}
-
-static bool has(unsigned long i)
-{
-	const uint32_t *p = page(i);
-
-	for (unsigned long k = 0; k < PAGE / sizeof(*p); k++)
-		if (p[k] != mark[i] + (uint32_t)k)
-			return false;
-	return true;
+	victim_fill(at + i * PAGE, PAGE, mark[i] = ++last);
 }
 
 /* a call that waits, with its arguments in the middle of it all */
 static void rest(unsigned long i)
 {
-	struct timespec *ts = (void *)page(i);
+	struct timespec *ts = (void *)(at + i * PAGE);
 
 	*ts = (struct timespec){ .tv_nsec = 2000000 };
 	(void)nanosleep(ts, NULL);
@@ -55,7 +36,7 @@ int main(void)
 {
 	unsigned char *room = mmap(NULL, N * PAGE + HUGE, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint64_t x = 0x9e3779b97f4a7c15;
+	uint64_t x = 1;
 
 	NEED(room != MAP_FAILED);
 	at = (void *)(((uintptr_t)room + HUGE - 1) & ~(HUGE - 1));
@@ -66,12 +47,13 @@ int main(void)
 	victim_ready();
 	while (victim_round()) {
 		for (int k = 0; k < LOOKS; k++) {
-			x = x * 6364136223846793005 + 1442695040888963407;
-			CHECK(has((x >> 33) % N));
+			unsigned long i = victim_random(&x) % N;
+
+			CHECK(victim_is(at + i * PAGE, PAGE, mark[i]));
 		}
-		rest((x >> 20) % N);
+		rest(victim_random(&x) % N);
 	}
 	for (unsigned long i = 0; i < N; i++)
-		CHECK(has(i));
+		CHECK(victim_is(at + i * PAGE, PAGE, mark[i]));
 	return victim_end();
 }
